@@ -1,0 +1,19 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_HPP
+#define BROOD_HPP
+
+#include <brood/as_result.hpp>
+#include <brood/child.hpp>
+#include <brood/command.hpp>
+#include <brood/environment.hpp>
+#include <brood/error.hpp>
+#include <brood/exit_status.hpp>
+#include <brood/output.hpp>
+#include <brood/resource_usage.hpp>
+#include <brood/result.hpp>
+#include <brood/signal.hpp>
+#include <brood/spawn.hpp>
+#include <brood/stdio.hpp>
+#include <brood/stop.hpp>
+
+#endif

@@ -1,0 +1,141 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_AS_RESULT_HPP
+#define BROOD_AS_RESULT_HPP
+
+#include <brood/result.hpp>
+
+#include <boost/asio/associator.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/deferred.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace brood {
+
+namespace asio = boost::asio;
+
+/// A completion token that folds `error_code` and value into one `result`. Made by `as_result`.
+template <class CompletionToken>
+struct as_result_t {
+    CompletionToken token;
+};
+
+/// Adapts any completion token: `as_result(token)`; by itself it stands for `as_result(asio::deferred)`.
+/**
+ * An operation that completes with `void(error_code, T)` completes with `void(result<T>)` instead, one with
+ * `void(error_code)` with `void(result<void>)`: `result<exit_status> r = co_await child.async_wait(as_result);`
+ * The handler's associated executor, allocator and cancellation slot stay what they were.
+ */
+struct partial_as_result {
+    template <class CompletionToken>
+    constexpr auto operator()(CompletionToken&& token) const
+    {
+        return as_result_t<std::decay_t<CompletionToken>>{std::forward<CompletionToken>(token)};
+    }
+};
+
+inline constexpr partial_as_result as_result;
+
+namespace detail {
+
+template <class Handler>
+struct as_result_handler {
+    Handler handler;
+
+    void operator()(error_code ec)
+    {
+        if (ec.failed())
+            std::move(handler)(result<void>(ec));
+        else
+            std::move(handler)(result<void>(boost::outcome_v2::success()));
+    }
+
+    template <class T>
+    void operator()(error_code ec, T value)
+    {
+        if (ec.failed())
+            std::move(handler)(result<T>(ec));
+        else
+            std::move(handler)(result<T>(std::move(value)));
+    }
+};
+
+template <class Signature>
+struct as_result_signature;
+
+template <class R>
+struct as_result_signature<R(error_code)> {
+    using type = R(result<void>);
+};
+
+template <class R, class T>
+struct as_result_signature<R(error_code, T)> {
+    using type = R(result<std::decay_t<T>>);
+};
+
+template <class Initiation>
+struct as_result_initiation {
+    Initiation initiation;
+
+    template <class Handler, class... Args>
+    void operator()(Handler&& handler, Args&&... args) &&
+    {
+        std::move(initiation)(
+            as_result_handler<std::decay_t<Handler>>{std::forward<Handler>(handler)}, std::forward<Args>(args)...);
+    }
+
+    template <class Handler, class... Args>
+    void operator()(Handler&& handler, Args&&... args) const&
+    {
+        auto copy = initiation;
+        std::move(copy)(
+            as_result_handler<std::decay_t<Handler>>{std::forward<Handler>(handler)}, std::forward<Args>(args)...);
+    }
+};
+
+} // namespace detail
+
+} // namespace brood
+
+template <class CompletionToken, class Signature>
+struct boost::asio::async_result<brood::as_result_t<CompletionToken>, Signature> {
+    using adapted = typename brood::detail::as_result_signature<Signature>::type;
+
+    template <class Initiation, class Token, class... Args>
+    static auto initiate(Initiation&& initiation, Token&& token, Args&&... args)
+    {
+        return boost::asio::async_initiate<CompletionToken, adapted>(
+            brood::detail::as_result_initiation<std::decay_t<Initiation>>{std::forward<Initiation>(initiation)},
+            token.token, std::forward<Args>(args)...);
+    }
+};
+
+template <class Signature>
+struct boost::asio::async_result<brood::partial_as_result, Signature>
+    : boost::asio::async_result<brood::as_result_t<boost::asio::deferred_t>, Signature> {
+    using base = boost::asio::async_result<brood::as_result_t<boost::asio::deferred_t>, Signature>;
+
+    template <class Initiation, class... Args>
+    static auto initiate(Initiation&& initiation, brood::partial_as_result, Args&&... args)
+    {
+        return base::initiate(
+            std::forward<Initiation>(initiation), brood::as_result(boost::asio::deferred), std::forward<Args>(args)...);
+    }
+};
+
+template <template <class, class> class Associator, class Handler, class Default>
+struct boost::asio::associator<Associator, brood::detail::as_result_handler<Handler>, Default>
+    : Associator<Handler, Default> {
+    static auto get(brood::detail::as_result_handler<Handler> const& h) noexcept
+    {
+        return Associator<Handler, Default>::get(h.handler);
+    }
+
+    static auto get(brood::detail::as_result_handler<Handler> const& h, Default const& fallback) noexcept
+    {
+        return Associator<Handler, Default>::get(h.handler, fallback);
+    }
+};
+
+#endif

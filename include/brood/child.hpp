@@ -1,0 +1,324 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_CHILD_HPP
+#define BROOD_CHILD_HPP
+
+#include <brood/exit_status.hpp>
+#include <brood/export.hpp>
+#include <brood/resource_usage.hpp>
+#include <brood/result.hpp>
+#include <brood/stop.hpp>
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/basic_readable_pipe.hpp>
+#include <boost/asio/basic_writable_pipe.hpp>
+#include <boost/asio/deferred.hpp>
+
+#include <concepts>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <sys/types.h>
+
+namespace brood {
+
+namespace asio = boost::asio;
+
+namespace detail {
+
+class child_state;
+using state_ptr = std::shared_ptr<child_state>;
+using wait_handler = asio::any_completion_handler<void(error_code, exit_status)>;
+
+/// The executor's default completion token; `deferred` where it has none.
+template <class Executor>
+using default_token = std::conditional_t<
+    std::is_void_v<asio::default_completion_token_t<Executor>>, asio::deferred_t,
+    asio::default_completion_token_t<Executor>>;
+
+/// The parent's ends of a child's streams, whatever their executor.
+struct streams_base {
+    virtual ~streams_base() = default;
+};
+
+template <class Executor>
+struct streams final : streams_base {
+    explicit streams(Executor const& executor) : in(executor), out(executor), err(executor) {}
+
+    template <class Other>
+    explicit streams(streams<Other>&& other)
+        : in(std::move(other.in)), out(std::move(other.out)), err(std::move(other.err))
+    {}
+
+    asio::basic_writable_pipe<Executor> in;
+    asio::basic_readable_pipe<Executor> out, err;
+};
+
+/// All of a child but what depends on its executor's type. Move-only; without a child after a move.
+class BROOD_API child_handle {
+public:
+    child_handle() noexcept = default;
+    explicit child_handle(state_ptr state) noexcept : state_(std::move(state)) {}
+    child_handle(child_handle&&) noexcept = default;
+    child_handle& operator=(child_handle&& other) noexcept;
+    ~child_handle();
+
+    pid_t id() const noexcept;
+    int native_handle() const noexcept;
+    result<exit_status> wait();
+    result<std::optional<exit_status>> try_wait();
+    result<void> kill();
+    result<void> signal(int number);
+    result<void> signal_group(int number);
+    std::optional<resource_usage> usage() const;
+    void detach() noexcept;
+
+    state_ptr const& state() const noexcept { return state_; }
+
+    /// Where the streams are kept, so that they go with their event loop if that ends first.
+    std::unique_ptr<streams_base>& streams() noexcept;
+
+private:
+    state_ptr state_;
+    std::unique_ptr<streams_base> closed_; // what a handle without a child has for streams
+};
+
+// The operations own what they need. `fallback` is where they complete if there is no child.
+BROOD_API void async_wait(state_ptr const&, asio::any_io_executor const& fallback, wait_handler);
+BROOD_API void async_kill(state_ptr const&, asio::any_io_executor const& fallback, wait_handler);
+BROOD_API void async_stop(state_ptr const&, asio::any_io_executor const& fallback, stop_plan, wait_handler);
+
+template <class Executor>
+struct initiate_on {
+    using executor_type = Executor;
+
+    Executor executor;
+    state_ptr state;
+
+    Executor get_executor() const noexcept { return executor; }
+};
+
+template <class Executor>
+struct initiate_wait : initiate_on<Executor> {
+    template <class Handler>
+    void operator()(Handler&& handler) const
+    {
+        detail::async_wait(this->state, this->executor, std::forward<Handler>(handler));
+    }
+};
+
+template <class Executor>
+struct initiate_kill : initiate_on<Executor> {
+    template <class Handler>
+    void operator()(Handler&& handler) const
+    {
+        detail::async_kill(this->state, this->executor, std::forward<Handler>(handler));
+    }
+};
+
+template <class Executor>
+struct initiate_stop : initiate_on<Executor> {
+    template <class Handler>
+    void operator()(Handler&& handler, stop_plan plan) const
+    {
+        detail::async_stop(this->state, this->executor, std::move(plan), std::forward<Handler>(handler));
+    }
+};
+
+} // namespace detail
+
+/// A running child process. Move-only; made by `spawn`.
+/**
+ * A moved-from child is no child: every call gives an error or nothing.
+ *
+ * @par Thread safety
+ * Distinct objects: safe. Shared objects: `signal`, `kill`, `wait`, `try_wait` and the asynchronous operations may
+ * run on several threads at once; moving, destroying and the streams need the user's care, as with any I/O object.
+ *
+ * @par Lifetime
+ * Operations own what they need: the child may be moved or destroyed while they are pending. Where the event loop
+ * is destroyed first, they are destroyed uninvoked and the streams are closed; the child can still be destroyed.
+ */
+template <class Executor = asio::any_io_executor>
+class basic_child {
+public:
+    using executor_type = Executor;
+
+    /// The same child on another type of executor.
+    template <class Other>
+    struct rebind_executor {
+        using other = basic_child<Other>;
+    };
+
+    /// No child, as after a move.
+    explicit basic_child(Executor executor) : executor_(std::move(executor)) {}
+
+    /// Takes what `spawn` has made.
+    basic_child(Executor executor, detail::child_handle handle)
+        : executor_(std::move(executor)), handle_(std::move(handle))
+    {}
+
+    basic_child(basic_child&& other) noexcept : executor_(other.executor_), handle_(std::move(other.handle_)) {}
+
+    basic_child& operator=(basic_child&& other) noexcept
+    {
+        executor_ = other.executor_;
+        handle_ = std::move(other.handle_);
+        return *this;
+    }
+
+    /// Takes a child over from another type of executor.
+    template <class Other>
+        requires(!std::same_as<Other, Executor> && std::convertible_to<Other, Executor>)
+    basic_child(basic_child<Other>&& other) : executor_(other.executor_), handle_(std::move(other.handle_))
+    {
+        if (auto& kept = handle_.streams())
+            kept = std::make_unique<detail::streams<Executor>>(std::move(static_cast<detail::streams<Other>&>(*kept)));
+    }
+
+    /// Kills a child that has neither ended nor been detached; it is reaped in the background.
+    /**
+     * Never blocks, and never leaves a zombie. Pending waits complete.
+     */
+    ~basic_child() = default;
+
+    /// Where operations complete that have no executor of their own.
+    Executor get_executor() const noexcept { return executor_; }
+
+    /// The process id; 0 if there is no child. It stays after the end, when it may name another process.
+    pid_t id() const noexcept { return handle_.id(); }
+
+    /// The pidfd, which becomes readable at the end (pidfd_open(2)). It stays the child's.
+    /**
+     * -1 where there is none: with the SIGCHLD reaper, and once the child has been reaped.
+     */
+    int native_handle() const noexcept { return handle_.native_handle(); }
+
+    /// The writing end of the child's standard input; open only where that is `piped()`. May be moved from.
+    asio::basic_writable_pipe<Executor>& in() { return streams().in; }
+
+    /// The reading end of the child's standard output; open only where that is `piped()`. May be moved from.
+    asio::basic_readable_pipe<Executor>& out() { return streams().out; }
+
+    /// The reading end of the child's standard error; open only where that is `piped()`. May be moved from.
+    asio::basic_readable_pipe<Executor>& err() { return streams().err; }
+
+    /// Waits for the child to end, and reaps it.
+    /**
+     * Any number may wait at once, and after the end: all get the same status. A child that is stopped or
+     * continued has not ended. See waitid(2).
+     *
+     * @par Completion Signature
+     * @code void(error_code, exit_status) @endcode
+     *
+     * @par Errors
+     * `errc::status_lost` where another part of the process has reaped the child and the system no longer knows
+     * how it ended; `no_child_process` without a child.
+     *
+     * @par Per-Operation Cancellation
+     * `terminal`, `partial` and `total`. Cancelling ends the wait alone, with `asio::error::operation_aborted`;
+     * the child is sent nothing.
+     */
+    template <class CompletionToken = detail::default_token<Executor>>
+    auto async_wait(CompletionToken&& token = {})
+    {
+        return asio::async_initiate<CompletionToken, void(error_code, exit_status)>(
+            detail::initiate_wait<Executor>{{executor_, handle_.state()}}, token);
+    }
+
+    /// Sends SIGKILL, then waits as `async_wait` does.
+    /**
+     * @par Completion Signature
+     * @code void(error_code, exit_status) @endcode
+     *
+     * @par Errors
+     * Those of `async_wait`; `operation_not_permitted` where the child has become somebody whom the parent may not
+     * signal (kill(2)).
+     *
+     * @par Per-Operation Cancellation
+     * As `async_wait`. The signal has been sent by then.
+     */
+    template <class CompletionToken = detail::default_token<Executor>>
+    auto async_kill(CompletionToken&& token = {})
+    {
+        return asio::async_initiate<CompletionToken, void(error_code, exit_status)>(
+            detail::initiate_kill<Executor>{{executor_, handle_.state()}}, token);
+    }
+
+    /// Takes the plan's steps until the child has ended; the last one is followed by SIGKILL.
+    /**
+     * The signals go to the child's own process group, where `command::process_group` or `session` made one, else
+     * to the child. It completes as soon as the child has been reaped.
+     *
+     * @par Completion Signature
+     * @code void(error_code, exit_status) @endcode
+     *
+     * @par Errors
+     * Those of `async_kill`; `invalid_argument` for a plan with a number that is no signal.
+     *
+     * @par Per-Operation Cancellation
+     * `terminal`, `partial` and `total`. Cancelling ends the plan where it is, with
+     * `asio::error::operation_aborted`: nothing more is sent.
+     */
+    template <class CompletionToken = detail::default_token<Executor>>
+    auto async_stop(stop_plan plan = {}, CompletionToken&& token = {})
+    {
+        return asio::async_initiate<CompletionToken, void(error_code, exit_status)>(
+            detail::initiate_stop<Executor>{{executor_, handle_.state()}}, token, std::move(plan));
+    }
+
+    /// The same by the default plan.
+    template <class CompletionToken>
+        requires(!std::convertible_to<CompletionToken, stop_plan>)
+    auto async_stop(CompletionToken&& token) { return async_stop(stop_plan(), std::forward<CompletionToken>(token)); }
+
+    /// Blocks until the child has ended, and reaps it. Other waits complete too. Errors as `async_wait`.
+    result<exit_status> wait() { return handle_.wait(); }
+
+    /// The status, if the child has ended; never blocks. Errors as `async_wait`.
+    result<std::optional<exit_status>> try_wait() { return handle_.try_wait(); }
+
+    /// Sends SIGKILL; after the end it does nothing, with success.
+    result<void> kill() { return handle_.kill(); }
+
+    /// Sends a signal; 0 just asks. See kill(2).
+    /**
+     * It can't reach another process that has been given the same pid. `no_such_process` after the end,
+     * `invalid_argument` for a number that is no signal.
+     */
+    result<void> signal(int number) { return handle_.signal(number); }
+
+    /// Sends a signal to the child's own process group; to the child alone if it has none. Errors as `signal`.
+    result<void> signal_group(int number) { return handle_.signal_group(number); }
+
+    /// What the child has used, once it has been reaped. Nothing where its status was lost.
+    std::optional<resource_usage> usage() const { return handle_.usage(); }
+
+    /// Gives the child up: it runs on when this object ends, and is still reaped at its end.
+    void detach() noexcept { handle_.detach(); }
+
+private:
+    template <class>
+    friend class basic_child;
+
+    detail::streams<Executor>& streams()
+    {
+        auto& kept = handle_.streams();
+        if (!kept)
+            kept = std::make_unique<detail::streams<Executor>>(executor_);
+        return static_cast<detail::streams<Executor>&>(*kept);
+    }
+
+    Executor executor_;
+    detail::child_handle handle_;
+};
+
+/// A child on any executor.
+using child = basic_child<>;
+
+} // namespace brood
+
+#endif

@@ -1,0 +1,26 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_RESOURCE_USAGE_HPP
+#define BROOD_RESOURCE_USAGE_HPP
+
+#include <chrono>
+#include <cstdint>
+
+namespace brood {
+
+/// What a child and its own reaped children used, as getrusage(2) counts it.
+struct resource_usage {
+    std::chrono::microseconds user_time{};
+    std::chrono::microseconds system_time{};
+    /// Peak resident memory in bytes. It starts at what the spawning process had at the spawn.
+    std::uint64_t max_rss = 0;
+    std::uint64_t minor_faults = 0;         ///< Page faults served without I/O.
+    std::uint64_t major_faults = 0;         ///< Page faults that needed I/O.
+    std::uint64_t voluntary_switches = 0;   ///< Context switches made to wait for something.
+    std::uint64_t involuntary_switches = 0; ///< Context switches forced by the scheduler.
+
+    friend bool operator==(resource_usage const&, resource_usage const&) = default;
+};
+
+} // namespace brood
+
+#endif

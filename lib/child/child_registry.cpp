@@ -1,0 +1,44 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "child/child_registry.hpp"
+
+#include "child/child_state.hpp"
+
+namespace brood::detail {
+
+void child_registry::add(child_state& child)
+{
+    std::lock_guard lock(mutex_);
+    child.registry_ = this;
+    child.next_ = first_;
+    if (first_)
+        first_->previous_ = &child;
+    first_ = &child;
+}
+
+void child_registry::remove(child_state& child) noexcept
+{
+    std::lock_guard lock(mutex_);
+    (child.previous_ ? child.previous_->next_ : first_) = child.next_;
+    if (child.next_)
+        child.next_->previous_ = child.previous_;
+    child.previous_ = child.next_ = nullptr;
+    child.registry_ = nullptr;
+}
+
+// Telling a child may end others: handlers that are destroyed may own them.
+void child_registry::shutdown()
+{
+    for (;;) {
+        std::shared_ptr<child_state> child;
+        {
+            std::lock_guard lock(mutex_);
+            if (!first_)
+                return;
+            child = first_->shared_from_this();
+        }
+        remove(*child);
+        child->context_gone();
+    }
+}
+
+} // namespace brood::detail

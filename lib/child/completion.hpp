@@ -1,0 +1,62 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_CHILD_COMPLETION_HPP
+#define BROOD_LIB_CHILD_COMPLETION_HPP
+
+#include <brood/child.hpp>
+
+#include <boost/asio/any_completion_executor.hpp>
+#include <boost/asio/append.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+
+namespace brood::detail {
+
+/// A handler kept outside Asio, with what keeps both contexts running until it has been called.
+class completion {
+public:
+    completion(wait_handler handler, asio::any_io_executor const& executor)
+        : executor_(asio::prefer(executor, asio::execution::outstanding_work.tracked)),
+          handler_work_(asio::prefer(
+              asio::any_completion_executor(asio::get_associated_executor(handler, executor)),
+              asio::execution::outstanding_work.tracked)),
+          handler_(std::move(handler))
+    {}
+
+    completion(completion&&) noexcept = default;
+
+    // By swap: in Asio 1.26, any_completion_handler's own assignment calls itself for ever.
+    completion& operator=(completion&& other) noexcept
+    {
+        executor_ = std::move(other.executor_);
+        handler_work_ = std::move(other.handler_work_);
+        handler_.swap(other.handler_);
+        return *this;
+    }
+
+    auto cancellation_slot() const { return asio::get_associated_cancellation_slot(handler_); }
+
+    /// Calls the handler on its executor, but never in here.
+    void post(error_code ec, exit_status status)
+    {
+        asio::post(executor_, asio::append(std::move(handler_), ec, status));
+    }
+
+    /// Calls the handler on its executor, in here where that allows it.
+    void dispatch(error_code ec, exit_status status)
+    {
+        asio::dispatch(executor_, asio::append(std::move(handler_), ec, status));
+    }
+
+private:
+    asio::any_io_executor executor_;
+    asio::any_completion_executor handler_work_;
+    wait_handler handler_;
+};
+
+} // namespace brood::detail
+
+#endif

@@ -1,0 +1,94 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "child/orphans.hpp"
+
+#include "child/child_state.hpp"
+#include "os/signals.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+namespace brood::detail {
+namespace {
+
+class orphanage {
+public:
+    void adopt(orphan child)
+    {
+        std::lock_guard lock(mutex_);
+        if (!running_ && !start() && child.killed) {
+            // No thread can be had: the little time that a killed child takes is waited for here.
+            if (os::wait_for_end(child.pid))
+                (void)os::reap({child.pid, -1});
+            return;
+        }
+        auto state = std::make_shared<child_state>(context_.get_executor());
+        state->adopt(child.pid, std::move(child.pidfd), false, nullptr);
+        ++orphans_;
+        watch(std::move(state));
+    }
+
+private:
+    void watch(state_ptr state)
+    {
+        auto& waited_for = *state;
+        waited_for.async_wait([this, state = std::move(state)](error_code ec, exit_status) mutable {
+            if (ec.failed() && ec != errc::status_lost)
+                return try_later(std::move(state)); // the system is short of something
+            std::lock_guard lock(mutex_);
+            --orphans_;
+        });
+    }
+
+    void try_later(state_ptr state)
+    {
+        auto timer = std::make_shared<asio::steady_timer>(context_, std::chrono::milliseconds(100));
+        timer->async_wait([this, timer, state = std::move(state)](error_code) mutable { watch(std::move(state)); });
+    }
+
+    // Without a thread, the orphans wait for the next attempt. The thread waits for the lock first.
+    bool start() noexcept
+    {
+        os::signal_block blocked; // no signal of the application's is handled on this thread
+        try {
+            std::thread([this] { run(); }).detach();
+            running_ = true;
+        } catch (std::system_error const&) {}
+        return running_;
+    }
+
+    void run()
+    {
+        std::unique_lock lock(mutex_);
+        while (orphans_ > 0) {
+            lock.unlock();
+            context_.restart();
+            context_.run();
+            lock.lock();
+        }
+        running_ = false;
+    }
+
+    asio::io_context context_;
+    std::mutex mutex_;
+    std::size_t orphans_ = 0;
+    bool running_ = false;
+};
+
+} // namespace
+
+void adopt_orphan(orphan child) noexcept
+{
+    // Never destroyed: its thread may still run while the program exits.
+    static orphanage& home = *new orphanage;
+    try {
+        home.adopt(std::move(child));
+    } catch (std::exception const&) {
+        // Out of memory: the child stays unreaped, which this process's end settles.
+    }
+}
+
+} // namespace brood::detail

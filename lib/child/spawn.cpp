@@ -1,0 +1,82 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "child/child_state.hpp"
+#include "launch/backend.hpp"
+#include "reap/exit_watch.hpp"
+
+#include <brood/spawn.hpp>
+
+#include <cerrno>
+
+#include <unistd.h>
+
+namespace brood {
+namespace detail {
+
+struct launch_ticket {
+    std::unique_ptr<launch::plan> plan;
+    state_ptr state;
+    spawn_backend backend;
+    launch::pidfd_wish wish;
+};
+
+namespace {
+
+launch::pidfd_wish wish_for(exit_reaper reaper) noexcept
+{
+    switch (reaper) {
+    case exit_reaper::pidfd: return launch::pidfd_wish::required;
+    case exit_reaper::sigchld: return launch::pidfd_wish::none;
+    case exit_reaper::automatic: break;
+    }
+    return reap::available(exit_reaper::pidfd) ? launch::pidfd_wish::wanted : launch::pidfd_wish::none;
+}
+
+} // namespace
+
+prepared_spawn::prepared_spawn(std::unique_ptr<launch_ticket> ticket) noexcept : ticket_(std::move(ticket)) {}
+prepared_spawn::prepared_spawn(prepared_spawn&&) noexcept = default;
+prepared_spawn::~prepared_spawn() = default;
+
+result<prepared_spawn> prepared_spawn::make(asio::any_io_executor const& executor, command const& cmd)
+{
+    auto const& data = cmd.data();
+    if (!reap::available(data.reaper))
+        return make_error_code(spawn_stage::prepare, ENOTSUP);
+    auto plan = launch::make_plan(cmd);
+    if (!plan)
+        return plan.error();
+    return prepared_spawn(std::unique_ptr<launch_ticket>(new launch_ticket{
+        std::move(plan).value(), std::make_shared<child_state>(executor), data.backend, wish_for(data.reaper)}));
+}
+
+int prepared_spawn::take_parent_end(int child_fd) noexcept
+{
+    return ticket_->plan->parent_ends[static_cast<std::size_t>(child_fd)].release();
+}
+
+result<child_handle> prepared_spawn::start(std::unique_ptr<streams_base> streams)
+{
+    auto made = launch::launch(*ticket_->plan, ticket_->backend, ticket_->wish);
+    if (!made)
+        return made.error();
+    ticket_->state->adopt(
+        made.value().pid, std::move(made.value().pidfd), ticket_->plan->own_group, std::move(streams));
+    return child_handle(std::move(ticket_->state));
+}
+
+void close_descriptor(int fd) noexcept { ::close(fd); }
+
+} // namespace detail
+
+error_code exec(command const& cmd)
+{
+    for (auto const& [fd, io] : cmd.data().descriptors)
+        if (io.from() == stdio::source::piped)
+            return make_error_code(spawn_stage::stdio, EINVAL);
+    auto const plan = launch::make_plan(cmd);
+    if (!plan)
+        return plan.error();
+    return launch::execute_in_place(*plan.value());
+}
+
+} // namespace brood

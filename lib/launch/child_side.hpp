@@ -1,0 +1,54 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_LAUNCH_CHILD_SIDE_HPP
+#define BROOD_LIB_LAUNCH_CHILD_SIDE_HPP
+
+#include "launch/plan.hpp"
+
+namespace brood::launch {
+
+/// Why a plan stopped; `error` is 0 where it did not.
+struct failure {
+    int error;
+    spawn_stage stage;
+};
+
+/// What the child side needs of a plan, without a container that would bring code along.
+struct child_args {
+    step const* steps;
+    std::size_t count;
+    os::raw::signal_bits inherited_mask;
+    int spared_fd = -1; ///< Stays open until exec, whatever the plan closes.
+    os::raw::disposal unmapped = os::raw::disposal::mark_or_close;
+
+    child_args(plan const& p, os::raw::signal_bits mask)
+        : steps(p.steps.data()), count(p.steps.size()), inherited_mask(mask)
+    {}
+};
+
+/// Takes the steps. Returns only when one has failed.
+failure run_steps(child_args const& args) noexcept;
+
+/// A child that shares its parent's memory: the argument of `shared_child_main`.
+struct shared_child {
+    child_args args;
+    bool const* handlers_kept; ///< Whether the child must drop the parent's signal handlers itself.
+    failure report{};          ///< Set before the child exits.
+};
+
+/// The entry of such a child: takes the steps, reports, exits.
+void shared_child_main(void* argument) noexcept;
+
+/// What a forked child writes to its report channel on failure.
+struct wire_report {
+    failure why;
+    char footer[4];
+
+    static constexpr char mark[4] = {'F', 'A', 'I', 'L'};
+};
+
+/// What a forked child does with a channel to its parent. Never returns.
+[[noreturn]] void forked_child_main(child_args const& args, bool send_pidfd) noexcept;
+
+} // namespace brood::launch
+
+#endif

@@ -1,0 +1,145 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "launch/plan.hpp"
+
+#include "command/capture.hpp"
+#include "launch/child_descriptors.hpp"
+#include "os/signals.hpp"
+
+#include <cerrno>
+#include <climits>
+
+#include <unistd.h>
+
+namespace brood::launch {
+namespace {
+
+using detail::command_data;
+
+error_code invalid(spawn_stage stage) { return make_error_code(stage, EINVAL); }
+
+void add_session(plan& p, command_data const& cmd)
+{
+    if (cmd.session)
+        p.steps.push_back({action::set_session, spawn_stage::session});
+    if (cmd.process_group)
+        p.steps.push_back({action::set_group, spawn_stage::session, *cmd.process_group});
+    p.own_group = cmd.session || cmd.process_group == 0;
+}
+
+error_code add_limits(plan& p, command_data const& cmd)
+{
+    auto const stage = spawn_stage::limits;
+    if (cmd.umask)
+        p.steps.push_back({action::set_umask, stage, static_cast<int>(*cmd.umask)});
+    p.limits = cmd.limits;
+    for (auto const& limit : p.limits)
+        p.steps.push_back({action::set_limit, stage, 0, 0, &limit});
+    if (cmd.nice)
+        p.steps.push_back({action::add_nice, stage, *cmd.nice});
+    constexpr int word_bits = sizeof(unsigned long) * CHAR_BIT;
+    constexpr int most_processors = 1 << 16;
+    for (int processor : cmd.affinity) {
+        if (processor < 0 || processor >= most_processors)
+            return invalid(stage);
+        auto const word = static_cast<std::size_t>(processor / word_bits);
+        if (p.affinity.size() <= word)
+            p.affinity.resize(word + 1);
+        p.affinity[word] |= 1UL << (processor % word_bits);
+    }
+    if (!p.affinity.empty()) {
+        auto const bytes = static_cast<int>(p.affinity.size() * sizeof(unsigned long));
+        p.steps.push_back({action::set_affinity, stage, bytes, 0, p.affinity.data()});
+    }
+    return {};
+}
+
+void add_credentials(plan& p, command_data const& cmd)
+{
+    auto const stage = spawn_stage::credentials;
+    // A privileged parent's groups would let the user do what only the parent may.
+    bool const drop_groups = cmd.user && ::geteuid() == 0;
+    if (cmd.groups || drop_groups) {
+        p.groups = cmd.groups.value_or(std::vector<gid_t>());
+        p.steps.push_back({action::set_groups, stage, static_cast<int>(p.groups.size()), 0, p.groups.data()});
+    }
+    if (cmd.group) {
+        p.gid = *cmd.group;
+        p.steps.push_back({action::set_gid, stage, 0, 0, &p.gid});
+    }
+    if (cmd.user) {
+        p.uid = *cmd.user;
+        p.steps.push_back({action::set_uid, stage, 0, 0, &p.uid});
+    }
+    if (cmd.no_new_privileges)
+        p.steps.push_back({action::no_new_privs, stage});
+    // A change of credentials takes the parent-death signal away, so it comes after them.
+    if (cmd.parent_death_signal)
+        p.steps.push_back({action::set_death_signal, spawn_stage::limits, *cmd.parent_death_signal, ::getpid()});
+}
+
+error_code add_signals(plan& p, command_data const& cmd)
+{
+    auto const stage = spawn_stage::signals;
+    p.defaults = cmd.reset_signals ? os::raw::all_signals : os::raw::bit_of(SIGPIPE);
+    p.steps.push_back({action::default_signals, stage, 0, 0, &p.defaults});
+    for (int signal : cmd.signal_mask.value_or(std::vector<int>())) {
+        if (!os::is_signal(signal))
+            return invalid(stage);
+        p.mask |= os::raw::bit_of(signal);
+    }
+    p.steps.push_back({action::set_mask, stage, 0, 0, cmd.signal_mask ? &p.mask : nullptr});
+    return {};
+}
+
+int call_hook(void const* argument) noexcept
+{
+    try {
+        error_code const ec = (*static_cast<std::function<error_code()> const*>(argument))();
+        bool const is_errno =
+            ec.category() == boost::system::system_category() || ec.category() == boost::system::generic_category();
+        return !ec.failed() ? 0 : is_errno ? ec.value() : ECANCELED;
+    } catch (...) {
+        return ECANCELED;
+    }
+}
+
+void add_program(plan& p, command_data const& cmd)
+{
+    if (cmd.pre_exec) {
+        p.hook = cmd.pre_exec;
+        p.hook_target = {call_hook, &p.hook};
+        p.steps.push_back({action::call_hook, spawn_stage::hook, 0, 0, &p.hook_target});
+    }
+    p.envp = capture_environment(cmd.env);
+    p.candidates = program_candidates(cmd.program, find_variable(p.envp, "PATH"));
+    p.argv = argument_block(cmd);
+    p.target = {p.candidates.seal(), p.argv.seal(), p.envp.seal()};
+    p.steps.push_back({action::execute, spawn_stage::exec, 0, 0, &p.target});
+}
+
+} // namespace
+
+result<std::unique_ptr<plan>> make_plan(command const& cmd)
+{
+    auto const& data = cmd.data();
+    if (auto ec = check(data); ec.failed())
+        return ec;
+    auto p = std::make_unique<plan>();
+    p->steps.reserve(16);
+    add_session(*p, data);
+    if (auto ec = add_descriptors(*p, data); ec.failed())
+        return ec;
+    if (auto ec = add_limits(*p, data); ec.failed())
+        return ec;
+    add_credentials(*p, data);
+    if (data.directory) {
+        p->directory = *data.directory;
+        p->steps.push_back({action::change_directory, spawn_stage::directory, 0, 0, p->directory.c_str()});
+    }
+    if (auto ec = add_signals(*p, data); ec.failed())
+        return ec;
+    add_program(*p, data);
+    return p;
+}
+
+} // namespace brood::launch

@@ -1,0 +1,56 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "launch/backend.hpp"
+#include "launch/child_side.hpp"
+#include "launch/stack_pool.hpp"
+#include "os/clone.hpp"
+#include "os/signals.hpp"
+
+#include <cerrno>
+
+namespace brood::launch {
+namespace {
+
+step const* vfork_inexpressible(plan const& p) noexcept
+{
+    for (auto const& s : p.steps)
+        switch (s.what) {
+        // A change of credentials would make the parent's memory, which the child shares, non-dumpable.
+        case action::set_groups:
+        case action::set_gid:
+        case action::set_uid:
+        // And a hook's writes would be seen by the parent.
+        case action::call_hook: return &s;
+        default: break;
+        }
+    return nullptr;
+}
+
+result<launched> vfork_launch(plan const& p, pidfd_wish wish)
+{
+    auto stack = borrow_stack();
+    if (!stack)
+        return make_error_code(spawn_stage::clone, stack.error().value());
+
+    os::signal_block blocked; // or a handler could run in the child, on the parent's memory
+    os::clone_request request{shared_child_main, nullptr, stack.value().bottom(), stack_size, wish != pidfd_wish::none};
+    shared_child child{child_args(p, blocked.previous()), &request.handlers_kept};
+    request.argument = &child;
+
+    pid_t pid = os::clone_sharing_memory(request);
+    if (pid == -EMFILE && wish == pidfd_wish::wanted) {
+        request.want_pidfd = false;
+        pid = os::clone_sharing_memory(request);
+    }
+    if (pid < 0)
+        return make_error_code(spawn_stage::clone, -pid);
+    os::unique_fd pidfd(request.pidfd);
+    if (child.report.error != 0)
+        return bury(pid, make_error_code(child.report.stage, child.report.error));
+    return finish({pid, std::move(pidfd)}, wish);
+}
+
+} // namespace
+
+backend const vfork_backend{spawn_backend::vfork, os::can_clone_sharing_memory, vfork_inexpressible, vfork_launch};
+
+} // namespace brood::launch

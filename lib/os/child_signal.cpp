@@ -1,0 +1,173 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/child_signal.hpp"
+
+#include "os/descriptors.hpp"
+#include "os/process.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+
+#include <signal.h>
+#include <unistd.h>
+
+namespace brood::os {
+
+struct child_signal_pipes {
+    static inline std::atomic<child_signal_pipe*> first = nullptr; // only ever grows
+    static inline std::mutex growing;
+
+    static void wake_all() noexcept
+    {
+        for (auto* pipe = first.load(std::memory_order_acquire); pipe; pipe = pipe->next_)
+            if (pipe->used_.load(std::memory_order_relaxed))
+                pipe->wake();
+    }
+
+    static child_signal_pipe* find_free() noexcept
+    {
+        for (auto* pipe = first.load(std::memory_order_acquire); pipe; pipe = pipe->next_)
+            if (!pipe->used_.exchange(true))
+                return pipe;
+        return nullptr;
+    }
+
+    static result<child_signal_pipe*> add()
+    {
+        auto ends = make_pipe();
+        if (!ends)
+            return ends.error();
+        for (auto* end : {&ends.value().first, &ends.value().second})
+            if (auto ec = set_non_blocking(end->get()); ec.failed())
+                return ec;
+        auto* pipe = new child_signal_pipe;
+        pipe->reading_ = ends.value().first.release();
+        pipe->writing_ = ends.value().second.release();
+        std::lock_guard lock(growing);
+        pipe->next_ = first.load();
+        first.store(pipe, std::memory_order_release);
+        return pipe;
+    }
+
+    static void free(child_signal_pipe* pipe) noexcept { pipe->used_.store(false); }
+};
+
+namespace {
+
+// What the application had installed, now or before. Never freed, since a handler may be reading it; but one that
+// comes back, as an asio::signal_set does, is known already.
+struct known_action {
+    struct sigaction action;
+    known_action const* next;
+};
+
+std::atomic<known_action const*> application_action = nullptr;
+
+bool same(struct sigaction const& one, struct sigaction const& other) noexcept
+{
+    return one.sa_flags == other.sa_flags && one.sa_sigaction == other.sa_sigaction &&
+           std::memcmp(&one.sa_mask, &other.sa_mask, sizeof one.sa_mask) == 0;
+}
+
+// Called under a lock.
+known_action const* remember(struct sigaction const& action)
+{
+    static known_action const* first = nullptr;
+    for (auto const* known = first; known; known = known->next)
+        if (same(known->action, action))
+            return known;
+    return first = new known_action{action, first};
+}
+
+// An application's handler that we chain to may chain to ours in turn.
+thread_local volatile sig_atomic_t chaining __attribute__((tls_model("initial-exec"))) = 0;
+
+void call_application(int signal, siginfo_t* info, void* context) noexcept
+{
+    auto const* known = application_action.load(std::memory_order_acquire);
+    if (!known || chaining)
+        return;
+    auto const& action = known->action;
+    chaining = 1;
+    if (action.sa_flags & SA_SIGINFO)
+        action.sa_sigaction(signal, info, context);
+    else if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
+        action.sa_handler(signal);
+    chaining = 0;
+}
+
+void on_child_signal(int signal, siginfo_t* info, void* context)
+{
+    int const before = errno;
+    child_signal_pipes::wake_all();
+    call_application(signal, info, context);
+    errno = before;
+}
+
+// Behaves to the rest of the process as the action did that it stands before.
+struct sigaction action_before(struct sigaction const& old) noexcept
+{
+    struct sigaction ours {};
+    ours.sa_sigaction = on_child_signal;
+    ours.sa_mask = old.sa_mask;
+    ours.sa_flags = SA_SIGINFO | SA_RESTART;
+    bool const none = !(old.sa_flags & SA_SIGINFO) && (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN);
+    if (none)
+        ours.sa_flags |= SA_NOCLDSTOP;
+    else
+        ours.sa_flags |= old.sa_flags & (SA_NOCLDSTOP | SA_ONSTACK);
+    // Who ignores SIGCHLD counts on the system to reap for him.
+    if (old.sa_flags & SA_NOCLDWAIT || (!(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_IGN))
+        ours.sa_flags |= SA_NOCLDWAIT;
+    return ours;
+}
+
+} // namespace
+
+result<void> ensure_child_signal_handler()
+{
+    static std::mutex mutex;
+    std::lock_guard lock(mutex);
+    struct sigaction now {};
+    if (::sigaction(SIGCHLD, nullptr, &now) < 0)
+        return last_error();
+    if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_child_signal)
+        return boost::outcome_v2::success();
+    application_action.store(remember(now), std::memory_order_release);
+    auto const ours = action_before(now);
+    if (::sigaction(SIGCHLD, &ours, nullptr) < 0)
+        return last_error();
+    return boost::outcome_v2::success();
+}
+
+void child_signal_pipe::drain() noexcept
+{
+    char bytes[64];
+    while (::read(reading_, bytes, sizeof bytes) > 0) {}
+}
+
+void child_signal_pipe::wake() noexcept
+{
+    char const byte = 0;
+    // A full pipe is readable already.
+    [[maybe_unused]] auto const written = ::write(writing_, &byte, 1);
+}
+
+void child_signal_pipe::give_back::operator()(child_signal_pipe* pipe) const noexcept
+{
+    child_signal_pipes::free(pipe);
+}
+
+result<child_signal_pipe_ptr> borrow_child_signal_pipe()
+{
+    auto* pipe = child_signal_pipes::find_free();
+    if (!pipe) {
+        auto added = child_signal_pipes::add();
+        if (!added)
+            return added.error();
+        pipe = added.value();
+    }
+    return child_signal_pipe_ptr(pipe);
+}
+
+} // namespace brood::os

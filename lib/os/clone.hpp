@@ -1,0 +1,35 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_OS_CLONE_HPP
+#define BROOD_LIB_OS_CLONE_HPP
+
+#include <cstddef>
+
+#include <sys/types.h>
+
+namespace brood::os {
+
+/// A child that shares this process's memory while the calling thread waits for its exec or exit.
+struct clone_request {
+    void (*entry)(void*) noexcept; ///< Never returns. It must be built without sanitizers.
+    void* argument;
+    void* stack;
+    std::size_t stack_size;
+    bool want_pidfd;
+
+    int pidfd = -1;
+    /// Set before the child starts: its signal handlers are still this process's.
+    bool handlers_kept = false;
+};
+
+/// Makes the child; the caller has all signals blocked. Gives its pid, or -errno.
+pid_t clone_sharing_memory(clone_request& request) noexcept;
+
+/// Whether the platform has such children, and the process doesn't run in an emulator that copies the memory.
+bool can_clone_sharing_memory() noexcept;
+
+/// Whether the process runs under Valgrind, which turns vfork into fork: memory is not shared.
+bool under_emulator() noexcept;
+
+} // namespace brood::os
+
+#endif

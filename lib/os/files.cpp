@@ -1,0 +1,27 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/files.hpp"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace brood::os {
+
+bool is_missing(char const* path) noexcept
+{
+    return ::faccessat(AT_FDCWD, path, F_OK, 0) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+int entering_fails_with(char const* directory) noexcept
+{
+    struct stat about;
+    if (::stat(directory, &about) < 0)
+        return errno;
+    if (!S_ISDIR(about.st_mode))
+        return ENOTDIR;
+    return ::faccessat(AT_FDCWD, directory, X_OK, AT_EACCESS) < 0 ? errno : 0;
+}
+
+} // namespace brood::os

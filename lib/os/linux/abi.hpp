@@ -1,0 +1,53 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_OS_LINUX_ABI_HPP
+#define BROOD_LIB_OS_LINUX_ABI_HPP
+
+#include <cstdint>
+
+/// The kernel's interface where the build machine's headers may be older than the kernel it will run on.
+namespace brood::os::abi {
+
+// One table for all architectures since Linux 5.0.
+constexpr long sys_pidfd_send_signal = 424;
+constexpr long sys_pidfd_open = 434;
+constexpr long sys_clone3 = 435;
+constexpr long sys_close_range = 436;
+
+constexpr int p_pidfd = 3;
+
+constexpr std::uint64_t clone_vm = 0x100;
+constexpr std::uint64_t clone_pidfd = 0x1000;
+constexpr std::uint64_t clone_vfork = 0x4000;
+constexpr std::uint64_t clone_clear_sighand = 0x100000000;
+
+struct clone_args {
+    std::uint64_t flags;
+    std::uint64_t pidfd; // address of an int
+    std::uint64_t child_tid;
+    std::uint64_t parent_tid;
+    std::uint64_t exit_signal;
+    std::uint64_t stack; // lowest address
+    std::uint64_t stack_size;
+    std::uint64_t tls;
+};
+
+struct pidfd_info {
+    std::uint64_t mask;
+    std::uint64_t cgroup;
+    std::uint32_t ids[11]; // pid, tgid, ppid, then real, effective, saved and file system uid and gid
+    std::int32_t exit_code;
+};
+static_assert(sizeof(pidfd_info) == 64);
+constexpr std::uint64_t pidfd_info_exit = 1 << 3;
+constexpr unsigned long pidfd_get_info = 0xc040ff0b; // _IOWR(0xFF, 11, struct pidfd_info)
+
+/// What the raw waitid(2) fills: `struct rusage` in the kernel's own layout.
+struct rusage {
+    long user_seconds, user_microseconds, system_seconds, system_microseconds;
+    long max_rss_kib, shared, data, stack, minor_faults, major_faults, swaps;
+    long blocks_in, blocks_out, sent, received, signals, voluntary_switches, involuntary_switches;
+};
+
+} // namespace brood::os::abi
+
+#endif

@@ -1,0 +1,238 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/raw.hpp"
+
+#include "os/linux/abi.hpp"
+#include "os/linux/syscall.hpp"
+
+#include <climits>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+namespace brood::os::raw {
+namespace {
+
+int call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0) noexcept
+{
+    return static_cast<int>(system_call(number, a, b, c, d, e));
+}
+
+// Some architectures keep 16-bit ids in the older calls of the same name.
+#ifdef SYS_setuid32
+constexpr long sys_setuid = SYS_setuid32, sys_setgid = SYS_setgid32, sys_setgroups = SYS_setgroups32;
+#else
+constexpr long sys_setuid = SYS_setuid, sys_setgid = SYS_setgid, sys_setgroups = SYS_setgroups;
+#endif
+
+// The kernel's struct sigaction, which libc's differs from. Only the handler matters here; whatever follows it
+// (flags, restorer, mask, in an order that differs) is zero for a default disposition.
+struct kernel_sigaction {
+    void (*handler)(int);
+    unsigned long rest[7];
+};
+
+constexpr int last_signal = 64;
+
+int default_signal(int signal) noexcept
+{
+    kernel_sigaction const action{SIG_DFL, {}};
+    return call(SYS_rt_sigaction, signal, word(&action), 0, sizeof(signal_bits));
+}
+
+// A descriptor's number from a name in /proc/self/fd; -1 for "." and "..".
+int number_in(char const* name) noexcept
+{
+    int number = 0;
+    for (; *name; ++name) {
+        if (*name < '0' || *name > '9')
+            return -1;
+        number = number * 10 + (*name - '0');
+    }
+    return number;
+}
+
+struct directory_entry {
+    std::uint64_t inode, offset;
+    unsigned short length;
+    unsigned char type;
+    char name[1]; // and more
+};
+
+int dispose(int fd, disposal how) noexcept
+{
+    return how == disposal::mark ? call(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC) : call(SYS_close, fd);
+}
+
+// Goes by what /proc/self/fd lists. Closing while reading may skip entries, so it reads until a whole pass has
+// closed nothing.
+int dispose_listed(int first, int last, disposal how) noexcept
+{
+    alignas(directory_entry) char buffer[1024];
+    int const listing = call(SYS_openat, AT_FDCWD, word("/proc/self/fd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (listing < 0)
+        return listing;
+    bool closed = true;
+    int size = 0;
+    while (closed) {
+        closed = false;
+        system_call(SYS_lseek, listing, 0, SEEK_SET);
+        while ((size = call(SYS_getdents64, listing, word(&buffer[0]), sizeof buffer)) > 0) {
+            for (int at = 0; at < size;) {
+                auto const* entry = reinterpret_cast<directory_entry const*>(&buffer[at]);
+                int const fd = number_in(entry->name);
+                if (fd >= first && fd <= last && fd != listing && dispose(fd, how) == 0)
+                    closed = how != disposal::mark;
+                at += entry->length;
+            }
+        }
+        if (size < 0)
+            break;
+    }
+    call(SYS_close, listing);
+    return size;
+}
+
+int dispose_each(int first, int last, disposal how) noexcept
+{
+    rlimit64 limit{};
+    int const asked = call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, word(&limit));
+    if (asked < 0)
+        return asked;
+    // A limit lowered after descriptors were opened hides those above it: the hard limit bounds them better.
+    rlim64_t const most = limit.rlim_max < 1 << 20 ? limit.rlim_max : 1 << 20;
+    for (int fd = first; fd <= last && static_cast<rlim64_t>(fd) < most; ++fd)
+        dispose(fd, how);
+    return 0;
+}
+
+} // namespace
+
+int duplicate(int from, int to) noexcept
+{
+    if (from == to) {
+        int const flags = call(SYS_fcntl, from, F_GETFD);
+        return flags < 0 ? flags : call(SYS_fcntl, from, F_SETFD, flags & ~FD_CLOEXEC);
+    }
+    int result;
+    do
+        result = call(SYS_dup3, from, to, 0);
+    while (result == -EINTR || result == -EBUSY);
+    return result;
+}
+
+int dispose_range(int first, int last, disposal how) noexcept
+{
+    constexpr int close_range_cloexec = 4; // since Linux 5.11
+    if (call(abi::sys_close_range, first, last, close_range_cloexec) == 0)
+        return 0;
+    if (how == disposal::mark_or_close && call(abi::sys_close_range, first, last, 0) == 0)
+        return 0;
+    if (dispose_listed(first, last, how) == 0)
+        return 0;
+    return dispose_each(first, last, how);
+}
+
+long write(int fd, void const* data, std::size_t size) noexcept
+{
+    long result;
+    do
+        result = system_call(SYS_write, fd, word(data), word(size));
+    while (result == -EINTR);
+    return result;
+}
+
+int set_session() noexcept { return call(SYS_setsid); }
+int set_process_group(pid_t leader) noexcept { return call(SYS_setpgid, 0, leader); }
+
+int set_groups(std::size_t count, gid_t const* ids) noexcept { return call(sys_setgroups, word(count), word(ids)); }
+int set_group(gid_t id) noexcept { return call(sys_setgid, word(id)); }
+int set_user(uid_t id) noexcept { return call(sys_setuid, word(id)); }
+int no_new_privileges() noexcept { return call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1); }
+
+int set_umask(mode_t mask) noexcept { return call(SYS_umask, word(mask)) < 0 ? -EINVAL : 0; }
+
+int set_limit(int resource, rlim_t soft, rlim_t hard) noexcept
+{
+    rlimit64 const limit{soft, hard};
+    return call(SYS_prlimit64, 0, resource, word(&limit));
+}
+
+int add_nice(int increment) noexcept
+{
+    int const inverted = call(SYS_getpriority, PRIO_PROCESS, 0); // 20 - nice: never negative
+    if (inverted < 0)
+        return inverted;
+    return call(SYS_setpriority, PRIO_PROCESS, 0, 20 - inverted + increment);
+}
+
+int set_affinity(std::size_t bytes, void const* mask) noexcept
+{
+    return call(SYS_sched_setaffinity, 0, word(bytes), word(mask));
+}
+
+int set_death_signal(int signal, pid_t parent) noexcept
+{
+    if (int const result = call(SYS_prctl, PR_SET_PDEATHSIG, signal); result < 0)
+        return result;
+    // Had the parent ended before the call, no signal would ever come.
+    return call(SYS_getppid) == parent ? 0 : -ESRCH;
+}
+
+int change_directory(char const* path) noexcept { return call(SYS_chdir, word(path)); }
+
+int default_signals(signal_bits set) noexcept
+{
+    for (int signal = 1; signal <= last_signal; ++signal)
+        if ((set & bit_of(signal)) && signal != SIGKILL && signal != SIGSTOP)
+            if (int const result = default_signal(signal); result < 0)
+                return result;
+    return 0;
+}
+
+void default_handlers() noexcept
+{
+    for (int signal = 1; signal <= last_signal; ++signal) {
+        kernel_sigaction current{};
+        if (call(SYS_rt_sigaction, signal, 0, word(&current), sizeof(signal_bits)) == 0 && current.handler != SIG_DFL &&
+            current.handler != SIG_IGN)
+            default_signal(signal);
+    }
+}
+
+int set_mask(signal_bits blocked) noexcept
+{
+    return call(SYS_rt_sigprocmask, SIG_SETMASK, word(&blocked), 0, sizeof blocked);
+}
+
+int execute(char const* path, char* const* argv, char* const* envp) noexcept
+{
+    return call(SYS_execve, word(path), word(argv), word(envp));
+}
+
+void exit_now(int code) noexcept
+{
+    for (;;)
+        system_call(SYS_exit_group, code);
+}
+
+void send_own_pidfd(int socket) noexcept
+{
+    int const pidfd = call(abi::sys_pidfd_open, call(SYS_getpid), 0);
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof pidfd)] = {};
+    msghdr message{};
+    if (pidfd >= 0) {
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof pidfd);
+        __builtin_memcpy(CMSG_DATA(header), &pidfd, sizeof pidfd);
+    }
+    while (system_call(SYS_sendmsg, socket, word(&message), MSG_NOSIGNAL) == -EINTR) {}
+    if (pidfd >= 0)
+        call(SYS_close, pidfd);
+}
+
+} // namespace brood::os::raw

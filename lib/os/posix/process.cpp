@@ -1,0 +1,106 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/process.hpp"
+
+#include <cerrno>
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+namespace brood::os {
+namespace {
+
+int wait_id(idtype_t type, pid_t pid, siginfo_t* info, int options) noexcept
+{
+    int outcome;
+    do
+        outcome = ::waitid(type, static_cast<id_t>(pid), info, options);
+    while (outcome < 0 && errno == EINTR);
+    return outcome;
+}
+
+resource_usage from_rusage(rusage const& usage) noexcept
+{
+    using std::chrono::microseconds, std::chrono::seconds;
+    auto const time = [](timeval t) { return seconds(t.tv_sec) + microseconds(t.tv_usec); };
+    auto const count = [](long value) { return static_cast<std::uint64_t>(value); };
+#ifdef __APPLE__
+    constexpr std::uint64_t rss_unit = 1;
+#else
+    constexpr std::uint64_t rss_unit = 1024;
+#endif
+    return {
+        .user_time = time(usage.ru_utime),
+        .system_time = time(usage.ru_stime),
+        .max_rss = count(usage.ru_maxrss) * rss_unit,
+        .minor_faults = count(usage.ru_minflt),
+        .major_faults = count(usage.ru_majflt),
+        .voluntary_switches = count(usage.ru_nvcsw),
+        .involuntary_switches = count(usage.ru_nivcsw),
+    };
+}
+
+} // namespace
+
+error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
+
+result<unique_fd> open_pidfd(pid_t) noexcept { return error_code(ENOSYS, boost::system::system_category()); }
+bool pidfd_available() noexcept { return false; }
+
+result<std::optional<child_end>> reap(child_id child) noexcept
+{
+    int status = 0;
+    rusage usage{};
+    pid_t pid;
+    do
+        pid = ::wait4(child.pid, &status, WNOHANG, &usage);
+    while (pid < 0 && errno == EINTR);
+    if (pid < 0)
+        return last_error();
+    if (pid == 0)
+        return std::optional<child_end>();
+    child_end end{CLD_EXITED, WEXITSTATUS(status), from_rusage(usage)};
+    if (WIFSIGNALED(status)) {
+        end.code = WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
+        end.status = WTERMSIG(status);
+    }
+    return std::optional(end);
+}
+
+result<void> wait_for_end(pid_t pid) noexcept
+{
+    siginfo_t info{};
+    if (wait_id(P_PID, pid, &info, WEXITED | WNOWAIT) < 0)
+        return last_error();
+    return boost::outcome_v2::success();
+}
+
+bool has_ended(pid_t pid) noexcept
+{
+    siginfo_t info{};
+    return wait_id(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid != 0;
+}
+
+pid_t peek_ended_child() noexcept
+{
+    siginfo_t info{};
+    return wait_id(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ? 0 : info.si_pid;
+}
+
+std::optional<int> recall_status(int) noexcept { return std::nullopt; }
+
+result<void> send_signal(child_id child, int signal) noexcept
+{
+    if (::kill(child.pid, signal) < 0)
+        return last_error();
+    return boost::outcome_v2::success();
+}
+
+result<void> send_signal_to_group(pid_t leader, int signal) noexcept
+{
+    if (::kill(-leader, signal) < 0)
+        return last_error();
+    return boost::outcome_v2::success();
+}
+
+} // namespace brood::os

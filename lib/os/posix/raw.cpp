@@ -1,0 +1,146 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/raw.hpp"
+
+#include <cerrno>
+#include <climits>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+namespace brood::os::raw {
+namespace {
+
+template <class T>
+int checked(T result) noexcept
+{
+    return result < 0 ? -errno : static_cast<int>(result);
+}
+
+constexpr int most = NSIG - 1 < 64 ? NSIG - 1 : 64;
+
+int default_signal(int signal) noexcept
+{
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    sigemptyset(&action.sa_mask);
+    // Signals that libc keeps for itself answer EINVAL; nobody can have changed those.
+    return ::sigaction(signal, &action, nullptr) < 0 && errno != EINVAL ? -errno : 0;
+}
+
+} // namespace
+
+int duplicate(int from, int to) noexcept
+{
+    if (from == to) {
+        int const flags = ::fcntl(from, F_GETFD);
+        return flags < 0 ? -errno : checked(::fcntl(from, F_SETFD, flags & ~FD_CLOEXEC));
+    }
+    int result;
+    do
+        result = ::dup2(from, to);
+    while (result < 0 && (errno == EINTR || errno == EBUSY));
+    return checked(result);
+}
+
+int dispose_range(int first, int last, disposal how) noexcept
+{
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return -errno;
+    rlim_t const end = limit.rlim_max < 1 << 20 ? limit.rlim_max : 1 << 20;
+    for (int fd = first; fd <= last && static_cast<rlim_t>(fd) < end; ++fd)
+        if (how == disposal::mark_or_close)
+            ::close(fd);
+        else
+            ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return 0;
+}
+
+long write(int fd, void const* data, std::size_t size) noexcept
+{
+    long result;
+    do
+        result = ::write(fd, data, size);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : result;
+}
+
+int set_session() noexcept { return checked(::setsid()); }
+int set_process_group(pid_t leader) noexcept { return checked(::setpgid(0, leader)); }
+
+int set_groups(std::size_t count, gid_t const* ids) noexcept
+{
+    return checked(::setgroups(static_cast<int>(count), ids));
+}
+int set_group(gid_t id) noexcept { return checked(::setgid(id)); }
+int set_user(uid_t id) noexcept { return checked(::setuid(id)); }
+int no_new_privileges() noexcept { return -ENOTSUP; }
+
+int set_umask(mode_t mask) noexcept
+{
+    ::umask(mask);
+    return 0;
+}
+
+int set_limit(int resource, rlim_t soft, rlim_t hard) noexcept
+{
+    rlimit const limit{soft, hard};
+    return checked(::setrlimit(static_cast<decltype(RLIMIT_NOFILE)>(resource), &limit));
+}
+
+int add_nice(int increment) noexcept
+{
+    errno = 0;
+    int const now = ::getpriority(PRIO_PROCESS, 0);
+    if (now == -1 && errno != 0)
+        return -errno;
+    return checked(::setpriority(PRIO_PROCESS, 0, now + increment));
+}
+
+int set_affinity(std::size_t, void const*) noexcept { return -ENOTSUP; }
+int set_death_signal(int, pid_t) noexcept { return -ENOTSUP; }
+
+int change_directory(char const* path) noexcept { return checked(::chdir(path)); }
+
+int default_signals(signal_bits set) noexcept
+{
+    for (int signal = 1; signal <= most; ++signal)
+        if ((set & bit_of(signal)) && signal != SIGKILL && signal != SIGSTOP)
+            if (int const result = default_signal(signal); result < 0)
+                return result;
+    return 0;
+}
+
+void default_handlers() noexcept
+{
+    for (int signal = 1; signal <= most; ++signal) {
+        struct sigaction current {};
+        if (::sigaction(signal, nullptr, &current) == 0 && current.sa_handler != SIG_DFL &&
+            current.sa_handler != SIG_IGN)
+            default_signal(signal);
+    }
+}
+
+int set_mask(signal_bits blocked) noexcept
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (int signal = 1; signal <= most; ++signal)
+        if (blocked & bit_of(signal))
+            sigaddset(&set, signal);
+    return checked(::sigprocmask(SIG_SETMASK, &set, nullptr));
+}
+
+int execute(char const* path, char* const* argv, char* const* envp) noexcept
+{
+    return checked(::execve(path, argv, envp));
+}
+
+void exit_now(int code) noexcept { ::_exit(code); }
+
+void send_own_pidfd(int) noexcept {}
+
+} // namespace brood::os::raw

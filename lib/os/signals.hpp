@@ -1,0 +1,35 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_OS_SIGNALS_HPP
+#define BROOD_LIB_OS_SIGNALS_HPP
+
+#include "os/raw.hpp"
+
+namespace brood::os {
+
+/// Blocks every signal, also those that libc keeps for itself, for the calling thread and this object's life.
+class signal_block {
+public:
+    signal_block() noexcept;
+    ~signal_block();
+    signal_block(signal_block const&) = delete;
+    signal_block& operator=(signal_block const&) = delete;
+
+    /// What was blocked before.
+    raw::signal_bits previous() const noexcept { return previous_; }
+
+private:
+    raw::signal_bits previous_ = 0;
+};
+
+/// What the calling thread blocks.
+raw::signal_bits blocked_signals() noexcept;
+
+/// The same set in libc's form.
+sigset_t to_sigset(raw::signal_bits set) noexcept;
+
+/// Whether a number names a signal.
+bool is_signal(int number) noexcept;
+
+} // namespace brood::os
+
+#endif

@@ -1,0 +1,68 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/spawn_extensions.hpp"
+
+#include "os/clone.hpp"
+#include "os/fork.hpp"
+
+#include <dlfcn.h>
+
+namespace brood::os {
+namespace {
+
+template <class Function>
+void look_up(Function*& function, char const* name) noexcept
+{
+    function = reinterpret_cast<Function*>(::dlsym(RTLD_DEFAULT, name));
+}
+
+spawn_extensions look_up() noexcept
+{
+    spawn_extensions found{};
+    look_up(found.add_change_directory, "posix_spawn_file_actions_addchdir_np");
+    if (!found.add_change_directory)
+        look_up(found.add_change_directory, "posix_spawn_file_actions_addchdir"); // POSIX 2024
+    look_up(found.add_close_from, "posix_spawn_file_actions_addclosefrom_np");
+    look_up(found.pidfd_spawn, "pidfd_spawn");
+    look_up(found.pidfd_getpid, "pidfd_getpid");
+#ifdef POSIX_SPAWN_SETSID
+    found.new_session = POSIX_SPAWN_SETSID;
+#endif
+#ifndef __APPLE__
+    found.relative_after_directory = true; // there it runs the program, and says ENOENT
+#endif
+    return found;
+}
+
+} // namespace
+
+spawn_extensions const& find_spawn_extensions() noexcept
+{
+    static spawn_extensions const found = look_up();
+    return found;
+}
+
+bool posix_spawn_tells_failure() noexcept { return !under_emulator(); }
+
+bool posix_spawn_refused_with(int error) noexcept
+{
+    if (error != EPERM && error != EINVAL && error != ENOSYS)
+        return false;
+    pid_t pid = -1;
+    char empty[] = "";
+    char* const nothing[] = {empty, nullptr};
+    return ::posix_spawn(&pid, empty, nullptr, nullptr, nothing, nothing + 1) == error; // else ENOENT
+}
+
+int spawn(
+    pid_t* pid, char const* path, posix_spawn_file_actions_t const* actions, posix_spawnattr_t const* attributes,
+    char* const* argv, char* const* envp) noexcept
+{
+    auto const call = [&]() noexcept { return -::posix_spawn(pid, path, actions, attributes, argv, envp); };
+#ifdef __QNX__
+    return -retry_on_busy_descriptors(call, pause_for);
+#else
+    return -call();
+#endif
+}
+
+} // namespace brood::os

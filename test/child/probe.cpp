@@ -1,0 +1,254 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+
+// What the tests spawn: `probe ACTION [ARGUMENT...]`. It tells what it was given, or behaves as it is told.
+// Answers go to the descriptor in --to=FD (first argument), else to standard output.
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char** environ;
+
+namespace {
+
+int answer_fd = 1;
+
+void write_all(int fd, std::string_view text)
+{
+    while (!text.empty()) {
+        ssize_t const done = ::write(fd, text.data(), text.size());
+        if (done < 0 && errno != EINTR)
+            std::_Exit(111);
+        if (done > 0)
+            text.remove_prefix(static_cast<std::size_t>(done));
+    }
+}
+
+void answer(std::string_view text) { write_all(answer_fd, text); }
+
+std::string read_all(int fd)
+{
+    std::string text;
+    char buffer[65536];
+    for (;;) {
+        ssize_t const got = ::read(fd, buffer, sizeof buffer);
+        if (got > 0)
+            text.append(buffer, static_cast<std::size_t>(got));
+        else if (got == 0 || errno != EINTR)
+            return text;
+    }
+}
+
+[[noreturn]] void pause_for_ever()
+{
+    for (;;)
+        ::pause();
+}
+
+// Every string with its end marked, so that empty ones and newlines show.
+int tell_strings(char** strings)
+{
+    std::string all;
+    for (; *strings; ++strings)
+        all.append(*strings).push_back('\0');
+    answer(all);
+    return 0;
+}
+
+int tell_descriptors()
+{
+    DIR* listing = ::opendir("/proc/self/fd");
+    std::string all;
+    while (dirent const* entry = ::readdir(listing))
+        if (entry->d_name[0] != '.' && std::atoi(entry->d_name) != ::dirfd(listing))
+            all.append(entry->d_name).push_back(' ');
+    ::closedir(listing);
+    answer(all);
+    return 0;
+}
+
+// device:inode of each descriptor named, or "closed".
+int tell_files(char** descriptors)
+{
+    std::string all;
+    for (; *descriptors; ++descriptors) {
+        struct stat about;
+        if (::fstat(std::atoi(*descriptors), &about) < 0)
+            all += "closed ";
+        else
+            all += std::to_string(about.st_dev) + ":" + std::to_string(about.st_ino) + " ";
+    }
+    answer(all);
+    return 0;
+}
+
+int tell_status(std::string_view key)
+{
+    int const fd = ::open("/proc/self/status", O_RDONLY);
+    std::string const text = read_all(fd);
+    auto const at = text.find(std::string("\n").append(key).append(":\t"));
+    if (at == text.npos)
+        return 1;
+    auto const start = at + key.size() + 3;
+    answer(std::string_view(text).substr(start, text.find('\n', start) - start));
+    return 0;
+}
+
+int tell_ids()
+{
+    gid_t groups[64];
+    int const count = ::getgroups(64, groups);
+    std::string all = std::to_string(::getpid()) + " pgid " + std::to_string(::getpgid(0)) + " sid " +
+                      std::to_string(::getsid(0)) + " uid " + std::to_string(::geteuid()) + " gid " +
+                      std::to_string(::getegid()) + " groups";
+    for (int i = 0; i < count; ++i)
+        all += " " + std::to_string(groups[i]);
+    answer(all);
+    return 0;
+}
+
+int tell_signal_action(int signal)
+{
+    struct sigaction action;
+    if (::sigaction(signal, nullptr, &action) < 0)
+        return 1;
+    answer(action.sa_handler == SIG_DFL ? "default" : action.sa_handler == SIG_IGN ? "ignored" : "handled");
+    return 0;
+}
+
+int tell_limit(int resource)
+{
+    rlimit limit{};
+    ::getrlimit(static_cast<__rlimit_resource>(resource), &limit);
+    answer(std::to_string(limit.rlim_cur) + " " + std::to_string(limit.rlim_max));
+    return 0;
+}
+
+// Starts a child of its own that holds every descriptor, tells its pid, and goes on as told.
+int leave_grandchild(bool stay)
+{
+    pid_t const pid = ::fork();
+    if (pid == 0)
+        pause_for_ever();
+    answer(std::to_string(pid) + "\n");
+    if (stay)
+        pause_for_ever();
+    return 0;
+}
+
+int write_much(int fd, std::size_t size)
+{
+    std::string const block(65536, 'x');
+    for (; size > block.size(); size -= block.size())
+        write_all(fd, block);
+    write_all(fd, block.substr(0, size));
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    if (argc > 1 && std::strncmp(argv[1], "--to=", 5) == 0) {
+        answer_fd = std::atoi(argv[1] + 5);
+        ++argv, --argc;
+    }
+    if (argc < 2)
+        return 100;
+    std::string_view const action = argv[1];
+    auto const number = [&](int i) { return i < argc ? std::atoi(argv[i]) : 0; };
+
+    if (action == "arguments")
+        return tell_strings(argv + 2);
+    if (action == "environment")
+        return tell_strings(environ);
+    if (action == "descriptors")
+        return tell_descriptors();
+    if (action == "files")
+        return tell_files(argv + 2);
+    if (action == "ids")
+        return tell_ids();
+    if (action == "status")
+        return tell_status(argv[2]);
+    if (action == "signal-action")
+        return tell_signal_action(number(2));
+    if (action == "limit")
+        return tell_limit(number(2));
+    if (action == "exit")
+        return number(2);
+    if (action == "raise") {
+        rlimit const none{0, 0};
+        ::setrlimit(RLIMIT_CORE, &none);
+        ::raise(number(2));
+        pause_for_ever();
+    }
+    if (action == "dump-core") {
+        rlimit core{};
+        ::getrlimit(RLIMIT_CORE, &core);
+        core.rlim_cur = core.rlim_max;
+        ::setrlimit(RLIMIT_CORE, &core);
+        ::prctl(PR_SET_DUMPABLE, 1);
+        ::raise(SIGABRT);
+    }
+    if (action == "name")
+        return answer(::program_invocation_name), 0;
+    if (action == "directory")
+        return answer(::get_current_dir_name()), 0;
+    if (action == "umask")
+        return answer(std::to_string(::umask(0))), 0;
+    if (action == "nice")
+        return answer(std::to_string(::getpriority(PRIO_PROCESS, 0))), 0;
+    if (action == "blocking") // is a descriptor blocking?
+        return answer(::fcntl(number(2), F_GETFL) & O_NONBLOCK ? "no" : "yes"), 0;
+    if (action == "copy") // standard input to standard output
+        return write_all(1, read_all(0)), 0;
+    if (action == "read")
+        return answer(read_all(number(2))), 0;
+    if (action == "write") {
+        write_all(number(2), argv[3]);
+        return 0;
+    }
+    if (action == "write-much")
+        return write_much(number(2), static_cast<std::size_t>(std::atoll(argv[3])));
+    if (action == "wait") { // until standard input ends
+        answer("ready\n");
+        read_all(0);
+        return number(2);
+    }
+    if (action == "pause") {
+        answer("ready\n");
+        pause_for_ever();
+    }
+    if (action == "ignore") { // the signals named, for ever
+        for (int i = 2; i < argc; ++i)
+            ::signal(number(i), SIG_IGN);
+        answer("ready\n");
+        pause_for_ever();
+    }
+    if (action == "exit-on") { // exits with the code when the signal comes
+        static int code;
+        code = number(3);
+        ::signal(number(2), [](int) { std::_Exit(code); });
+        answer("ready\n");
+        pause_for_ever();
+    }
+    if (action == "grandchild")
+        return leave_grandchild(false);
+    if (action == "family")
+        return leave_grandchild(true);
+    return 101;
+}

@@ -1,0 +1,162 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/support.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <thread>
+
+#include <signal.h>
+
+using namespace brood; // but brood::spawn in full: Asio has a function of that name
+using namespace test;
+
+TEST_SUITE_BEGIN("completion tokens");
+
+TEST_CASE("the default token is deferred, and awaits")
+{
+    run([]() -> asio::awaitable<void> {
+        auto child = brood::spawn(co_await asio::this_coro::executor, probe(all_ways().front(), "exit", "3")).value();
+        exit_status const status = co_await child.async_wait();
+        CHECK(status.code() == 3);
+        auto operation = child.async_wait();
+        CHECK((co_await std::move(operation)).code() == 3);
+    }());
+}
+
+TEST_CASE("use_awaitable, also as the executor's default")
+{
+    run([]() -> asio::awaitable<void> {
+        using executor = asio::use_awaitable_t<>::executor_with_default<asio::any_io_executor>;
+        executor const ex(co_await asio::this_coro::executor);
+        basic_child<executor> child = brood::spawn(ex, probe(all_ways().front(), "exit", "3")).value();
+        asio::awaitable<exit_status> wait = child.async_wait();
+        CHECK((co_await std::move(wait)).code() == 3);
+        CHECK((co_await child.async_wait(asio::use_awaitable)).code() == 3);
+    }());
+}
+
+TEST_CASE("as_tuple and as_result give the error beside the value")
+{
+    run([]() -> asio::awaitable<void> {
+        auto const ex = co_await asio::this_coro::executor;
+        auto child = brood::spawn(ex, probe(all_ways().front(), "exit", "3")).value();
+        auto const [ec, status] = co_await child.async_wait(asio::as_tuple(asio::use_awaitable));
+        CHECK_FALSE(ec.failed());
+        CHECK(status.code() == 3);
+        result<exit_status> good = co_await child.async_wait(as_result);
+        CHECK(good.value().code() == 3);
+        result<exit_status> same = co_await child.async_wait(as_result(asio::use_awaitable));
+        CHECK(same.value().code() == 3);
+        result<exit_status> bad = co_await async_run(ex, command("/nowhere"), as_result);
+        CHECK(bad.error() == std::errc::no_such_file_or_directory);
+        asio::steady_timer timer(ex, 0s);
+        result<void> waited = co_await timer.async_wait(as_result);
+        CHECK(waited);
+    }());
+}
+
+TEST_CASE("use_future")
+{
+    asio::io_context context;
+    auto child = brood::spawn(context, probe(all_ways().front(), "exit", "3")).value();
+    std::future<exit_status> future = child.async_wait(asio::use_future);
+    std::future<exit_status> failing = async_run(context, command("/nowhere"), asio::use_future);
+    context.run_for(60s);
+    CHECK(future.get().code() == 3);
+    CHECK_THROWS_AS(failing.get(), boost::system::system_error);
+}
+
+TEST_CASE("detached")
+{
+    asio::io_context context;
+    auto child = brood::spawn(context, probe(all_ways().front(), "pause")).value();
+    child.async_kill(asio::detached);
+    context.run_for(60s);
+    CHECK(child.try_wait().value()->signal() == SIGKILL);
+}
+
+TEST_CASE("yield_context")
+{
+    asio::io_context context;
+    std::optional<int> code;
+    asio::spawn(
+        context,
+        [&](asio::yield_context yield) {
+            auto child = brood::spawn(context, probe(all_ways().front(), "exit", "3")).value();
+            code = child.async_wait(yield).code();
+            error_code ec;
+            child.async_kill(yield[ec]);
+            CHECK_FALSE(ec.failed());
+        },
+        asio::detached);
+    context.run_for(60s);
+    CHECK(code == 3);
+}
+
+TEST_CASE("deferred operations start when they are asked to")
+{
+    asio::io_context context;
+    auto child = brood::spawn(context, probe(all_ways().front(), "pause")).value();
+    auto kill = child.async_kill(asio::deferred);
+    context.run_for(60s);
+    CHECK(is_alive(child.id()));
+    std::optional<int> signal;
+    std::move(kill)([&](error_code, exit_status status) { signal = status.signal(); });
+    context.restart();
+    context.run_for(60s);
+    CHECK(signal == SIGKILL);
+}
+
+TEST_CASE("as_result keeps executor, allocator and cancellation slot")
+{
+    asio::io_context context;
+    auto strand = asio::make_strand(context);
+    auto child = brood::spawn(context, probe(all_ways().front(), "pause")).value();
+    asio::cancellation_signal cancel;
+    bool inside = false;
+    error_code told;
+    child.async_wait(
+        as_result(asio::bind_cancellation_slot(cancel.slot(), asio::bind_executor(strand, [&](result<exit_status> r) {
+                                                   inside = strand.running_in_this_thread();
+                                                   told = r.error();
+                                               }))));
+    cancel.emit(asio::cancellation_type::total);
+    context.run_for(60s);
+    CHECK(inside);
+    CHECK(told == error_code(asio::error::operation_aborted));
+
+    auto const bound = as_result(asio::bind_allocator(std::allocator<int>(), [](result<void>) {}));
+    using handler = detail::as_result_handler<decltype(bound.token)>;
+    static_assert(std::is_same_v<asio::associated_allocator_t<handler>, std::allocator<int>>);
+}
+
+TEST_CASE("a wait races a timer under awaitable operators")
+{
+    using namespace asio::experimental::awaitable_operators;
+    for (auto const& w : all_ways()) {
+        CAPTURE(w);
+        run([](way by) -> asio::awaitable<void> {
+            auto const ex = co_await asio::this_coro::executor;
+            auto child = brood::spawn(ex, probe(by, "pause")).value();
+            asio::steady_timer timer(ex, 1ms);
+            auto const first =
+                co_await (child.async_wait(asio::use_awaitable) || timer.async_wait(asio::use_awaitable));
+            CHECK(first.index() == 1);
+            CHECK(is_alive(child.id()));
+            CHECK((co_await child.async_kill()).signal() == SIGKILL);
+        }(w));
+    }
+}
+
+TEST_SUITE_END();

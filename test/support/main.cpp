@@ -1,0 +1,15 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#define DOCTEST_CONFIG_IMPLEMENT
+#define DOCTEST_CONFIG_NO_POSIX_SIGNALS
+#include "support/refuse.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+int main(int argc, char** argv)
+{
+    if (char const* calls = std::getenv("BROOD_REFUSE"))
+        test::refuse(calls);
+    return doctest::Context(argc, argv).run();
+}

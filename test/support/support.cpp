@@ -1,0 +1,261 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/support.hpp"
+
+#include "launch/backend.hpp"
+#include "os/child_signal.hpp"
+#include "reap/exit_watch.hpp"
+#include "support/refuse.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+namespace brood {
+
+std::ostream& operator<<(std::ostream& out, spawn_backend backend)
+{
+    switch (backend) {
+    case spawn_backend::automatic: return out << "automatic";
+    case spawn_backend::posix_spawn: return out << "posix_spawn";
+    case spawn_backend::vfork: return out << "vfork";
+    case spawn_backend::fork: return out << "fork";
+    }
+    return out;
+}
+
+std::ostream& operator<<(std::ostream& out, exit_reaper reaper)
+{
+    switch (reaper) {
+    case exit_reaper::automatic: return out << "automatic";
+    case exit_reaper::pidfd: return out << "pidfd";
+    case exit_reaper::sigchld: return out << "sigchld";
+    }
+    return out;
+}
+
+} // namespace brood
+
+namespace test {
+
+using brood::exit_reaper;
+using brood::spawn_backend;
+
+std::ostream& operator<<(std::ostream& out, way const& w) { return out << w.backend << " and " << w.reaper; }
+
+namespace {
+
+constexpr spawn_backend backends[] = {spawn_backend::posix_spawn, spawn_backend::vfork, spawn_backend::fork};
+
+// libc makes threads, and children, by another call where there is no clone3, but not where that is forbidden.
+bool libc_clones()
+{
+    auto const calls = refused();
+    return calls.find("clone3=EPERM") == calls.npos && calls.find("clone3=EINVAL") == calls.npos;
+}
+
+// A pidfd that is born with the child needs no opening.
+bool has_pidfd(spawn_backend backend)
+{
+    return backend == spawn_backend::vfork || refused().find("pidfd_open=EMFILE") == std::string_view::npos;
+}
+
+bool works(spawn_backend backend)
+{
+    return brood::launch::available(backend) && (backend != spawn_backend::posix_spawn || libc_clones());
+}
+
+} // namespace
+
+std::vector<way> all_ways()
+{
+    std::vector<way> ways;
+    for (auto backend : backends)
+        for (auto reaper : {exit_reaper::pidfd, exit_reaper::sigchld})
+            if (works(backend) && brood::reap::available(reaper) &&
+                (reaper != exit_reaper::pidfd || has_pidfd(backend)))
+                ways.push_back({backend, reaper});
+    return ways;
+}
+
+std::vector<way> all_backends()
+{
+    std::vector<way> ways;
+    for (auto backend : backends)
+        if (works(backend))
+            ways.push_back({backend, exit_reaper::automatic});
+    return ways;
+}
+
+doctest::skip needs_threads() { return doctest::skip(!libc_clones()); }
+
+std::string probe_path() { return std::getenv("BROOD_PROBE"); }
+
+void run_on(asio::io_context& context, asio::awaitable<void> body)
+{
+    bool ended = false;
+    std::exception_ptr thrown;
+    asio::co_spawn(context, std::move(body), [&](std::exception_ptr failed) {
+        ended = true;
+        thrown = failed;
+    });
+    context.run_for(60s);
+    if (thrown)
+        std::rethrow_exception(thrown);
+    REQUIRE(ended);
+}
+
+void run(asio::awaitable<void> body)
+{
+    asio::io_context context;
+    run_on(context, std::move(body));
+}
+
+asio::awaitable<finished> output_of(brood::command cmd)
+{
+    cmd.out(brood::stdio::piped());
+    auto child = brood::spawn(co_await asio::this_coro::executor, cmd).value();
+    // Named, because g++ 12 destroys an aggregate twice whose members are awaited.
+    finished end;
+    end.out = co_await read_all(child.out());
+    end.status = co_await child.async_wait();
+    co_return end;
+}
+
+std::string output_of_now(brood::command const& cmd)
+{
+    std::string out;
+    run([](brood::command c, std::string& told) -> asio::awaitable<void> {
+        finished const end = co_await output_of(std::move(c));
+        CHECK(end.status.success());
+        told = end.out;
+    }(cmd, out));
+    return out;
+}
+
+std::vector<std::string> split(std::string_view text, char separator)
+{
+    std::vector<std::string> parts;
+    while (!text.empty()) {
+        auto const end = text.find(separator);
+        parts.emplace_back(text.substr(0, end));
+        text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    }
+    return parts;
+}
+
+std::vector<int> open_descriptors()
+{
+    std::vector<int> open;
+    for (int fd = 0; fd < 1024; ++fd)
+        if (::fcntl(fd, F_GETFD) >= 0)
+            open.push_back(fd);
+    return open;
+}
+
+bool has_children()
+{
+    siginfo_t info{};
+    return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+namespace {
+
+char state_of(pid_t pid)
+{
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string text;
+    std::getline(file, text);
+    auto const name_end = text.rfind(')');
+    return name_end == text.npos ? '\0' : text[name_end + 2];
+}
+
+std::string blocked_signals()
+{
+    sigset_t set;
+    ::pthread_sigmask(SIG_BLOCK, nullptr, &set);
+    std::string blocked;
+    for (int signal = 1; signal < 65; ++signal)
+        if (sigismember(&set, signal) == 1)
+            blocked += std::to_string(signal) + " ";
+    return blocked;
+}
+
+} // namespace
+
+bool is_alive(pid_t pid)
+{
+    char const state = state_of(pid);
+    return state != '\0' && state != 'Z' && state != 'X';
+}
+
+bool exists(pid_t pid) { return state_of(pid) != '\0'; }
+
+// What the library opens once and keeps for the process: its background loop, its self-pipes.
+void open_what_stays()
+{
+    std::vector<brood::os::child_signal_pipe_ptr> pipes;
+    for (int i = 0; i < 4; ++i)
+        pipes.push_back(brood::os::borrow_child_signal_pipe().value());
+    pipes.clear();
+    asio::io_context context;
+    auto const pid = brood::spawn(context, brood::command(probe_path(), "pause")).value().id();
+    REQUIRE(eventually([&] { return !exists(pid); }));
+}
+
+std::ptrdiff_t thread_count()
+{
+    using folder = std::filesystem::directory_iterator;
+    return std::distance(folder("/proc/self/task"), folder());
+}
+
+leaves_nothing::leaves_nothing()
+{
+    static auto const threads = thread_count();
+    [[maybe_unused]] static bool const once = (open_what_stays(), true);
+    // The background thread has closed all that it watched when it ends.
+    REQUIRE(eventually([] { return thread_count() == threads; }));
+    descriptors_ = open_descriptors();
+    signals_ = blocked_signals();
+}
+
+leaves_nothing::~leaves_nothing()
+{
+    // A background thread closes what it watched a moment after the end that others may have seen.
+    CHECK(eventually([&] { return open_descriptors() == descriptors_; }));
+    CHECK(blocked_signals() == signals_);
+}
+
+scratch_folder::scratch_folder()
+{
+    std::string name = std::filesystem::temp_directory_path() / "brood-test-XXXXXX";
+    REQUIRE(::mkdtemp(name.data()));
+    path_ = std::filesystem::canonical(name);
+}
+
+scratch_folder::~scratch_folder()
+{
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+std::string scratch_folder::write(std::string_view name, std::string_view content, unsigned mode) const
+{
+    std::ofstream(path(name), std::ios::binary) << content;
+    ::chmod(path(name).c_str(), mode);
+    return path(name);
+}
+
+std::string scratch_folder::read(std::string_view name) const
+{
+    std::ostringstream text;
+    text << std::ifstream(path(name), std::ios::binary).rdbuf();
+    return text.str();
+}
+
+} // namespace test
