@@ -27,7 +27,7 @@ int execute(exec_target const& target) noexcept
 
 int dispose_range(int first, int last, child_args const& args) noexcept
 {
-    int const spared = args.spared_fd;
+    int const spared = args.report_fd;
     if (spared < first || spared > last)
         return raw::dispose_range(first, last, args.unmapped);
     int outcome = 0;
@@ -71,6 +71,10 @@ int take(step const& s, child_args const& args) noexcept
         return -hook.call(hook.argument);
     }
     case action::execute: return execute(as<exec_target>(s.data));
+    case action::execute_image: {
+        auto const& target = as<exec_target>(s.data);
+        return raw::execute_image(s.a, target.argv, target.envp);
+    }
     }
     return -EINVAL;
 }
@@ -96,16 +100,21 @@ void shared_child_main(void* argument) noexcept
     raw::exit_now(failed_child);
 }
 
-void forked_child_main(child_args const& args, bool send_pidfd) noexcept
+void run_and_report(child_args const& args) noexcept
 {
-    if (send_pidfd)
-        raw::send_own_pidfd(args.spared_fd);
-    raw::default_handlers();
     wire_report report{run_steps(args), {}};
     for (int i = 0; i < 4; ++i)
         report.footer[i] = wire_report::mark[i];
-    raw::write(args.spared_fd, &report, sizeof report);
+    raw::write(args.report_fd, &report, sizeof report);
     raw::exit_now(failed_child);
+}
+
+void forked_child_main(child_args const& args, bool send_pidfd) noexcept
+{
+    if (send_pidfd)
+        raw::send_own_pidfd(args.report_fd);
+    raw::default_handlers();
+    run_and_report(args);
 }
 
 } // namespace brood::launch

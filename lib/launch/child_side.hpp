@@ -17,11 +17,12 @@ struct child_args {
     step const* steps;
     std::size_t count;
     os::raw::signal_bits inherited_mask;
-    int spared_fd = -1; ///< Stays open until exec, whatever the plan closes.
+    int report_fd = -1; ///< Stays open until exec, whatever the plan closes.
     os::raw::disposal unmapped = os::raw::disposal::mark_or_close;
 
-    child_args(plan const& p, os::raw::signal_bits mask)
-        : steps(p.steps.data()), count(p.steps.size()), inherited_mask(mask)
+    child_args(std::vector<step> const& all, os::raw::signal_bits mask) : child_args(all.data(), all.size(), mask) {}
+    child_args(step const* first, std::size_t number, os::raw::signal_bits mask)
+        : steps(first), count(number), inherited_mask(mask)
     {}
 };
 
@@ -46,7 +47,10 @@ struct wire_report {
     static constexpr char mark[4] = {'F', 'A', 'I', 'L'};
 };
 
-/// What a forked child does with a channel to its parent. Never returns.
+/// Takes the steps, and writes a failure to the report channel.
+[[noreturn]] void run_and_report(child_args const& args) noexcept;
+
+/// What a forked child does with a channel to its parent.
 [[noreturn]] void forked_child_main(child_args const& args, bool send_pidfd) noexcept;
 
 } // namespace brood::launch

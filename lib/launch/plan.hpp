@@ -35,6 +35,7 @@ enum class action : unsigned char {
     set_mask,         // data: signal_bits; null: the spawning thread's
     call_hook,        // data: hook_call
     execute,          // data: exec_target
+    execute_image,    // a: descriptor, data: exec_target without candidates
 };
 
 /// One thing that the child does before it is the program, and the stage that its failure is told as.

@@ -27,6 +27,12 @@ bool is_refused(error_code const& ec) noexcept
     return stage_of(ec) == spawn_stage::clone && (ec.value() == ENOSYS || ec.value() == EPERM || ec.value() == EINVAL);
 }
 
+// The relay's exec takes privileges away that a fork keeps: those of file capabilities.
+bool is_unprivileged(error_code const& ec) noexcept
+{
+    return stage_of(ec) == spawn_stage::credentials && ec.value() == EPERM;
+}
+
 result<launched> launch_once(plan const& p, spawn_backend choice, pidfd_wish wish)
 {
     error_code why = make_error_code(spawn_stage::prepare, ENOTSUP);
@@ -34,7 +40,7 @@ result<launched> launch_once(plan const& p, spawn_backend choice, pidfd_wish wis
         if (!is_asked_for(*b, choice) || !can_run(*b, p))
             continue;
         auto child = b->launch(p, wish);
-        if (child || !is_refused(child.error()))
+        if (child || !(is_refused(child.error()) || is_unprivileged(child.error())))
             return child;
         why = child.error();
     }
@@ -92,7 +98,7 @@ result<launched> finish(launched child, pidfd_wish wish) noexcept
 
 error_code execute_in_place(plan const& p) noexcept
 {
-    child_args args(p, os::blocked_signals());
+    child_args args(p.steps, os::blocked_signals());
     args.unmapped = os::raw::disposal::mark; // a caller that gets its process back wants its descriptors, too
     auto const why = run_steps(args);
     return make_error_code(why.stage, why.error);

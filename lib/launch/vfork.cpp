@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "launch/backend.hpp"
 #include "launch/child_side.hpp"
+#include "launch/relay.hpp"
 #include "launch/stack_pool.hpp"
 #include "os/clone.hpp"
 #include "os/signals.hpp"
@@ -18,14 +19,17 @@ step const* vfork_inexpressible(plan const& p) noexcept
         case action::set_groups:
         case action::set_gid:
         case action::set_uid:
-        // And a hook's writes would be seen by the parent.
+            if (has_relay())
+                break;
+            return &s;
+        // A hook's writes would be seen by the parent.
         case action::call_hook: return &s;
         default: break;
         }
     return nullptr;
 }
 
-result<launched> vfork_launch(plan const& p, pidfd_wish wish)
+result<launched> launch_sharing_memory(std::vector<step> const& steps, pidfd_wish wish)
 {
     auto stack = borrow_stack();
     if (!stack)
@@ -33,7 +37,7 @@ result<launched> vfork_launch(plan const& p, pidfd_wish wish)
 
     os::signal_block blocked; // or a handler could run in the child, on the parent's memory
     os::clone_request request{shared_child_main, nullptr, stack.value().bottom(), stack_size, wish != pidfd_wish::none};
-    shared_child child{child_args(p, blocked.previous()), &request.handlers_kept};
+    shared_child child{child_args(steps, blocked.previous()), &request.handlers_kept};
     request.argument = &child;
 
     pid_t pid = os::clone_sharing_memory(request);
@@ -47,6 +51,11 @@ result<launched> vfork_launch(plan const& p, pidfd_wish wish)
     if (child.report.error != 0)
         return bury(pid, make_error_code(child.report.stage, child.report.error));
     return finish({pid, std::move(pidfd)}, wish);
+}
+
+result<launched> vfork_launch(plan const& p, pidfd_wish wish)
+{
+    return wants_relay(p) ? launch_by_relay(p, wish, launch_sharing_memory) : launch_sharing_memory(p.steps, wish);
 }
 
 } // namespace

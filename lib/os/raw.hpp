@@ -53,6 +53,8 @@ void default_handlers() noexcept;
 int set_mask(signal_bits blocked) noexcept;
 
 int execute(char const* path, char* const* argv, char* const* envp) noexcept;
+int execute_image(int fd, char* const* argv, char* const* envp) noexcept; ///< The program that a descriptor holds.
+char* map_rest(int fd, long offset) noexcept; ///< A file's contents from there on; null on failure.
 [[noreturn]] void exit_now(int code) noexcept;
 
 /// Opens this process's own pidfd and sends it up `socket` in an empty message, which is empty of it on failure.

@@ -101,49 +101,4 @@ TEST_CASE("what pre_exec returns or throws comes back with stage hook")
     CHECK_FALSE(has_children());
 }
 
-TEST_CASE("user, group and groups are as asked")
-{
-    if (::geteuid() != 0) {
-        MESSAGE("skipped: needs root");
-        return;
-    }
-    auto cmd = probe(by_fork, "ids");
-    // The probe must be reachable for anybody: it is not looked up again after the change.
-    scratch_folder folder;
-    ::chmod(folder.path().c_str(), 0755);
-    std::filesystem::copy_file(probe_path(), folder.path("probe"));
-    ::chmod(folder.path("probe").c_str(), 0755);
-    command anybody(folder.path("probe"), "ids");
-
-    auto const full = output_of_now(command(anybody).user(1234).group(2345).groups({77, 88}));
-    CHECK(after(full, " uid") == "1234");
-    CHECK(after(full, " gid") == "2345");
-    CHECK(full.substr(full.find("groups")) == "groups 77 88");
-
-    auto const dropped = output_of_now(command(anybody).user(1234));
-    CHECK(after(dropped, " uid") == "1234");
-    CHECK(dropped.substr(dropped.find("groups")) == "groups");
-}
-
-TEST_CASE("an ordinary user may not become another")
-{
-    if (::geteuid() == 0) {
-        // As root there is nobody who could not: the child of a child can't either.
-        scratch_folder folder;
-        asio::io_context context;
-        command cmd("true");
-        cmd.user(1234).pre_exec(
-            [] { return ::setuid(0) < 0 ? error_code(errno, boost::system::system_category()) : error_code(); });
-        auto const ec = spawn(context, cmd).error();
-        CHECK(ec == std::errc::operation_not_permitted);
-        return;
-    }
-    leaves_nothing guard;
-    asio::io_context context;
-    command cmd("true");
-    auto const ec = spawn(context, cmd.user(::getuid() + 1)).error();
-    CHECK(ec == std::errc::operation_not_permitted);
-    CHECK(stage_of(ec) == spawn_stage::credentials);
-}
-
 TEST_SUITE_END();

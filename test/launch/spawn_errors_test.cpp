@@ -573,9 +573,9 @@ TEST_CASE("a forced backend without words for a command says so, and makes no ch
         command cmd;
         std::vector<spawn_backend> without;
     } const rows[] = {
-        {"user", plain().user(::getuid()), {posix_spawn, vfork}},
-        {"group", plain().group(::getgid()), {posix_spawn, vfork}},
-        {"groups", plain().groups({::getgid()}), {posix_spawn, vfork}},
+        {"user", plain().user(::getuid()), {posix_spawn}},
+        {"group", plain().group(::getgid()), {posix_spawn}},
+        {"groups", plain().groups({::getgid()}), {posix_spawn}},
         {"hook", plain().pre_exec(hook), {posix_spawn, vfork}},
         {"umask", plain().umask(022), {posix_spawn}},
         {"limit", plain().limit(RLIMIT_CORE, 0, 0), {posix_spawn}},

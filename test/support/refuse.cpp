@@ -29,6 +29,7 @@ std::map<std::string, unsigned, std::less<>> const numbers{
     {"pidfd_open", SYS_pidfd_open},
     {"close_range", SYS_close_range},
     {"pidfd_send_signal", SYS_pidfd_send_signal},
+    {"memfd_create", SYS_memfd_create},
     {"pipe2", SYS_pipe2},
     {"socketpair", SYS_socketpair},
     {"waitid-pidfd", SYS_waitid},

@@ -7,6 +7,7 @@
 #include <climits>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -208,6 +209,18 @@ int set_mask(signal_bits blocked) noexcept
 int execute(char const* path, char* const* argv, char* const* envp) noexcept
 {
     return call(SYS_execve, word(path), word(argv), word(envp));
+}
+
+int execute_image(int fd, char* const* argv, char* const* envp) noexcept
+{
+    return call(SYS_execveat, fd, word(""), word(argv), word(envp), AT_EMPTY_PATH);
+}
+
+char* map_rest(int fd, long offset) noexcept
+{
+    long const size = system_call(SYS_lseek, fd, 0, SEEK_END) - offset;
+    long const at = system_call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, offset);
+    return at < 0 ? nullptr : reinterpret_cast<char*>(at);
 }
 
 void exit_now(int code) noexcept

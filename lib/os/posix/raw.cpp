@@ -139,6 +139,8 @@ int execute(char const* path, char* const* argv, char* const* envp) noexcept
     return checked(::execve(path, argv, envp));
 }
 
+int execute_image(int, char* const*, char* const*) noexcept { return -ENOSYS; }
+
 void exit_now(int code) noexcept { ::_exit(code); }
 
 void send_own_pidfd(int) noexcept {}

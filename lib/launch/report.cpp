@@ -1,0 +1,46 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "launch/report.hpp"
+
+#include "launch/child_side.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace brood::launch {
+
+error_code move_out_of_the_way(os::unique_fd& fd, plan const& p) noexcept
+{
+    if (fd.get() > p.highest_target)
+        return {};
+    auto moved = os::duplicate_above(fd.get(), p.highest_target);
+    if (!moved)
+        return make_error_code(spawn_stage::pipe, moved.error().value());
+    fd = std::move(moved).value();
+    return {};
+}
+
+result<report_channel> report_channel::make(plan const& p) noexcept
+{
+    auto ends = os::make_report_channel();
+    if (!ends)
+        return make_error_code(spawn_stage::pipe, ends.error().value());
+    if (auto ec = move_out_of_the_way(ends.value().second, p); ec.failed())
+        return ec;
+    return report_channel(std::move(ends).value());
+}
+
+// The child writes nothing but a failure; anything else is an error of its own.
+report_channel::outcome report_channel::read() const noexcept
+{
+    wire_report report{};
+    auto const size = os::read_report(ours(), &report, sizeof report);
+    if (!size)
+        return {false, make_error_code(spawn_stage::clone, size.error().value())};
+    if (size.value() == 0)
+        return {true, {}};
+    if (size.value() != sizeof report || !std::ranges::equal(report.footer, wire_report::mark))
+        return {false, make_error_code(spawn_stage::clone, EPROTO)};
+    return {true, make_error_code(report.why.stage, report.why.error)};
+}
+
+} // namespace brood::launch

@@ -1,0 +1,18 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_OS_IMAGE_HPP
+#define BROOD_LIB_OS_IMAGE_HPP
+
+#include "os/unique_fd.hpp"
+
+#include <brood/result.hpp>
+
+#include <span>
+
+namespace brood::os {
+
+/// A file in memory, for nobody to change: a program, and from `offset` on something else.
+result<unique_fd> make_image(std::span<unsigned char const> program, long offset, std::span<char const> rest) noexcept;
+
+} // namespace brood::os
+
+#endif

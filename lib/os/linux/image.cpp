@@ -1,0 +1,44 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/image.hpp"
+
+#include "os/process.hpp"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace brood::os {
+namespace {
+
+constexpr unsigned executable = 0x10; // MFD_EXEC, since Linux 6.3: whatever sysctl vm.memfd_noexec says
+
+int make_memory_file() noexcept
+{
+    constexpr unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    int const fd = ::memfd_create("brood-relay", flags | executable);
+    return fd < 0 && errno == EINVAL ? ::memfd_create("brood-relay", flags) : fd;
+}
+
+bool write_at(int fd, long offset, void const* data, std::size_t size) noexcept
+{
+    return ::pwrite(fd, data, size, offset) == static_cast<ssize_t>(size);
+}
+
+} // namespace
+
+result<unique_fd> make_image(std::span<unsigned char const> program, long offset, std::span<char const> rest) noexcept
+{
+    unique_fd file(make_memory_file());
+    if (!file)
+        return last_error();
+    if (!write_at(file.get(), 0, program.data(), program.size()) ||
+        !write_at(file.get(), offset, rest.data(), rest.size()))
+        return error_code(ENOMEM, boost::system::system_category()); // the one thing that memory can lack
+    if (::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+        return last_error();
+    return file;
+}
+
+} // namespace brood::os
