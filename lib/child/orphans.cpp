@@ -31,6 +31,12 @@ public:
         watch(std::move(state));
     }
 
+    bool is_running() noexcept
+    {
+        std::lock_guard lock(mutex_);
+        return running_;
+    }
+
 private:
     void watch(state_ptr state)
     {
@@ -78,14 +84,21 @@ private:
     bool running_ = false;
 };
 
+// Never destroyed: its thread may still run while the program exits.
+orphanage& home()
+{
+    static orphanage& instance = *new orphanage;
+    return instance;
+}
+
 } // namespace
+
+bool has_orphans() noexcept { return home().is_running(); }
 
 void adopt_orphan(orphan child) noexcept
 {
-    // Never destroyed: its thread may still run while the program exits.
-    static orphanage& home = *new orphanage;
     try {
-        home.adopt(std::move(child));
+        home().adopt(std::move(child));
     } catch (std::exception const&) {
         // Out of memory: the child stays unreaped, which this process's end settles.
     }

@@ -21,6 +21,9 @@ struct orphan {
  */
 void adopt_orphan(orphan child) noexcept;
 
+/// Whether some are still waited for.
+bool has_orphans() noexcept;
+
 } // namespace brood::detail
 
 #endif

@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/support.hpp"
 
+#include "child/orphans.hpp"
 #include "launch/backend.hpp"
 #include "os/child_signal.hpp"
 #include "reap/exit_watch.hpp"
@@ -208,18 +209,11 @@ void open_what_stays()
     REQUIRE(eventually([&] { return !exists(pid); }));
 }
 
-std::ptrdiff_t thread_count()
-{
-    using folder = std::filesystem::directory_iterator;
-    return std::distance(folder("/proc/self/task"), folder());
-}
-
 leaves_nothing::leaves_nothing()
 {
-    static auto const threads = thread_count();
     [[maybe_unused]] static bool const once = (open_what_stays(), true);
-    // The background thread has closed all that it watched when it ends.
-    REQUIRE(eventually([] { return thread_count() == threads; }));
+    // The background loop has closed all that it watched when it ends.
+    REQUIRE(eventually([] { return !brood::detail::has_orphans(); }));
     descriptors_ = open_descriptors();
     signals_ = blocked_signals();
 }

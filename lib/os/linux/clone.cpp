@@ -5,9 +5,6 @@
 #include "os/linux/syscall.hpp"
 
 #include <atomic>
-#include <utility>
-
-#include <sched.h>
 #include <signal.h>
 
 #if __has_include(<valgrind/valgrind.h>)
@@ -19,8 +16,9 @@ namespace {
 
 std::uint64_t address(void const* p) noexcept { return reinterpret_cast<std::uintptr_t>(p); }
 
-// clone3(2) on the request's stack. The child has no frame to return to, so it calls the entry from here.
-long clone3(abi::clone_args& args, clone_request const& request) noexcept
+// clone3(2) or clone(2), with three arguments. The child starts on the request's stack, where it has no frame to
+// return to, so it calls the entry from here. libc's own clone would not do where a sanitizer takes it for a fork.
+long clone_and_enter(long number, long a, long b, long c, clone_request const& request) noexcept
 {
 #if defined(__x86_64__) && !defined(__ILP32__)
     long result;
@@ -35,13 +33,14 @@ long clone3(abi::clone_args& args, clone_request const& request) noexcept
                  "ud2\n"
                  "1:"
                  : "=a"(result)
-                 : "a"(abi::sys_clone3), "D"(&args), "S"(sizeof args), [entry] "r"(entry), [argument] "r"(argument)
+                 : "a"(number), "D"(a), "S"(b), "d"(c), [entry] "r"(entry), [argument] "r"(argument)
                  : "rcx", "r11", "memory", "cc");
     return result;
 #elif defined(__aarch64__)
-    register long number asm("x8") = abi::sys_clone3;
-    register long x0 asm("x0") = reinterpret_cast<long>(&args);
-    register long size asm("x1") = sizeof args;
+    register long x8 asm("x8") = number;
+    register long x0 asm("x0") = a;
+    register long x1 asm("x1") = b;
+    register long x2 asm("x2") = c;
     register void (*entry)(void*) noexcept asm("x9") = request.entry;
     register void* argument asm("x10") = request.argument;
     asm volatile("svc #0\n\t"
@@ -52,25 +51,13 @@ long clone3(abi::clone_args& args, clone_request const& request) noexcept
                  "brk #1\n"
                  "1:"
                  : "+r"(x0)
-                 : "r"(number), "r"(size), [entry] "r"(entry), [argument] "r"(argument)
+                 : "r"(x8), "r"(x1), "r"(x2), [entry] "r"(entry), [argument] "r"(argument)
                  : "memory", "cc", "x30");
     return x0;
 #else
-    (void)args, (void)request;
-    return -ENOSYS; // no stack switch written for this processor: libc's clone serves
+    (void)number, (void)a, (void)b, (void)c, (void)request;
+    return -ENOSYS; // no stack switch written for this processor: fork serves
 #endif
-}
-
-struct start {
-    void (*entry)(void*) noexcept;
-    void* argument;
-};
-
-int run(void* argument)
-{
-    auto const [entry, data] = *static_cast<start*>(argument);
-    entry(data);
-    return 0;
 }
 
 // Kernels and seccomp profiles that refuse clone3 still know clone; a kernel before 5.2 ignores the wish for a
@@ -78,14 +65,9 @@ int run(void* argument)
 long clone2(clone_request& request) noexcept
 {
     request.handlers_kept = true;
-    start child{request.entry, request.argument};
-    auto* top = static_cast<char*>(request.stack) + request.stack_size;
-    int const flags = static_cast<int>(abi::clone_vm | abi::clone_vfork) |
-                      (request.want_pidfd ? static_cast<int>(abi::clone_pidfd) : 0) | SIGCHLD;
-    int const before = errno;
-    long const result = ::clone(run, top, flags, &child, &request.pidfd);
-    int const error = std::exchange(errno, before);
-    return result < 0 ? -error : result;
+    auto* const top = static_cast<char*>(request.stack) + request.stack_size;
+    auto const flags = abi::clone_vm | abi::clone_vfork | (request.want_pidfd ? abi::clone_pidfd : 0) | SIGCHLD;
+    return clone_and_enter(SYS_clone, word(flags), word(top), word(&request.pidfd), request);
 }
 
 std::atomic<bool> clone3_refused = false;
@@ -113,7 +95,7 @@ pid_t clone_sharing_memory(clone_request& request) noexcept
         args.exit_signal = SIGCHLD;
         args.stack = address(request.stack);
         args.stack_size = request.stack_size;
-        long const result = clone3(args, request);
+        long const result = clone_and_enter(abi::sys_clone3, word(&args), sizeof args, 0, request);
         if (result != -ENOSYS && result != -EPERM && result != -EINVAL)
             return static_cast<pid_t>(result);
         if (result != -EINVAL)
