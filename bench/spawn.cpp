@@ -16,6 +16,7 @@
 #include <optional>
 
 #include <signal.h>
+#include <unistd.h>
 
 namespace {
 
@@ -34,6 +35,7 @@ struct way {
     char const* name;
     spawn_backend backend;
     exit_reaper reaper;
+    bool credentials = false; // as a user, if only as the same one
 };
 
 constexpr way ways[] = {
@@ -41,6 +43,7 @@ constexpr way ways[] = {
     {"posix_spawn", spawn_backend::posix_spawn, exit_reaper::pidfd},
     {"fork", spawn_backend::fork, exit_reaper::pidfd},
     {"vfork, sigchld", spawn_backend::vfork, exit_reaper::sigchld},
+    {"vfork, user", spawn_backend::vfork, exit_reaper::pidfd, true},
 };
 
 // What the figures have to reach at this stage.
@@ -97,7 +100,10 @@ double run_brood(options const& opt, way const& how, int in_flight, int count)
 {
     double time;
     {
-        bench::brood_loop loop(brood::command(opt.program).backend(how.backend).reaper(how.reaper), in_flight);
+        brood::command cmd(opt.program);
+        if (how.credentials)
+            cmd.user(::getuid());
+        bench::brood_loop loop(cmd.backend(how.backend).reaper(how.reaper), in_flight);
         time = bench::time_per_child(loop, count);
     }
     if (how.reaper == exit_reaper::sigchld)

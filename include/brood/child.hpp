@@ -14,6 +14,9 @@
 #include <boost/asio/basic_readable_pipe.hpp>
 #include <boost/asio/basic_writable_pipe.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/execution/executor.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/is_executor.hpp>
 
 #include <concepts>
 #include <memory>
@@ -31,6 +34,8 @@ namespace detail {
 
 class child_state;
 using state_ptr = std::shared_ptr<child_state>;
+class process_state;
+using process_ptr = std::shared_ptr<process_state>;
 using wait_handler = asio::any_completion_handler<void(error_code, exit_status)>;
 
 /// The executor's default completion token; `deferred` where it has none.
@@ -38,6 +43,13 @@ template <class Executor>
 using default_token = std::conditional_t<
     std::is_void_v<asio::default_completion_token_t<Executor>>, asio::deferred_t,
     asio::default_completion_token_t<Executor>>;
+
+/// The executor that a process object gets from an executor (itself) or from an execution context (any).
+template <class T>
+concept executor = asio::execution::is_executor<T>::value || asio::is_executor<T>::value;
+
+template <class T>
+concept execution_context = std::convertible_to<T&, asio::execution_context&>;
 
 /// The parent's ends of a child's streams, whatever their executor.
 struct streams_base {
@@ -71,6 +83,7 @@ public:
     result<exit_status> wait();
     result<std::optional<exit_status>> try_wait();
     result<void> kill();
+    result<void> kill_tree();
     result<void> signal(int number);
     result<void> signal_group(int number);
     std::optional<resource_usage> usage() const;
@@ -90,19 +103,21 @@ private:
 BROOD_API void async_wait(state_ptr const&, asio::any_io_executor const& fallback, wait_handler);
 BROOD_API void async_kill(state_ptr const&, asio::any_io_executor const& fallback, wait_handler);
 BROOD_API void async_stop(state_ptr const&, asio::any_io_executor const& fallback, stop_plan, wait_handler);
+BROOD_API void async_wait(process_ptr const&, asio::any_io_executor const& fallback, wait_handler);
+BROOD_API void async_kill(process_ptr const&, asio::any_io_executor const& fallback, wait_handler);
 
-template <class Executor>
+template <class Executor, class State = state_ptr>
 struct initiate_on {
     using executor_type = Executor;
 
     Executor executor;
-    state_ptr state;
+    State state;
 
     Executor get_executor() const noexcept { return executor; }
 };
 
-template <class Executor>
-struct initiate_wait : initiate_on<Executor> {
+template <class Executor, class State = state_ptr>
+struct initiate_wait : initiate_on<Executor, State> {
     template <class Handler>
     void operator()(Handler&& handler) const
     {
@@ -110,8 +125,8 @@ struct initiate_wait : initiate_on<Executor> {
     }
 };
 
-template <class Executor>
-struct initiate_kill : initiate_on<Executor> {
+template <class Executor, class State = state_ptr>
+struct initiate_kill : initiate_on<Executor, State> {
     template <class Handler>
     void operator()(Handler&& handler) const
     {
@@ -251,7 +266,7 @@ public:
     /// Takes the plan's steps until the child has ended; the last one is followed by SIGKILL.
     /**
      * The signals go to the child's own process group, where `command::process_group` or `session` made one, else
-     * to the child. It completes as soon as the child has been reaped.
+     * to the child: descendants elsewhere are for `kill_tree`. It completes as soon as the child has been reaped.
      *
      * @par Completion Signature
      * @code void(error_code, exit_status) @endcode
@@ -284,6 +299,23 @@ public:
     /// Sends SIGKILL; after the end it does nothing, with success.
     result<void> kill() { return handle_.kill(); }
 
+    /// Sends SIGKILL to the child and to its descendants, as far as they can be told.
+    /**
+     * With `command::cgroup`, that is everything in that cgroup and below, in one step, whoever put it there: give
+     * each child a folder of its own, never the parent's. Nothing leaves a cgroup by itself, so this reaches every
+     * descendant, also after the child's end. A kernel before Linux 5.14 can't; there it is as without a cgroup.
+     *
+     * The child's own process group gets it too, where `command::process_group` or `session` made one. That misses
+     * descendants that made a group or session of their own, as a daemon does and as a shell does for its jobs.
+     * Where there is neither, the child alone gets it. Once the child has been reaped its group's id may be
+     * another's: without a cgroup, this then does nothing, with success.
+     *
+     * Descendants are reaped by their own parents; the ones left over by init, or by this process where that is a
+     * subreaper (prctl(2), PR_SET_CHILD_SUBREAPER). Such a one must reap them itself: the library reaps nothing
+     * that it did not start.
+     */
+    result<void> kill_tree() { return handle_.kill_tree(); }
+
     /// Sends a signal; 0 just asks. See kill(2).
     /**
      * It can't reach another process that has been given the same pid. `no_such_process` after the end,
@@ -292,6 +324,10 @@ public:
     result<void> signal(int number) { return handle_.signal(number); }
 
     /// Sends a signal to the child's own process group; to the child alone if it has none. Errors as `signal`.
+    /**
+     * The group is the one that `command::process_group` or `session` made. Descendants that have left it are not
+     * reached, and after the child's end nobody is.
+     */
     result<void> signal_group(int number) { return handle_.signal_group(number); }
 
     /// What the child has used, once it has been reaped. Nothing where its status was lost.

@@ -5,9 +5,6 @@
 #include <brood/child.hpp>
 #include <brood/command.hpp>
 
-#include <boost/asio/execution/executor.hpp>
-#include <boost/asio/execution_context.hpp>
-#include <boost/asio/is_executor.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <memory>
@@ -62,13 +59,6 @@ inline bool has_pipes(command const& cmd)
             return true;
     return false;
 }
-
-/// The executor that a child gets from an executor (itself) or from an execution context (any).
-template <class T>
-concept executor = asio::execution::is_executor<T>::value || asio::is_executor<T>::value;
-
-template <class T>
-concept execution_context = std::convertible_to<T&, asio::execution_context&>;
 
 template <class Executor>
 result<basic_child<Executor>> spawn_on(Executor const& executor, command const& cmd)

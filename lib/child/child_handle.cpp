@@ -49,6 +49,13 @@ result<void> child_handle::kill()
     return state_->kill();
 }
 
+result<void> child_handle::kill_tree()
+{
+    if (!state_)
+        return no_process();
+    return state_->kill_tree();
+}
+
 result<void> child_handle::signal(int number)
 {
     if (!state_)

@@ -1,11 +1,11 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "child/child_registry.hpp"
 
-#include "child/child_state.hpp"
+#include "child/awaited_process.hpp"
 
 namespace brood::detail {
 
-void child_registry::add(child_state& child)
+void child_registry::add(awaited_process& child)
 {
     std::lock_guard lock(mutex_);
     child.registry_ = this;
@@ -15,7 +15,7 @@ void child_registry::add(child_state& child)
     first_ = &child;
 }
 
-void child_registry::remove(child_state& child) noexcept
+void child_registry::remove(awaited_process& child) noexcept
 {
     std::lock_guard lock(mutex_);
     (child.previous_ ? child.previous_->next_ : first_) = child.next_;
@@ -29,7 +29,7 @@ void child_registry::remove(child_state& child) noexcept
 void child_registry::shutdown()
 {
     for (;;) {
-        std::shared_ptr<child_state> child;
+        std::shared_ptr<awaited_process> child;
         {
             std::lock_guard lock(mutex_);
             if (!first_)

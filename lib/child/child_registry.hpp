@@ -10,23 +10,23 @@ namespace brood::detail {
 
 namespace asio = boost::asio;
 
-class child_state;
+class awaited_process;
 
-/// The children of one execution context: tells them when it goes, since they may outlive it.
+/// The processes of one execution context: tells them when it goes, since they may outlive it.
 class child_registry final : public asio::execution_context::service {
 public:
     static inline asio::execution_context::id id;
 
     explicit child_registry(asio::execution_context& context) : service(context) {}
 
-    void add(child_state& child);
-    void remove(child_state& child) noexcept;
+    void add(awaited_process& child);
+    void remove(awaited_process& child) noexcept;
 
 private:
     void shutdown() override;
 
     std::mutex mutex_;
-    child_state* first_ = nullptr;
+    awaited_process* first_ = nullptr;
 };
 
 } // namespace brood::detail

@@ -26,7 +26,7 @@ public:
             return;
         }
         auto state = std::make_shared<child_state>(context_.get_executor());
-        state->adopt(child.pid, std::move(child.pidfd), false, nullptr);
+        state->adopt(child.pid, std::move(child.pidfd), {}, nullptr);
         ++orphans_;
         watch(std::move(state));
     }

@@ -59,8 +59,9 @@ result<child_handle> prepared_spawn::start(std::unique_ptr<streams_base> streams
     auto made = launch::launch(*ticket_->plan, ticket_->backend, ticket_->wish);
     if (!made)
         return made.error();
+    auto& plan = *ticket_->plan;
     ticket_->state->adopt(
-        made.value().pid, std::move(made.value().pidfd), ticket_->plan->own_group, std::move(streams));
+        made.value().pid, std::move(made.value().pidfd), {plan.own_group, std::move(plan.cgroup)}, std::move(streams));
     return child_handle(std::move(ticket_->state));
 }
 

@@ -13,7 +13,8 @@ bool has_nul(std::string_view text) { return text.find('\0') != text.npos; }
 
 bool has_nul(detail::command_data const& cmd)
 {
-    if (has_nul(cmd.program) || (cmd.arg0 && has_nul(*cmd.arg0)) || (cmd.directory && has_nul(*cmd.directory)))
+    if (has_nul(cmd.program) || (cmd.arg0 && has_nul(*cmd.arg0)) || (cmd.directory && has_nul(*cmd.directory)) ||
+        (cmd.cgroup && has_nul(*cmd.cgroup)))
         return true;
     for (auto const& argument : cmd.arguments)
         if (has_nul(argument))

@@ -47,6 +47,7 @@ T const& as(void const* data) noexcept
 int take(step const& s, child_args const& args) noexcept
 {
     switch (s.what) {
+    case action::enter_cgroup: return args.born_in_cgroup ? 0 : raw::enter_cgroup(s.a);
     case action::set_session: return raw::set_session();
     case action::set_group: return raw::set_process_group(s.a);
     case action::move_fd: return raw::duplicate(s.a, s.b);
@@ -62,7 +63,7 @@ int take(step const& s, child_args const& args) noexcept
     case action::set_gid: return raw::set_group(as<gid_t>(s.data));
     case action::set_uid: return raw::set_user(as<uid_t>(s.data));
     case action::no_new_privs: return raw::no_new_privileges();
-    case action::set_death_signal: return raw::set_death_signal(s.a, s.b);
+    case action::set_death_signal: return raw::set_death_signal(s.a, args.in_place ? raw::parent() : s.b);
     case action::change_directory: return raw::change_directory(static_cast<char const*>(s.data));
     case action::default_signals: return raw::default_signals(as<raw::signal_bits>(s.data));
     case action::set_mask: return raw::set_mask(s.data ? as<raw::signal_bits>(s.data) : args.inherited_mask);

@@ -17,7 +17,9 @@ struct child_args {
     step const* steps;
     std::size_t count;
     os::raw::signal_bits inherited_mask;
-    int report_fd = -1; ///< Stays open until exec, whatever the plan closes.
+    int report_fd = -1;          ///< Stays open until exec, whatever the plan closes.
+    bool born_in_cgroup = false; ///< It need not enter the one that the plan names.
+    bool in_place = false;       ///< There is no child: this process takes the steps itself.
     os::raw::disposal unmapped = os::raw::disposal::mark_or_close;
 
     child_args(std::vector<step> const& all, os::raw::signal_bits mask) : child_args(all.data(), all.size(), mask) {}

@@ -18,12 +18,11 @@ result<launched> fork_launch(plan const& p, pidfd_wish wish)
     auto& channel = made.value();
 
     os::signal_block blocked;
+    child_args args(p.steps, blocked.previous());
+    args.report_fd = channel.childs();
     pid_t const pid = os::fork_process();
-    if (pid == 0) {
-        child_args args(p.steps, blocked.previous());
-        args.report_fd = channel.childs();
+    if (pid == 0)
         forked_child_main(args, wish != pidfd_wish::none);
-    }
     if (pid < 0)
         return make_error_code(spawn_stage::clone, -pid);
     channel.close_childs();

@@ -3,8 +3,10 @@
 
 #include "command/capture.hpp"
 #include "launch/child_descriptors.hpp"
+#include "os/cgroup.hpp"
 #include "os/signals.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 
@@ -16,6 +18,19 @@ namespace {
 using detail::command_data;
 
 error_code invalid(spawn_stage stage) { return make_error_code(stage, EINVAL); }
+
+// The first step, with all of the parent's rights.
+error_code add_cgroup(plan& p, command_data const& cmd)
+{
+    if (!cmd.cgroup)
+        return {};
+    auto folder = os::open_cgroup(cmd.cgroup->c_str());
+    if (!folder)
+        return make_error_code(spawn_stage::cgroup, folder.error().value());
+    p.cgroup = std::move(folder).value();
+    p.steps.push_back({action::enter_cgroup, spawn_stage::cgroup, p.cgroup.get()});
+    return {};
+}
 
 void add_session(plan& p, command_data const& cmd)
 {
@@ -34,8 +49,9 @@ error_code add_limits(plan& p, command_data const& cmd)
     p.limits = cmd.limits;
     for (auto const& limit : p.limits)
         p.steps.push_back({action::set_limit, stage, 0, 0, &limit});
+    constexpr int whole_range = 40; // the system clamps the sum, but it must not overflow
     if (cmd.nice)
-        p.steps.push_back({action::add_nice, stage, *cmd.nice});
+        p.steps.push_back({action::add_nice, stage, std::clamp(*cmd.nice, -whole_range, whole_range)});
     constexpr int word_bits = sizeof(unsigned long) * CHAR_BIT;
     constexpr int most_processors = 1 << 16;
     for (int processor : cmd.affinity) {
@@ -53,7 +69,7 @@ error_code add_limits(plan& p, command_data const& cmd)
     return {};
 }
 
-void add_credentials(plan& p, command_data const& cmd)
+error_code add_credentials(plan& p, command_data const& cmd)
 {
     auto const stage = spawn_stage::credentials;
     // A privileged parent's groups would let the user do what only the parent may.
@@ -73,8 +89,12 @@ void add_credentials(plan& p, command_data const& cmd)
     if (cmd.no_new_privileges)
         p.steps.push_back({action::no_new_privs, stage});
     // A change of credentials takes the parent-death signal away, so it comes after them.
-    if (cmd.parent_death_signal)
+    if (cmd.parent_death_signal) {
+        if (!os::is_signal(*cmd.parent_death_signal))
+            return invalid(spawn_stage::limits);
         p.steps.push_back({action::set_death_signal, spawn_stage::limits, *cmd.parent_death_signal, ::getpid()});
+    }
+    return {};
 }
 
 error_code add_signals(plan& p, command_data const& cmd)
@@ -126,12 +146,15 @@ result<std::unique_ptr<plan>> make_plan(command const& cmd)
         return ec;
     auto p = std::make_unique<plan>();
     p->steps.reserve(16);
+    if (auto ec = add_cgroup(*p, data); ec.failed())
+        return ec;
     add_session(*p, data);
     if (auto ec = add_descriptors(*p, data); ec.failed())
         return ec;
     if (auto ec = add_limits(*p, data); ec.failed())
         return ec;
-    add_credentials(*p, data);
+    if (auto ec = add_credentials(*p, data); ec.failed())
+        return ec;
     if (data.directory) {
         p->directory = *data.directory;
         p->steps.push_back({action::change_directory, spawn_stage::directory, 0, 0, p->directory.c_str()});

@@ -17,6 +17,7 @@
 namespace brood::launch {
 
 enum class action : unsigned char {
+    enter_cgroup, // a: descriptor of its folder
     set_session,
     set_group,    // a: leader
     move_fd,      // a: source, b: target
@@ -68,6 +69,7 @@ struct plan {
 
     std::array<os::unique_fd, 3> parent_ends; ///< Of the pipes on 0, 1 and 2.
     bool own_group = false;                   ///< The child will lead a process group.
+    os::unique_fd cgroup;                     ///< The folder of the cgroup that it is to be born in, if any.
     int highest_target = 2; ///< No descriptor of the library's own may be at or below it in the child.
 
     // What the steps point to.

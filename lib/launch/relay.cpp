@@ -148,7 +148,7 @@ result<launched> launch_by_relay(plan const& p, pidfd_wish wish, shared_launch l
         steps.push_back({action::move_fd, spawn_stage::stdio, fd, fd});
     steps.push_back({action::execute_image, spawn_stage::exec, image_fd, 0, &relay});
 
-    auto child = launch(steps, wish);
+    auto child = launch(p, steps, wish);
     if (!child)
         return stage_of(child.error()) == spawn_stage::exec && is_refusal(child.error().value()) ? refuse_from_now_on()
                                                                                                  : child.error();

@@ -28,8 +28,8 @@ bool wants_relay(plan const& p) noexcept;
 /// Whether this platform has a relay, which the system has not refused so far.
 bool has_relay() noexcept;
 
-/// Makes a child that shares memory, to take these steps.
-using shared_launch = result<launched> (*)(std::vector<step> const& steps, pidfd_wish wish);
+/// Makes a child that shares memory, to take these steps in the plan's stead.
+using shared_launch = result<launched> (*)(plan const& p, std::vector<step> const& steps, pidfd_wish wish);
 
 result<launched> launch_by_relay(plan const& p, pidfd_wish wish, shared_launch launch);
 

@@ -21,10 +21,13 @@ bool is_asked_for(backend const& b, spawn_backend choice) noexcept
     return choice == spawn_backend::automatic || choice == b.name;
 }
 
-// Seccomp filters, old kernels and emulators answer so where there is no such call.
+// Seccomp filters, old kernels and emulators answer so where there is no such call, or none that knows cgroups.
 bool is_refused(error_code const& ec) noexcept
 {
-    return stage_of(ec) == spawn_stage::clone && (ec.value() == ENOSYS || ec.value() == EPERM || ec.value() == EINVAL);
+    auto const stage = stage_of(ec);
+    bool const no_call = ec.value() == ENOSYS || ec.value() == EPERM || ec.value() == EINVAL;
+    return (stage == spawn_stage::clone && no_call) ||
+           (stage == spawn_stage::cgroup && (no_call || ec.value() == E2BIG));
 }
 
 // The relay's exec takes privileges away that a fork keeps: those of file capabilities.
@@ -99,6 +102,7 @@ result<launched> finish(launched child, pidfd_wish wish) noexcept
 error_code execute_in_place(plan const& p) noexcept
 {
     child_args args(p.steps, os::blocked_signals());
+    args.in_place = true;
     args.unmapped = os::raw::disposal::mark; // a caller that gets its process back wants its descriptors, too
     auto const why = run_steps(args);
     return make_error_code(why.stage, why.error);

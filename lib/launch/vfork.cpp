@@ -29,7 +29,14 @@ step const* vfork_inexpressible(plan const& p) noexcept
     return nullptr;
 }
 
-result<launched> launch_sharing_memory(std::vector<step> const& steps, pidfd_wish wish)
+// A clone that fails for want of something would have failed without a cgroup, too.
+spawn_stage stage_of_clone(plan const& p, int error) noexcept
+{
+    bool const shortage = error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
+    return p.cgroup && !shortage ? spawn_stage::cgroup : spawn_stage::clone;
+}
+
+result<launched> launch_sharing_memory(plan const& p, std::vector<step> const& steps, pidfd_wish wish)
 {
     auto stack = borrow_stack();
     if (!stack)
@@ -39,6 +46,10 @@ result<launched> launch_sharing_memory(std::vector<step> const& steps, pidfd_wis
     os::clone_request request{shared_child_main, nullptr, stack.value().bottom(), stack_size, wish != pidfd_wish::none};
     shared_child child{child_args(steps, blocked.previous()), &request.handlers_kept};
     request.argument = &child;
+    request.cgroup = p.cgroup.get();
+    child.args.born_in_cgroup = true;
+    if (wants_relay(p)) // it needs descriptors that the plan does not name
+        child.args.unmapped = os::raw::disposal::mark;
 
     pid_t pid = os::clone_sharing_memory(request);
     if (pid == -EMFILE && wish == pidfd_wish::wanted) {
@@ -46,7 +57,7 @@ result<launched> launch_sharing_memory(std::vector<step> const& steps, pidfd_wis
         pid = os::clone_sharing_memory(request);
     }
     if (pid < 0)
-        return make_error_code(spawn_stage::clone, -pid);
+        return make_error_code(stage_of_clone(p, -pid), -pid);
     os::unique_fd pidfd(request.pidfd);
     if (child.report.error != 0)
         return bury(pid, make_error_code(child.report.stage, child.report.error));
@@ -55,7 +66,7 @@ result<launched> launch_sharing_memory(std::vector<step> const& steps, pidfd_wis
 
 result<launched> vfork_launch(plan const& p, pidfd_wish wish)
 {
-    return wants_relay(p) ? launch_by_relay(p, wish, launch_sharing_memory) : launch_sharing_memory(p.steps, wish);
+    return wants_relay(p) ? launch_by_relay(p, wish, launch_sharing_memory) : launch_sharing_memory(p, p.steps, wish);
 }
 
 } // namespace

@@ -15,6 +15,7 @@ struct clone_request {
     void* stack;
     std::size_t stack_size;
     bool want_pidfd;
+    int cgroup = -1; ///< The folder of the cgroup to be born in, if any.
 
     int pidfd = -1;
     /// Set before the child starts: its signal handlers are still this process's.

@@ -30,6 +30,8 @@ enum class disposal { mark, mark_or_close };
 int dispose_range(int first, int last, disposal how) noexcept;
 long write(int fd, void const* data, std::size_t size) noexcept;
 
+int enter_cgroup(int folder) noexcept;
+
 int set_session() noexcept;
 int set_process_group(pid_t leader) noexcept;
 
@@ -42,6 +44,7 @@ int set_umask(mode_t mask) noexcept;
 int set_limit(int resource, rlim_t soft, rlim_t hard) noexcept;
 int add_nice(int increment) noexcept;
 int set_affinity(std::size_t bytes, void const* mask) noexcept;
+pid_t parent() noexcept;
 int set_death_signal(int signal, pid_t parent) noexcept; ///< -ESRCH where the parent is gone already.
 
 int change_directory(char const* path) noexcept;

@@ -9,6 +9,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <chrono>
 #include <memory>
 
 #include <sys/types.h>
@@ -48,6 +49,14 @@ using watch_result = result<std::unique_ptr<exit_watch>>;
 
 /// Watches through the child's pidfd, registered with the reactor. Takes it, unless it fails.
 watch_result watch_pidfd(asio::any_io_executor const& executor, os::unique_fd& pidfd);
+
+/// The same for a process that may be no child, which somebody else reaps.
+/**
+ * It may be armed again after its hint that the process has ended: then it tells of the reap, or that `grace` is
+ * over.
+ */
+watch_result
+watch_foreign(asio::any_io_executor const& executor, os::unique_fd& pidfd, std::chrono::milliseconds grace);
 
 /// Watches through SIGCHLD.
 watch_result watch_sigchld(asio::any_io_executor const& executor, pid_t pid);

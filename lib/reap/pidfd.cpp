@@ -3,10 +3,10 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 
 namespace brood::reap {
 namespace {
@@ -21,9 +21,9 @@ auto hint(std::shared_ptr<exit_observer> observer)
     };
 }
 
-class pidfd_watch final : public exit_watch {
+class pidfd_watch : public exit_watch {
 public:
-    explicit pidfd_watch(asio::any_io_executor const& executor) : descriptor_(executor) {}
+    explicit pidfd_watch(asio::any_io_executor const& executor) : descriptor_(executor), timer_(executor) {}
 
     error_code assign(int pidfd)
     {
@@ -38,27 +38,11 @@ public:
         return {};
     }
 
-    // A child that somebody traces is ready before it can be reaped, for as long as the tracer likes. So the hint
-    // comes once after a pause and once through the reactor, by turns: neither a busy loop nor a poll for ever.
-    error_code rearm(std::shared_ptr<exit_observer> observer) override
-    {
-        paused_ = !paused_;
-        if (!paused_)
-            return arm(std::move(observer));
-        if (!timer_)
-            timer_.emplace(descriptor_.get_executor());
-        timer_->expires_after(pause_);
-        pause_ = std::min(2 * pause_, milliseconds(64));
-        timer_->async_wait(hint(std::move(observer)));
-        return {};
-    }
-
     void disarm() noexcept override
     {
         error_code ignored;
         descriptor_.cancel(ignored);
-        if (timer_)
-            timer_->cancel();
+        timer_.cancel();
     }
 
     os::unique_fd release() noexcept override
@@ -66,22 +50,78 @@ public:
         return os::unique_fd(descriptor_.is_open() ? descriptor_.release() : -1);
     }
 
-private:
+protected:
+    void hint_after(milliseconds time, std::shared_ptr<exit_observer> observer)
+    {
+        timer_.expires_after(time);
+        timer_.async_wait(hint(std::move(observer)));
+    }
+
     asio::posix::stream_descriptor descriptor_; // closing it also takes it out of the reactor
-    std::optional<asio::steady_timer> timer_;
+
+private:
+    asio::steady_timer timer_;
+};
+
+class child_watch final : public pidfd_watch {
+public:
+    using pidfd_watch::pidfd_watch;
+
+    // A child that somebody traces is ready before it can be reaped, for as long as the tracer likes. So the hint
+    // comes once after a pause and once through the reactor, by turns: neither a busy loop nor a poll for ever.
+    error_code rearm(std::shared_ptr<exit_observer> observer) override
+    {
+        paused_ = !paused_;
+        if (!paused_)
+            return arm(std::move(observer));
+        hint_after(pause_, std::move(observer));
+        pause_ = std::min(2 * pause_, milliseconds(64));
+        return {};
+    }
+
+private:
     milliseconds pause_{1};
     bool paused_ = false;
 };
+
+class foreign_watch final : public pidfd_watch {
+public:
+    foreign_watch(asio::any_io_executor const& executor, milliseconds grace) : pidfd_watch(executor), grace_(grace) {}
+
+    // At the reap the pidfd hangs up, which is all that a wait for errors is told.
+    error_code rearm(std::shared_ptr<exit_observer> observer) override
+    {
+        descriptor_.async_wait(asio::posix::descriptor_base::wait_error, hint(observer));
+        hint_after(grace_, std::move(observer));
+        return {};
+    }
+
+private:
+    milliseconds grace_;
+};
+
+watch_result with_pidfd(std::unique_ptr<pidfd_watch> made, os::unique_fd& pidfd)
+{
+    if (auto ec = made->assign(pidfd.get()); ec.failed())
+        return ec;
+    pidfd.release();
+    return watch_result(std::move(made));
+}
 
 } // namespace
 
 watch_result watch_pidfd(asio::any_io_executor const& executor, os::unique_fd& pidfd)
 {
-    auto made = std::make_unique<pidfd_watch>(executor);
-    if (auto ec = made->assign(pidfd.get()); ec.failed())
-        return ec;
-    pidfd.release();
-    return watch_result(std::move(made));
+    return with_pidfd(std::make_unique<child_watch>(executor), pidfd);
+}
+
+watch_result watch_foreign(asio::any_io_executor const& executor, os::unique_fd& pidfd, milliseconds grace)
+{
+    try {
+        return with_pidfd(std::make_unique<foreign_watch>(executor, grace), pidfd);
+    } catch (boost::system::system_error const& failed) { // the context's reactor, made on first use
+        return failed.code();
+    }
 }
 
 } // namespace brood::reap

@@ -138,6 +138,25 @@ int tell_limit(int resource)
     return 0;
 }
 
+int tell_cgroup()
+{
+    int const fd = ::open("/proc/self/cgroup", O_RDONLY);
+    std::string const text = "\n" + read_all(fd);
+    auto const at = text.find("\n0::");
+    if (at == text.npos)
+        return 1;
+    answer(std::string_view(text).substr(at + 4, text.find('\n', at + 4) - at - 4));
+    return 0;
+}
+
+int tell_death_signal()
+{
+    int signal = 0;
+    ::prctl(PR_GET_PDEATHSIG, &signal);
+    answer(std::to_string(signal));
+    return 0;
+}
+
 // Starts a child of its own that holds every descriptor, tells its pid, and goes on as told.
 int leave_grandchild(bool stay)
 {
@@ -148,6 +167,28 @@ int leave_grandchild(bool stay)
     if (stay)
         pause_for_ever();
     return 0;
+}
+
+// Starts a child of its own, and reaps it once standard input has ended.
+int guard_grandchild()
+{
+    pid_t const pid = ::fork();
+    if (pid == 0)
+        pause_for_ever();
+    answer(std::to_string(pid) + "\n");
+    read_all(0);
+    return ::waitpid(pid, nullptr, 0) == pid ? 0 : 1;
+}
+
+// Leaves a grandchild that is in a session and a process group of its own.
+int leave_daemon()
+{
+    pid_t const pid = ::fork();
+    if (pid == 0) {
+        ::setsid();
+        return leave_grandchild(false);
+    }
+    return ::waitpid(pid, nullptr, 0) == pid ? 0 : 1;
 }
 
 int write_much(int fd, std::size_t size)
@@ -188,6 +229,10 @@ int main(int argc, char** argv)
         return tell_signal_action(number(2));
     if (action == "limit")
         return tell_limit(number(2));
+    if (action == "cgroup")
+        return tell_cgroup();
+    if (action == "death-signal")
+        return tell_death_signal();
     if (action == "exit")
         return number(2);
     if (action == "raise") {
@@ -250,5 +295,9 @@ int main(int argc, char** argv)
         return leave_grandchild(false);
     if (action == "family")
         return leave_grandchild(true);
+    if (action == "guardian")
+        return guard_grandchild();
+    if (action == "daemon")
+        return leave_daemon();
     return 101;
 }

@@ -1,10 +1,10 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/ordinary_user.hpp"
 #include "support/refuse.hpp"
 #include "support/support.hpp"
 
 #include <cerrno>
 
-#include <grp.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -27,23 +27,6 @@ bool is_root()
     return ::geteuid() == 0;
 }
 
-// A folder, open to anybody, with the probe in it.
-class open_folder : public scratch_folder {
-public:
-    open_folder()
-    {
-        ::chmod(path().c_str(), 0755);
-        std::filesystem::copy_file(probe_path(), path("probe"));
-        ::chmod(path("probe").c_str(), 0755);
-    }
-
-    template <class... Args>
-    command probe(way const& w, Args const&... args) const
-    {
-        return command(path("probe"), args...).backend(w.backend).reaper(w.reaper);
-    }
-};
-
 // posix_spawn has no words for credentials.
 std::vector<way> able_ways()
 {
@@ -53,22 +36,6 @@ std::vector<way> able_ways()
     if (refused().find("memfd_create") != std::string_view::npos)
         return {{spawn_backend::automatic, exit_reaper::automatic}};
     return ways;
-}
-
-std::string after(std::string const& text, std::string const& word)
-{
-    auto const at = text.find(word) + word.size() + 1;
-    return text.substr(at, text.find(' ', at) - at);
-}
-
-error_code failure_of(command const& cmd)
-{
-    leaves_nothing guard;
-    asio::io_context context;
-    auto child = spawn(context, cmd);
-    REQUIRE_FALSE(child);
-    CHECK_FALSE(has_children());
-    return child.error();
 }
 
 // What a function tells that runs in a child of this process, which may give privileges up.
@@ -101,7 +68,7 @@ TEST_CASE("user, group and groups are as asked")
 {
     if (!is_root())
         return;
-    open_folder const folder;
+    public_folder const folder;
     for (auto const& w : able_ways()) {
         CAPTURE(w);
         leaves_nothing guard;
@@ -112,6 +79,11 @@ TEST_CASE("user, group and groups are as asked")
         auto const dropped = output_of_now(folder.probe(w, "ids").user(somebody));
         CHECK(after(dropped, " uid") == "1234");
         CHECK(dropped.substr(dropped.find("groups")) == "groups");
+        auto const group_alone = output_of_now(folder.probe(w, "ids").group(some_group));
+        CHECK(after(group_alone, " uid") == "0");
+        CHECK(after(group_alone, " gid") == "2345");
+        auto const none = output_of_now(folder.probe(w, "ids").groups({}));
+        CHECK(none.substr(none.find("groups")) == "groups");
         auto const all = output_of_now(folder.probe(w, "status", "Uid").user(somebody));
         CHECK(all == "1234\t1234\t1234\t1234");
         std::vector<gid_t> many(1000);
@@ -126,7 +98,7 @@ TEST_CASE("what else a command asks for holds beside a change of credentials")
 {
     if (!is_root())
         return;
-    open_folder const folder;
+    public_folder const folder;
     for (auto const& w : able_ways()) {
         CAPTURE(w);
         leaves_nothing guard;
@@ -141,6 +113,7 @@ TEST_CASE("what else a command asks for holds beside a change of credentials")
         CHECK(output_of_now(as_user("status", "SigBlk").signal_mask({SIGUSR1})) == "0000000000000200");
         auto const session = output_of_now(as_user("ids").session());
         CHECK(after(session, " sid") == session.substr(0, session.find(' ')));
+        CHECK(output_of_now(as_user("death-signal").parent_death_signal(SIGUSR2)) == std::to_string(SIGUSR2));
         CHECK(output_of_now(as_user("descriptors")) == output_of_now(folder.probe(w, "descriptors")));
         command by_name("probe", "ids");
         by_name.env("PATH", "/nowhere:" + folder.path()).user(somebody).backend(w.backend).reaper(w.reaper);
@@ -152,7 +125,7 @@ TEST_CASE("a mapping may take any number beside a change of credentials")
 {
     if (!is_root())
         return;
-    open_folder const folder;
+    public_folder const folder;
     folder.write("a", "x", 0644);
     for (auto const& w : able_ways()) {
         CAPTURE(w);
@@ -172,7 +145,7 @@ TEST_CASE("a failure after a change of credentials has its stage, and leaves not
 {
     if (!is_root())
         return;
-    open_folder const folder;
+    public_folder const folder;
     auto const locked = folder.path("locked");
     std::filesystem::create_directory(locked);
     ::chmod(locked.c_str(), 0700);
@@ -206,7 +179,7 @@ TEST_CASE("the parent stays dumpable")
 {
     if (!is_root())
         return;
-    open_folder const folder;
+    public_folder const folder;
     auto const before = ::prctl(PR_GET_DUMPABLE);
     for (auto const& w : able_ways()) {
         CAPTURE(w);
@@ -215,15 +188,17 @@ TEST_CASE("the parent stays dumpable")
     }
 }
 
-TEST_CASE("an ordinary user may not become another")
+TEST_CASE("an ordinary user may not become another, but stay itself")
 {
-    open_folder const folder;
+    public_folder const folder;
     for (auto const& w : able_ways()) {
         CAPTURE(w);
         int const told = in_another_process([&] {
             if (::geteuid() == 0 && ::setresuid(somebody, somebody, somebody) < 0)
                 return 10;
             asio::io_context context;
+            if (!spawn(context, folder.probe(w, "exit", "0").user(::getuid()).group(::getgid())))
+                return 14;
             auto const child = spawn(context, folder.probe(w, "ids").user(::getuid() + 1));
             if (child)
                 return 11;
@@ -239,7 +214,7 @@ TEST_CASE("a privilege that an exec takes away serves all the same")
 {
     if (!is_root())
         return;
-    open_folder const folder;
+    public_folder const folder;
     int const told = in_another_process([&] {
         if (!become_capable_user())
             return 10;

@@ -3,6 +3,7 @@
 
 #include "child/orphans.hpp"
 #include "launch/backend.hpp"
+#include "os/cgroup.hpp"
 #include "os/child_signal.hpp"
 #include "reap/exit_watch.hpp"
 #include "support/refuse.hpp"
@@ -95,6 +96,8 @@ std::vector<way> all_backends()
 
 doctest::skip needs_threads() { return doctest::skip(!libc_clones()); }
 
+bool knows_linux() { return brood::os::open_cgroup("/").error() != std::errc::not_supported; }
+
 std::string probe_path() { return std::getenv("BROOD_PROBE"); }
 
 void run_on(asio::io_context& context, asio::awaitable<void> body)
@@ -137,6 +140,24 @@ std::string output_of_now(brood::command const& cmd)
         told = end.out;
     }(cmd, out));
     return out;
+}
+
+brood::error_code failure_of(brood::command const& cmd)
+{
+    leaves_nothing guard;
+    asio::io_context context;
+    auto const child = brood::spawn(context, cmd);
+    CHECK_FALSE(child);
+    CHECK_FALSE(has_children());
+    return child ? brood::error_code() : child.error();
+}
+
+std::string after(std::string const& text, std::string const& word)
+{
+    auto const at = text.find(word);
+    REQUIRE(at != text.npos);
+    auto const start = at + word.size() + 1;
+    return text.substr(start, text.find(' ', start) - start);
 }
 
 std::vector<std::string> split(std::string_view text, char separator)

@@ -42,6 +42,9 @@ std::vector<way> all_ways();
 /// The ways that differ in how the child is made, with the reaper chosen automatically.
 std::vector<way> all_backends();
 
+/// Whether the library was built with what Linux alone has: cgroups, affinity, parent-death signals.
+bool knows_linux();
+
 /// Skips a test where the system calls that threads are made of are refused too.
 doctest::skip needs_threads();
 
@@ -92,6 +95,12 @@ asio::awaitable<finished> output_of(brood::command cmd);
 
 /// The same, synchronously.
 std::string output_of_now(brood::command const& cmd);
+
+/// The error of a spawn, which must fail and leave nothing.
+brood::error_code failure_of(brood::command const& cmd);
+
+/// The word that stands in a text after another one.
+std::string after(std::string const& text, std::string const& word);
 
 std::vector<std::string> split(std::string_view text, char separator);
 

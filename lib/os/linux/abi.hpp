@@ -2,6 +2,7 @@
 #ifndef BROOD_LIB_OS_LINUX_ABI_HPP
 #define BROOD_LIB_OS_LINUX_ABI_HPP
 
+#include <cstddef>
 #include <cstdint>
 
 /// The kernel's interface where the build machine's headers may be older than the kernel it will run on.
@@ -15,10 +16,13 @@ constexpr long sys_close_range = 436;
 
 constexpr int p_pidfd = 3;
 
+constexpr unsigned long cgroup2_magic = 0x63677270; // of statfs(2)
+
 constexpr std::uint64_t clone_vm = 0x100;
 constexpr std::uint64_t clone_pidfd = 0x1000;
 constexpr std::uint64_t clone_vfork = 0x4000;
 constexpr std::uint64_t clone_clear_sighand = 0x100000000;
+constexpr std::uint64_t clone_into_cgroup = 0x200000000;
 
 struct clone_args {
     std::uint64_t flags;
@@ -29,7 +33,11 @@ struct clone_args {
     std::uint64_t stack; // lowest address
     std::uint64_t stack_size;
     std::uint64_t tls;
+    std::uint64_t set_tid;
+    std::uint64_t set_tid_size;
+    std::uint64_t cgroup; // since Linux 5.7
 };
+constexpr std::size_t clone_args_size_without_cgroup = 64;
 
 struct pidfd_info {
     std::uint64_t mask;

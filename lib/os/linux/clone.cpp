@@ -5,6 +5,7 @@
 #include "os/linux/syscall.hpp"
 
 #include <atomic>
+
 #include <signal.h>
 
 #if __has_include(<valgrind/valgrind.h>)
@@ -87,7 +88,8 @@ bool can_clone_sharing_memory() noexcept { return !under_emulator(); }
 
 pid_t clone_sharing_memory(clone_request& request) noexcept
 {
-    if (!clone3_refused.load(std::memory_order_relaxed)) {
+    bool const into_cgroup = request.cgroup >= 0; // which the older call can't
+    if (into_cgroup || !clone3_refused.load(std::memory_order_relaxed)) {
         abi::clone_args args{};
         args.flags =
             abi::clone_vm | abi::clone_vfork | abi::clone_clear_sighand | (request.want_pidfd ? abi::clone_pidfd : 0);
@@ -95,8 +97,14 @@ pid_t clone_sharing_memory(clone_request& request) noexcept
         args.exit_signal = SIGCHLD;
         args.stack = address(request.stack);
         args.stack_size = request.stack_size;
-        long const result = clone_and_enter(abi::sys_clone3, word(&args), sizeof args, 0, request);
-        if (result != -ENOSYS && result != -EPERM && result != -EINVAL)
+        std::size_t args_size = abi::clone_args_size_without_cgroup;
+        if (into_cgroup) {
+            args.flags |= abi::clone_into_cgroup;
+            args.cgroup = static_cast<std::uint64_t>(request.cgroup);
+            args_size = sizeof args; // which older kernels answer with E2BIG
+        }
+        long const result = clone_and_enter(abi::sys_clone3, word(&args), word(args_size), 0, request);
+        if (into_cgroup || (result != -ENOSYS && result != -EPERM && result != -EINVAL))
             return static_cast<pid_t>(result);
         if (result != -EINVAL)
             clone3_refused.store(true, std::memory_order_relaxed);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <climits>
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -54,6 +55,25 @@ resource_usage from_kernel(abi::rusage const& usage) noexcept
         .voluntary_switches = count(usage.voluntary_switches),
         .involuntary_switches = count(usage.involuntary_switches),
     };
+}
+
+std::optional<abi::pidfd_info> ask_for_exit(int pidfd) noexcept
+{
+    abi::pidfd_info info{};
+    info.mask = abi::pidfd_info_exit;
+    if (pidfd < 0 || system_call(SYS_ioctl, pidfd, static_cast<long>(abi::pidfd_get_info), word(&info)) < 0)
+        return std::nullopt;
+    return info;
+}
+
+long poll(int pidfd, short events, int timeout) noexcept
+{
+    pollfd asked{pidfd, events, 0};
+    int outcome;
+    do
+        outcome = ::poll(&asked, 1, timeout);
+    while (outcome < 0 && errno == EINTR);
+    return outcome < 0 ? -errno : outcome;
 }
 
 enum class probe { unknown, yes, no };
@@ -119,6 +139,12 @@ bool has_ended(pid_t pid) noexcept
     return outcome < 0 || info.si_pid != 0;
 }
 
+bool is_child(pid_t pid) noexcept
+{
+    siginfo_t info{};
+    return wait_id(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 pid_t peek_ended_child() noexcept
 {
     siginfo_t info{};
@@ -127,12 +153,30 @@ pid_t peek_ended_child() noexcept
 
 std::optional<int> recall_status(int pidfd) noexcept
 {
-    abi::pidfd_info info{};
-    info.mask = abi::pidfd_info_exit;
-    if (pidfd < 0 || system_call(SYS_ioctl, pidfd, static_cast<long>(abi::pidfd_get_info), word(&info)) < 0 ||
-        !(info.mask & abi::pidfd_info_exit))
+    auto const info = ask_for_exit(pidfd);
+    if (!info || !(info->mask & abi::pidfd_info_exit))
         return std::nullopt;
-    return info.exit_code;
+    return info->exit_code;
+}
+
+bool may_recall_status(int pidfd) noexcept { return ask_for_exit(pidfd).has_value(); }
+
+std::optional<child_end> peek_end(int pidfd) noexcept
+{
+    siginfo_t info{};
+    abi::rusage usage{};
+    if (wait_id(abi::p_pidfd, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, &usage) < 0 || info.si_pid == 0)
+        return std::nullopt;
+    return child_end{info.si_code, info.si_status, from_kernel(usage)};
+}
+
+bool has_exited(int pidfd) noexcept { return poll(pidfd, POLLIN, 0) > 0; }
+
+result<void> wait_for_exit(int pidfd) noexcept { return check(poll(pidfd, POLLIN, -1)); }
+
+result<void> wait_for_reap(int pidfd, std::chrono::milliseconds most) noexcept
+{
+    return check(poll(pidfd, 0, static_cast<int>(most.count()))); // a hangup is always told
 }
 
 result<void> send_signal(child_id child, int signal) noexcept

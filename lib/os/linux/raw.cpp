@@ -143,6 +143,16 @@ long write(int fd, void const* data, std::size_t size) noexcept
     return result;
 }
 
+int enter_cgroup(int folder) noexcept
+{
+    int const members = call(SYS_openat, folder, word("cgroup.procs"), O_WRONLY | O_CLOEXEC);
+    if (members < 0)
+        return members;
+    long const written = write(members, "0", 1); // itself
+    call(SYS_close, members);
+    return written < 0 ? static_cast<int>(written) : 0;
+}
+
 int set_session() noexcept { return call(SYS_setsid); }
 int set_process_group(pid_t leader) noexcept { return call(SYS_setpgid, 0, leader); }
 
@@ -172,12 +182,14 @@ int set_affinity(std::size_t bytes, void const* mask) noexcept
     return call(SYS_sched_setaffinity, 0, word(bytes), word(mask));
 }
 
-int set_death_signal(int signal, pid_t parent) noexcept
+pid_t parent() noexcept { return call(SYS_getppid); }
+
+int set_death_signal(int signal, pid_t its_parent) noexcept
 {
     if (int const result = call(SYS_prctl, PR_SET_PDEATHSIG, signal); result < 0)
         return result;
     // Had the parent ended before the call, no signal would ever come.
-    return call(SYS_getppid) == parent ? 0 : -ESRCH;
+    return parent() == its_parent ? 0 : -ESRCH;
 }
 
 int change_directory(char const* path) noexcept { return call(SYS_chdir, word(path)); }

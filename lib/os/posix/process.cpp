@@ -81,6 +81,12 @@ bool has_ended(pid_t pid) noexcept
     return wait_id(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid != 0;
 }
 
+bool is_child(pid_t pid) noexcept
+{
+    siginfo_t info{};
+    return wait_id(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 pid_t peek_ended_child() noexcept
 {
     siginfo_t info{};
@@ -88,6 +94,14 @@ pid_t peek_ended_child() noexcept
 }
 
 std::optional<int> recall_status(int) noexcept { return std::nullopt; }
+bool may_recall_status(int) noexcept { return false; }
+std::optional<child_end> peek_end(int) noexcept { return std::nullopt; }
+bool has_exited(int) noexcept { return true; }
+result<void> wait_for_exit(int) noexcept { return error_code(ENOSYS, boost::system::system_category()); }
+result<void> wait_for_reap(int, std::chrono::milliseconds) noexcept
+{
+    return error_code(ENOSYS, boost::system::system_category());
+}
 
 result<void> send_signal(child_id child, int signal) noexcept
 {

@@ -68,6 +68,8 @@ long write(int fd, void const* data, std::size_t size) noexcept
     return result < 0 ? -errno : result;
 }
 
+int enter_cgroup(int) noexcept { return -ENOTSUP; }
+
 int set_session() noexcept { return checked(::setsid()); }
 int set_process_group(pid_t leader) noexcept { return checked(::setpgid(0, leader)); }
 
@@ -101,6 +103,7 @@ int add_nice(int increment) noexcept
 }
 
 int set_affinity(std::size_t, void const*) noexcept { return -ENOTSUP; }
+pid_t parent() noexcept { return ::getppid(); }
 int set_death_signal(int, pid_t) noexcept { return -ENOTSUP; }
 
 int change_directory(char const* path) noexcept { return checked(::chdir(path)); }

@@ -1,0 +1,43 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/cgroup.hpp"
+
+#include "os/linux/abi.hpp"
+#include "os/process.hpp"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/vfs.h>
+
+namespace brood::os {
+namespace {
+
+bool is_cgroup(int folder) noexcept
+{
+    struct statfs about {};
+    return ::fstatfs(folder, &about) == 0 && static_cast<unsigned long>(about.f_type) == abi::cgroup2_magic;
+}
+
+} // namespace
+
+result<unique_fd> open_cgroup(char const* path) noexcept
+{
+    unique_fd folder(::open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!folder)
+        return last_error();
+    if (!is_cgroup(folder.get()))
+        return error_code(EINVAL, boost::system::system_category());
+    return folder;
+}
+
+result<void> kill_cgroup(int folder) noexcept
+{
+    unique_fd const file(::openat(folder, "cgroup.kill", O_WRONLY | O_CLOEXEC));
+    bool const sent = file && ::write(file.get(), "1", 1) == 1;
+    // A folder that is gone was empty.
+    if (!sent && errno != ENOENT && errno != ENODEV)
+        return last_error();
+    return boost::outcome_v2::success();
+}
+
+} // namespace brood::os

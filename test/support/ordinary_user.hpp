@@ -1,0 +1,63 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_TEST_SUPPORT_ORDINARY_USER_HPP
+#define BROOD_TEST_SUPPORT_ORDINARY_USER_HPP
+
+#include "support/support.hpp"
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace test {
+
+/// Makes this process an ordinary user's, if it is not already, until the end of the scope.
+class ordinary_user {
+public:
+    ordinary_user()
+    {
+        if (::geteuid() == 0)
+            changed_ = ::setresuid(some_user, some_user, 0) == 0;
+    }
+
+    ~ordinary_user()
+    {
+        if (!changed_)
+            return;
+        (void)!::setresuid(0, 0, 0);
+        ::prctl(PR_SET_DUMPABLE, 1); // which the change has taken away
+    }
+
+    ordinary_user(ordinary_user const&) = delete;
+    ordinary_user& operator=(ordinary_user const&) = delete;
+
+    /// Whether it is one now: a container may know no other user than root.
+    explicit operator bool() const { return ::geteuid() != 0; }
+
+private:
+    static constexpr uid_t some_user = 1234;
+
+    bool changed_ = false;
+};
+
+/// A folder, open to anybody, with the probe in it.
+class public_folder : public scratch_folder {
+public:
+    public_folder()
+    {
+        ::chmod(path().c_str(), 0755);
+        std::filesystem::copy_file(probe_path(), program());
+        ::chmod(program().c_str(), 0755);
+    }
+
+    std::string program() const { return path("probe"); }
+
+    template <class... Args>
+    brood::command probe(way const& w, Args const&... args) const
+    {
+        return brood::command(program(), args...).backend(w.backend).reaper(w.reaper);
+    }
+};
+
+} // namespace test
+
+#endif
