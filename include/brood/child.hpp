@@ -216,6 +216,11 @@ public:
     asio::basic_writable_pipe<Executor>& in() { return streams().in; }
 
     /// The reading end of the child's standard output; open only where that is `piped()`. May be moved from.
+    /**
+     * Line by line, `asio::async_read_until(child.out(), asio::dynamic_buffer(text, longest), '\n', token)` reads it:
+     * what follows the line stays in `text` for the next call. A last line without an end stays there too, with
+     * `asio::error::eof`; a line longer than `longest` is told by `asio::error::not_found`.
+     */
     asio::basic_readable_pipe<Executor>& out() { return streams().out; }
 
     /// The reading end of the child's standard error; open only where that is `piped()`. May be moved from.

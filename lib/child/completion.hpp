@@ -16,9 +16,12 @@
 namespace brood::detail {
 
 /// A handler kept outside Asio, with what keeps both contexts running until it has been called.
-class completion {
+template <class Value>
+class basic_completion {
 public:
-    completion(wait_handler handler, asio::any_io_executor const& executor)
+    using handler_type = asio::any_completion_handler<void(error_code, Value)>;
+
+    basic_completion(handler_type handler, asio::any_io_executor const& executor)
         : executor_(asio::prefer(executor, asio::execution::outstanding_work.tracked)),
           handler_work_(asio::prefer(
               asio::any_completion_executor(asio::get_associated_executor(handler, executor)),
@@ -26,10 +29,10 @@ public:
           handler_(std::move(handler))
     {}
 
-    completion(completion&&) noexcept = default;
+    basic_completion(basic_completion&&) noexcept = default;
 
     // By swap: in Asio 1.26, any_completion_handler's own assignment calls itself for ever.
-    completion& operator=(completion&& other) noexcept
+    basic_completion& operator=(basic_completion&& other) noexcept
     {
         executor_ = std::move(other.executor_);
         handler_work_ = std::move(other.handler_work_);
@@ -40,22 +43,24 @@ public:
     auto cancellation_slot() const { return asio::get_associated_cancellation_slot(handler_); }
 
     /// Calls the handler on its executor, but never in here.
-    void post(error_code ec, exit_status status)
+    void post(error_code ec, Value value)
     {
-        asio::post(executor_, asio::append(std::move(handler_), ec, status));
+        asio::post(executor_, asio::append(std::move(handler_), ec, std::move(value)));
     }
 
     /// Calls the handler on its executor, in here where that allows it.
-    void dispatch(error_code ec, exit_status status)
+    void dispatch(error_code ec, Value value)
     {
-        asio::dispatch(executor_, asio::append(std::move(handler_), ec, status));
+        asio::dispatch(executor_, asio::append(std::move(handler_), ec, std::move(value)));
     }
 
 private:
     asio::any_io_executor executor_;
     asio::any_completion_executor handler_work_;
-    wait_handler handler_;
+    handler_type handler_;
 };
+
+using completion = basic_completion<exit_status>;
 
 } // namespace brood::detail
 

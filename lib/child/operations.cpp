@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "child/operations.hpp"
 #include "child/child_state.hpp"
 #include "child/completion.hpp"
 #include "child/stop_fsm.hpp"
@@ -93,14 +94,6 @@ private:
     bool finished_ = false;
 };
 
-error_code check(stop_plan const& plan)
-{
-    for (auto const& step : plan.steps())
-        if (!os::is_signal(step.signal))
-            return sys::make_error_code(sys::invalid_argument);
-    return {};
-}
-
 void fail(asio::any_io_executor const& executor, wait_handler handler, error_code ec)
 {
     completion(std::move(handler), executor).post(ec, exit_status());
@@ -109,6 +102,14 @@ void fail(asio::any_io_executor const& executor, wait_handler handler, error_cod
 error_code no_child() { return sys::make_error_code(sys::no_child_process); }
 
 } // namespace
+
+error_code check(stop_plan const& plan) noexcept
+{
+    for (auto const& step : plan.steps())
+        if (!os::is_signal(step.signal))
+            return sys::make_error_code(sys::invalid_argument);
+    return {};
+}
 
 void async_wait(state_ptr const& state, asio::any_io_executor const& fallback, wait_handler handler)
 {

@@ -3,6 +3,8 @@
 
 #include "os/process.hpp"
 
+#include <cstdint>
+
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -21,6 +23,20 @@ result<void*> map_stack(std::size_t size) noexcept
         return error;
     }
     return bottom;
+}
+
+void prefer_large_pages(void* memory, std::size_t size) noexcept
+{
+#ifdef MADV_HUGEPAGE
+    if (size < std::size_t{4} << 20)
+        return;
+    auto const page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    auto const first = (reinterpret_cast<std::uintptr_t>(memory) + page - 1) / page * page;
+    auto const last = (reinterpret_cast<std::uintptr_t>(memory) + size) / page * page;
+    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#else
+    (void)memory, (void)size;
+#endif
 }
 
 } // namespace brood::os

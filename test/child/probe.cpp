@@ -191,6 +191,71 @@ int leave_daemon()
     return ::waitpid(pid, nullptr, 0) == pid ? 0 : 1;
 }
 
+// Starts a child of its own that writes once this one has ended.
+int leave_late_writer()
+{
+    int ends[2];
+    if (::pipe(ends) < 0)
+        return 1;
+    if (::fork() == 0) {
+        ::close(ends[1]);
+        read_all(ends[0]);
+        answer("late\n");
+    }
+    return 0;
+}
+
+// Starts a child of its own, and ends it on SIGTERM before it ends itself.
+[[noreturn]] void clean_up_when_asked()
+{
+    static pid_t const helper = ::fork();
+    if (helper == 0)
+        pause_for_ever();
+    ::signal(SIGTERM, [](int) {
+        ::kill(helper, SIGKILL);
+        ::waitpid(helper, nullptr, 0);
+        answer("cleaned up\n");
+        std::_Exit(0);
+    });
+    answer(std::to_string(helper) + "\n");
+    pause_for_ever();
+}
+
+int last_signal;
+
+// Tells the signals named as they come; exits on `last`, or when standard input ends.
+int tell_signals(int last, char** signals)
+{
+    last_signal = last;
+    struct sigaction action {};
+    action.sa_flags = SA_RESTART;
+    sigfillset(&action.sa_mask);
+    action.sa_handler = [](int signal) {
+        answer(std::to_string(signal) + "\n");
+        if (signal == last_signal)
+            std::_Exit(7);
+    };
+    for (; *signals; ++signals)
+        ::sigaction(std::atoi(*signals), &action, nullptr);
+    answer("ready\n");
+    read_all(0);
+    if (last != 0)
+        pause_for_ever();
+    return 8;
+}
+
+int copy_to_both()
+{
+    char buffer[65536];
+    for (;;) {
+        ssize_t const got = ::read(0, buffer, sizeof buffer);
+        if (got <= 0)
+            return 0;
+        write_all(1, {buffer, static_cast<std::size_t>(got)});
+        write_all(2, {buffer, static_cast<std::size_t>(got)});
+    }
+}
+
 int write_much(int fd, std::size_t size)
 {
     std::string const block(65536, 'x');
@@ -269,6 +334,32 @@ int main(int argc, char** argv)
     }
     if (action == "write-much")
         return write_much(number(2), static_cast<std::size_t>(std::atoll(argv[3])));
+    if (action == "copy-to-both") // standard input to both outputs, as it comes
+        return copy_to_both();
+    if (action == "close-input") { // and goes on to write
+        ::close(0);
+        return write_much(1, static_cast<std::size_t>(std::atoll(argv[2])));
+    }
+    if (action == "close-outputs") { // and lives on until standard input ends
+        ::close(1);
+        ::close(2);
+        answer("ready\n");
+        read_all(0);
+        return number(2);
+    }
+    if (action == "write-then-obey") { // lets blocked signals in when all is written
+        write_much(1, static_cast<std::size_t>(std::atoll(argv[2])));
+        sigset_t none;
+        sigemptyset(&none);
+        ::sigprocmask(SIG_SETMASK, &none, nullptr);
+        pause_for_ever();
+    }
+    if (action == "tell-signals")
+        return tell_signals(number(2), argv + 3);
+    if (action == "clean-up")
+        clean_up_when_asked();
+    if (action == "late-writer")
+        return leave_late_writer();
     if (action == "wait") { // until standard input ends
         answer("ready\n");
         read_all(0);

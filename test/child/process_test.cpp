@@ -1,19 +1,19 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "os/process.hpp"
+#include "reap/exit_watch.hpp"
 #include "support/ordinary_user.hpp"
 #include "support/refuse.hpp"
 #include "support/support.hpp"
-
-#include "reap/exit_watch.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 
 #include <memory>
+#include <thread>
 
 #include <signal.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 using namespace brood;
 using namespace test;
@@ -84,6 +84,18 @@ TEST_CASE("only a process can be opened")
     } else {
         CHECK(missing.error() == std::errc::not_supported);
     }
+}
+
+TEST_CASE("a thread that is not the process's first is no process" * needs_threads())
+{
+    if (!reap::available(exit_reaper::pidfd) || !refused().empty()) {
+        MESSAGE("skipped: pidfds are not to be had");
+        return;
+    }
+    asio::io_context context;
+    error_code told;
+    std::thread([&] { told = open(context, static_cast<pid_t>(::syscall(SYS_gettid))).error(); }).join();
+    CHECK(told == std::errc::invalid_argument);
 }
 
 TEST_CASE(

@@ -100,7 +100,7 @@ result<unique_fd> open_pidfd(pid_t pid) noexcept
 {
     long const fd = system_call(abi::sys_pidfd_open, pid, 0);
     if (fd < 0)
-        return system_error(fd);
+        return system_error(fd == -ENOENT ? -EINVAL : fd); // a mere thread, by what newer and older kernels say
     return unique_fd(static_cast<int>(fd));
 }
 

@@ -1,0 +1,86 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_IO_OUTPUT_FSM_HPP
+#define BROOD_LIB_IO_OUTPUT_FSM_HPP
+
+#include <brood/error.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <utility>
+
+namespace brood::detail {
+
+/// What to do next with a child that is run to its end. Knows neither processes, streams nor clocks.
+/**
+ * The first thing that went wrong is what is told at the end.
+ */
+class output_fsm {
+public:
+    enum class action {
+        none,
+        stop,        ///< Take the stop plan's steps.
+        kill,        ///< Don't wait for them.
+        start_grace, ///< The child has ended, but a stream is open: `grace_over` once the time for that is over.
+        abandon,     ///< Take what the streams hold right now, then end them.
+        finish,      ///< All has come. Only once.
+    };
+    using enum action;
+
+    /// One more stream is captured.
+    void stream_opened() { ++open_; }
+
+    /// The child has been reaped, or was lost.
+    action child_ended(error_code ec)
+    {
+        blame(ec);
+        ended_ = true;
+        return open_ > 0 ? start_grace : finish;
+    }
+
+    /// A stream is closed; `complete` if that is because it came to its end.
+    action stream_ended(bool complete)
+    {
+        if (!complete)
+            blame(errc::output_incomplete);
+        return --open_ == 0 && ended_ ? finish : none;
+    }
+
+    /// Something went wrong that the child shall not outlive.
+    action fail(error_code why)
+    {
+        blame(why);
+        return ended_ || std::exchange(stopping_, true) ? none : stop;
+    }
+
+    action timeout() { return ended_ ? none : fail(errc::timed_out); }
+
+    action cancel()
+    {
+        if (ended_) {
+            blame(boost::asio::error::operation_aborted);
+            return open_ > 0 ? abandon : none;
+        }
+        return std::exchange(cancelled_, true) ? kill : fail(boost::asio::error::operation_aborted);
+    }
+
+    action grace_over() { return open_ > 0 ? abandon : none; }
+
+    error_code error() const { return error_; }
+
+private:
+    void blame(error_code why)
+    {
+        if (!error_.failed())
+            error_ = why;
+    }
+
+    int open_ = 0;
+    bool ended_ = false;
+    bool stopping_ = false;
+    bool cancelled_ = false;
+    error_code error_;
+};
+
+} // namespace brood::detail
+
+#endif

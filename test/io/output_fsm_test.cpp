@@ -1,0 +1,143 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "io/output_fsm.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace brood;
+
+using brood::detail::output_fsm;
+using action = output_fsm::action;
+
+namespace {
+
+output_fsm with_streams(int count)
+{
+    output_fsm fsm;
+    for (int i = 0; i < count; ++i)
+        fsm.stream_opened();
+    return fsm;
+}
+
+error_code const aborted = boost::asio::error::operation_aborted;
+
+} // namespace
+
+TEST_SUITE_BEGIN("output fsm");
+
+TEST_CASE("without a stream, the child's end is the end")
+{
+    output_fsm fsm;
+    CHECK(fsm.child_ended({}) == action::finish);
+    CHECK_FALSE(fsm.error().failed());
+}
+
+TEST_CASE("streams that end first wait for the child")
+{
+    auto fsm = with_streams(2);
+    CHECK(fsm.stream_ended(true) == action::none);
+    CHECK(fsm.stream_ended(true) == action::none);
+    CHECK(fsm.child_ended({}) == action::finish);
+    CHECK_FALSE(fsm.error().failed());
+}
+
+TEST_CASE("a child that ends first waits for its streams, for a time")
+{
+    auto fsm = with_streams(2);
+    CHECK(fsm.child_ended({}) == action::start_grace);
+
+    SUBCASE("in time")
+    {
+        CHECK(fsm.stream_ended(true) == action::none);
+        CHECK(fsm.stream_ended(true) == action::finish);
+        CHECK_FALSE(fsm.error().failed());
+        CHECK(fsm.grace_over() == action::none);
+    }
+    SUBCASE("too late")
+    {
+        CHECK(fsm.grace_over() == action::abandon);
+        CHECK(fsm.stream_ended(false) == action::none);
+        CHECK(fsm.stream_ended(true) == action::finish);
+        CHECK(fsm.error() == errc::output_incomplete);
+    }
+    SUBCASE("the end was there all the time")
+    {
+        CHECK(fsm.grace_over() == action::abandon);
+        CHECK(fsm.stream_ended(true) == action::none);
+        CHECK(fsm.stream_ended(true) == action::finish);
+        CHECK_FALSE(fsm.error().failed());
+    }
+    SUBCASE("cancelled meanwhile")
+    {
+        CHECK(fsm.cancel() == action::abandon);
+        CHECK(fsm.cancel() == action::abandon);
+        CHECK(fsm.stream_ended(false) == action::none);
+        CHECK(fsm.stream_ended(false) == action::finish);
+        CHECK(fsm.error() == aborted);
+        CHECK(fsm.cancel() == action::none);
+    }
+    SUBCASE("a timeout is about the child alone")
+    {
+        CHECK(fsm.timeout() == action::none);
+        CHECK_FALSE(fsm.error().failed());
+    }
+    SUBCASE("what goes wrong is told, but there is nobody to stop")
+    {
+        CHECK(fsm.fail(errc::output_limit_exceeded) == action::none);
+        CHECK(fsm.stream_ended(true) == action::none);
+        CHECK(fsm.stream_ended(true) == action::finish);
+        CHECK(fsm.error() == errc::output_limit_exceeded);
+    }
+}
+
+TEST_CASE("the first cancellation stops, the second kills")
+{
+    auto fsm = with_streams(1);
+    CHECK(fsm.cancel() == action::stop);
+    CHECK(fsm.cancel() == action::kill);
+    CHECK(fsm.cancel() == action::kill);
+    CHECK(fsm.stream_ended(true) == action::none);
+    CHECK(fsm.child_ended({}) == action::finish);
+    CHECK(fsm.error() == aborted);
+}
+
+TEST_CASE("a child is stopped once, and the first reason is told")
+{
+    auto fsm = with_streams(1);
+
+    SUBCASE("timeout")
+    {
+        CHECK(fsm.timeout() == action::stop);
+        CHECK(fsm.fail(errc::output_limit_exceeded) == action::none);
+        CHECK(fsm.cancel() == action::none);
+        CHECK(fsm.cancel() == action::kill);
+        CHECK(fsm.error() == errc::timed_out);
+    }
+    SUBCASE("limit")
+    {
+        CHECK(fsm.fail(errc::output_limit_exceeded) == action::stop);
+        CHECK(fsm.fail(errc::output_limit_exceeded) == action::none);
+        CHECK(fsm.timeout() == action::none);
+        CHECK(fsm.error() == errc::output_limit_exceeded);
+    }
+    SUBCASE("cancellation")
+    {
+        CHECK(fsm.cancel() == action::stop);
+        CHECK(fsm.timeout() == action::none);
+        CHECK(fsm.error() == aborted);
+    }
+    auto const why = fsm.error();
+    CHECK(fsm.child_ended(errc::status_lost) == action::start_grace);
+    CHECK(fsm.grace_over() == action::abandon);
+    CHECK(fsm.stream_ended(false) == action::finish);
+    CHECK(fsm.error() == why);
+}
+
+TEST_CASE("a child that was lost is an end, too")
+{
+    auto fsm = with_streams(1);
+    CHECK(fsm.child_ended(errc::status_lost) == action::start_grace);
+    CHECK(fsm.stream_ended(true) == action::finish);
+    CHECK(fsm.error() == errc::status_lost);
+}
+
+TEST_SUITE_END();

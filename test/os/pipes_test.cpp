@@ -1,0 +1,95 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/descriptors.hpp"
+#include "os/pipes.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include <signal.h>
+
+using namespace brood;
+
+namespace {
+
+bool is_pending(int signal)
+{
+    sigset_t pending;
+    sigemptyset(&pending);
+    sigpending(&pending);
+    return sigismember(&pending, signal) == 1;
+}
+
+bool is_blocked(int signal)
+{
+    sigset_t blocked;
+    pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+    return sigismember(&blocked, signal) == 1;
+}
+
+void mask(int how, int signal)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    pthread_sigmask(how, &set, nullptr);
+}
+
+int writing_end_without_reader(os::fd_pair& pipe)
+{
+    pipe = os::make_pipe().value();
+    pipe.first.reset();
+    return pipe.second.get();
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("pipes");
+
+TEST_CASE("writes and reads what there is")
+{
+    auto pipe = os::make_pipe().value();
+    CHECK(os::readable_bytes(pipe.first.get()) == 0);
+    CHECK(os::write_some(pipe.second.get(), "text", 4).value() == 4);
+    CHECK(os::readable_bytes(pipe.first.get()) == 4);
+    char text[10];
+    CHECK(os::read_some(pipe.first.get(), text, sizeof text).value() == 4);
+    CHECK(std::string(text, 4) == "text");
+    pipe.second.reset();
+    CHECK(os::read_some(pipe.first.get(), text, sizeof text).value() == 0);
+    CHECK(os::read_some(-1, text, sizeof text).error() == std::errc::bad_file_descriptor);
+}
+
+TEST_CASE("a write that nobody reads fails without a signal")
+{
+    os::fd_pair pipe;
+    int const fd = writing_end_without_reader(pipe);
+    for (auto action : {SIG_DFL, SIG_IGN}) {
+        auto const before = ::signal(SIGPIPE, action);
+        CHECK(os::write_some(fd, "x", 1).error() == std::errc::broken_pipe);
+        CHECK_FALSE(is_pending(SIGPIPE));
+        CHECK_FALSE(is_blocked(SIGPIPE));
+        CHECK((::signal(SIGPIPE, before) == action));
+    }
+}
+
+TEST_CASE("the application's own blocked SIGPIPE stays as it was")
+{
+    os::fd_pair pipe;
+    int const fd = writing_end_without_reader(pipe);
+    mask(SIG_BLOCK, SIGPIPE);
+    CHECK(os::write_some(fd, "x", 1).error() == std::errc::broken_pipe);
+    CHECK(is_blocked(SIGPIPE));
+    CHECK_FALSE(is_pending(SIGPIPE));
+
+    ::raise(SIGPIPE);
+    CHECK(os::write_some(fd, "x", 1).error() == std::errc::broken_pipe);
+    CHECK(is_pending(SIGPIPE));
+
+    auto const before = ::signal(SIGPIPE, SIG_IGN); // which drops it
+    mask(SIG_UNBLOCK, SIGPIPE);
+    ::signal(SIGPIPE, before);
+    CHECK_FALSE(is_pending(SIGPIPE));
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,82 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_TEST_SUPPORT_RUNNING_OUTPUT_HPP
+#define BROOD_TEST_SUPPORT_RUNNING_OUTPUT_HPP
+
+#include "os/descriptors.hpp"
+#include "support/support.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+
+#include <utility>
+
+#include <unistd.h>
+
+namespace test {
+
+/// One `async_output` on a context of its own.
+class running_output {
+public:
+    running_output(brood::command cmd, brood::output_options options = {})
+    {
+        brood::async_output(
+            context, std::move(cmd), std::move(options),
+            asio::bind_cancellation_slot(cancel_.slot(), [this](brood::error_code ec, brood::output all) {
+                done = true;
+                error = ec;
+                told = std::move(all);
+                CHECK_FALSE(has_children());
+            }));
+        CHECK_FALSE(done);
+    }
+
+    /// Cancels, and lets the operation do at once what it can.
+    void cancel(asio::cancellation_type type = asio::cancellation_type::terminal)
+    {
+        cancel_.emit(type);
+        CHECK_FALSE(done);
+        context.poll();
+    }
+
+    running_output& finish()
+    {
+        context.restart();
+        context.run_for(60s);
+        REQUIRE(done);
+        return *this;
+    }
+
+    asio::io_context context;
+    bool done = false;
+    brood::error_code error;
+    brood::output told;
+
+private:
+    asio::cancellation_signal cancel_;
+};
+
+/// Where a child tells of itself beside its output, on its descriptor 3: `probe(w, "--to=3", ...)`.
+class side_channel {
+public:
+    side_channel() : ends_(brood::os::make_pipe().value()) {}
+
+    brood::stdio child_end() const { return brood::stdio::fd(ends_.second.get()); }
+
+    /// Waits for a line.
+    std::string line()
+    {
+        ends_.second.reset(); // or a child that has gone would be waited for
+        std::string text;
+        char c;
+        while (::read(ends_.first.get(), &c, 1) == 1 && c != '\n')
+            text += c;
+        return text;
+    }
+
+private:
+    brood::os::fd_pair ends_;
+};
+
+} // namespace test
+
+#endif
