@@ -16,5 +16,8 @@
 #include <brood/spawn.hpp>
 #include <brood/stdio.hpp>
 #include <brood/stop.hpp>
+#include <brood/streams.hpp>
+#include <brood/terminal.hpp>
+#include <brood/terminal_size.hpp>
 
 #endif

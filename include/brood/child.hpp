@@ -7,6 +7,7 @@
 #include <brood/resource_usage.hpp>
 #include <brood/result.hpp>
 #include <brood/stop.hpp>
+#include <brood/terminal_size.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
@@ -29,6 +30,9 @@
 namespace brood {
 
 namespace asio = boost::asio;
+
+template <class Executor>
+class basic_terminal;
 
 namespace detail {
 
@@ -57,16 +61,31 @@ struct streams_base {
 };
 
 template <class Executor>
+struct further_streams;
+
+template <class Executor>
 struct streams final : streams_base {
     explicit streams(Executor const& executor) : in(executor), out(executor), err(executor) {}
 
     template <class Other>
     explicit streams(streams<Other>&& other)
         : in(std::move(other.in)), out(std::move(other.out)), err(std::move(other.err))
-    {}
+    {
+        if (other.kept_further)
+            kept_further = std::make_unique<further_streams<Executor>>(
+                std::move(static_cast<further_streams<Other>&>(*other.kept_further)));
+    }
+
+    further_streams<Executor>& further(Executor const& executor)
+    {
+        if (!kept_further)
+            kept_further = std::make_unique<further_streams<Executor>>(executor);
+        return static_cast<further_streams<Executor>&>(*kept_further);
+    }
 
     asio::basic_writable_pipe<Executor> in;
     asio::basic_readable_pipe<Executor> out, err;
+    std::unique_ptr<streams_base> kept_further; // null for most children
 };
 
 /// All of a child but what depends on its executor's type. Move-only; without a child after a move.
@@ -185,7 +204,7 @@ public:
         return *this;
     }
 
-    /// Takes a child over from another type of executor.
+    /// Takes a child over from another type of executor. Needs <brood/streams.hpp>.
     template <class Other>
         requires(!std::same_as<Other, Executor> && std::convertible_to<Other, Executor>)
     basic_child(basic_child<Other>&& other) : executor_(other.executor_), handle_(std::move(other.handle_))
@@ -225,6 +244,22 @@ public:
 
     /// The reading end of the child's standard error; open only where that is `piped()`. May be moved from.
     asio::basic_readable_pipe<Executor>& err() { return streams().err; }
+
+    /// The parent's end of a channel: a local stream socket, which carries both ways. May be moved from.
+    /**
+     * An `asio::basic_stream_socket<asio::local::stream_protocol, Executor>&`; open only where that descriptor of
+     * the child's, above 2, is `piped()`. Needs <brood/streams.hpp>, which <brood/spawn.hpp> includes.
+     */
+    auto& channel(int child_fd) { return streams().further(executor_).channel(child_fd); }
+
+    /// The parent's end of the child's terminal; open only after `command::terminal`. May be moved from.
+    /**
+     * Closing it, which the end of this object does too, hangs the child up (SIGHUP). Needs <brood/streams.hpp>.
+     */
+    basic_terminal<Executor>& terminal() { return streams().further(executor_).terminal; }
+
+    /// Sets the size of the terminal's window, while `terminal()` is open: see `basic_terminal::resize`.
+    result<void> resize_terminal(terminal_size size) { return terminal().resize(size); }
 
     /// Waits for the child to end, and reaps it.
     /**
@@ -270,8 +305,9 @@ public:
 
     /// Takes the plan's steps until the child has ended; the last one is followed by SIGKILL.
     /**
-     * The signals go to the child's own process group, where `command::process_group` or `session` made one, else
-     * to the child: descendants elsewhere are for `kill_tree`. It completes as soon as the child has been reaped.
+     * The signals go to the child's own process group, where `command::process_group`, `session` or `terminal`
+     * made one, else to the child: descendants elsewhere are for `kill_tree`. It completes as soon as the child has
+     * been reaped.
      *
      * @par Completion Signature
      * @code void(error_code, exit_status) @endcode

@@ -6,6 +6,7 @@
 #include <brood/error.hpp>
 #include <brood/export.hpp>
 #include <brood/stdio.hpp>
+#include <brood/terminal_size.hpp>
 
 #include <concepts>
 #include <functional>
@@ -60,6 +61,7 @@ struct command_data {
     std::optional<std::vector<gid_t>> groups;
     std::optional<pid_t> process_group;
     bool session = false;
+    std::optional<terminal_size> terminal;
     std::optional<mode_t> umask;
     std::vector<resource_limit> limits;
     std::optional<int> nice;
@@ -206,7 +208,7 @@ public:
         return *this;
     }
 
-    /// Joins the process group of `leader`; 0 makes a new one. Not together with `session`.
+    /// Joins the process group of `leader`; 0 makes a new one. Not together with `session` or `terminal`.
     command& process_group(pid_t leader = 0)
     {
         data_.process_group = leader;
@@ -217,6 +219,17 @@ public:
     command& session()
     {
         data_.session = true;
+        return *this;
+    }
+
+    /// Gives the child a new pseudo-terminal (pty(7)), as the leader of a new session whose terminal that is.
+    /**
+     * Every standard stream leads there that is not set otherwise, be it to `stdio::inherit()`. The parent's end
+     * is `basic_child::terminal()`, without which there is nobody to read: `exec` and `async_run` refuse it.
+     */
+    command& terminal(terminal_size size = {24, 80})
+    {
+        data_.terminal = size;
         return *this;
     }
 

@@ -102,7 +102,7 @@ concept not_options = !std::convertible_to<CompletionToken, output_options>;
 
 /// Starts a child and waits for its end. It completes only once no child is left.
 /**
- * A stream that is `piped()` would have nobody at its other end: `invalid_argument`.
+ * A stream that is `piped()`, or a terminal, would have nobody at its other end: `invalid_argument`.
  *
  * @par Completion Signature
  * @code void(error_code, exit_status) @endcode

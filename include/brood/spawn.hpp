@@ -4,9 +4,12 @@
 
 #include <brood/child.hpp>
 #include <brood/command.hpp>
+#include <brood/streams.hpp>
 
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
+#include <cerrno>
 #include <memory>
 
 namespace brood {
@@ -23,8 +26,11 @@ public:
     prepared_spawn(prepared_spawn&&) noexcept;
     ~prepared_spawn();
 
-    /// The parent's end of a pipe on 0, 1 or 2, which is the caller's from now on; -1 where there is none.
+    /// The parent's end of a pipe or a channel, which is the caller's from now on; -1 where there is none.
     int take_parent_end(int child_fd) noexcept;
+
+    /// The same of the terminal.
+    int take_terminal() noexcept;
 
     /// Makes the child, which keeps the streams. Only once.
     result<child_handle> start(std::unique_ptr<streams_base> streams);
@@ -37,27 +43,60 @@ private:
 
 BROOD_API void close_descriptor(int fd) noexcept;
 
-template <class Stream>
-error_code assign_end(Stream& stream, prepared_spawn& prepared, int child_fd)
+/// Hands a descriptor over; a socket wants its protocol with it.
+template <class Stream, class... Protocol>
+error_code assign_end(spawn_stage stage, Stream& stream, int fd, Protocol const&... protocol)
 {
-    int const fd = prepared.take_parent_end(child_fd);
     error_code ec;
-    if (fd >= 0)
-        stream.assign(fd, ec);
-    if (ec.failed()) {
-        close_descriptor(fd);
-        return make_error_code(spawn_stage::pipe, ec.value());
-    }
-    return {};
+    stream.assign(protocol..., fd, ec);
+    if (!ec.failed())
+        return {};
+    close_descriptor(fd);
+    return make_error_code(stage, ec.value());
 }
 
-inline bool has_pipes(command const& cmd)
+template <class Executor>
+error_code assign_pipe(streams<Executor>& ends, Executor const& executor, prepared_spawn& prepared, int child_fd)
 {
-    for (int fd : {0, 1, 2})
-        if (auto const found = cmd.data().descriptors.find(fd);
-            found != cmd.data().descriptors.end() && found->second.from() == stdio::source::piped)
-            return true;
-    return false;
+    auto const stage = spawn_stage::pipe;
+    switch (child_fd) {
+    case 0: return assign_end(stage, ends.in, prepared.take_parent_end(0));
+    case 1: return assign_end(stage, ends.out, prepared.take_parent_end(1));
+    case 2: return assign_end(stage, ends.err, prepared.take_parent_end(2));
+    default: {
+        auto& channel = ends.further(executor).channel(child_fd);
+        return assign_end(stage, channel, prepared.take_parent_end(child_fd), asio::local::stream_protocol());
+    }
+    }
+}
+
+template <class Executor>
+error_code assign_all(streams<Executor>& ends, Executor const& executor, prepared_spawn& prepared, command const& cmd)
+{
+    for (auto const& [child_fd, io] : cmd.data().descriptors)
+        if (io.from() == stdio::source::piped)
+            if (auto ec = assign_pipe(ends, executor, prepared, child_fd); ec.failed())
+                return ec;
+    if (!cmd.data().terminal)
+        return {};
+    auto& terminal = ends.further(executor).terminal;
+    return assign_end(spawn_stage::terminal, terminal, prepared.take_terminal());
+}
+
+/// Whether the parent keeps an end of a descriptor from `first` on.
+inline bool has_pipes(command_data const& cmd, int first = 0)
+{
+    return std::any_of(cmd.descriptors.lower_bound(first), cmd.descriptors.end(), [](auto const& mapped) {
+        return mapped.second.from() == stdio::source::piped;
+    });
+}
+
+/// The error of what has no use for a terminal, or for the parent's ends from `first` on.
+inline error_code refuse_parent_ends(command_data const& cmd, int first = 0)
+{
+    if (cmd.terminal)
+        return make_error_code(spawn_stage::terminal, EINVAL);
+    return has_pipes(cmd, first) ? make_error_code(spawn_stage::stdio, EINVAL) : error_code();
 }
 
 template <class Executor>
@@ -68,17 +107,14 @@ result<basic_child<Executor>> spawn_on(Executor const& executor, command const& 
         return prepared.error();
     // Registered before there is a child: nothing that can fail comes after.
     std::unique_ptr<streams<Executor>> ends;
-    if (has_pipes(cmd)) {
+    if (cmd.data().terminal || has_pipes(cmd.data())) {
         try {
             ends = std::make_unique<streams<Executor>>(executor);
+            if (auto ec = assign_all(*ends, executor, prepared.value(), cmd); ec.failed())
+                return ec;
         } catch (boost::system::system_error const& failed) { // the context's reactor, made on first use
             return make_error_code(spawn_stage::pipe, failed.code().value());
         }
-        for (auto ec :
-             {assign_end(ends->in, prepared.value(), 0), assign_end(ends->out, prepared.value(), 1),
-              assign_end(ends->err, prepared.value(), 2)})
-            if (ec.failed())
-                return ec;
     }
     auto handle = prepared.value().start(std::move(ends));
     if (!handle)
@@ -116,7 +152,7 @@ result<child> spawn(ExecutionContext& context, command const& cmd)
 /// Replaces this process by the command's program (execve(2)). Returns only on failure.
 /**
  * What the command asks for is done in this process; after a failure part of it may have been. `piped()`
- * streams have nobody at their other end: `invalid_argument`. `backend` and `reaper` mean nothing here.
+ * streams and a terminal have nobody at their other end: `invalid_argument`. `backend` and `reaper` mean nothing here.
  */
 BROOD_API error_code exec(command const& cmd);
 

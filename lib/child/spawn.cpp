@@ -51,8 +51,12 @@ result<prepared_spawn> prepared_spawn::make(asio::any_io_executor const& executo
 
 int prepared_spawn::take_parent_end(int child_fd) noexcept
 {
-    return ticket_->plan->parent_ends[static_cast<std::size_t>(child_fd)].release();
+    auto& ends = ticket_->plan->parent_ends;
+    auto const end = ends.find(child_fd);
+    return end == ends.end() ? -1 : end->second.release();
 }
+
+int prepared_spawn::take_terminal() noexcept { return ticket_->plan->terminal.release(); }
 
 result<child_handle> prepared_spawn::start(std::unique_ptr<streams_base> streams)
 {
@@ -71,9 +75,8 @@ void close_descriptor(int fd) noexcept { ::close(fd); }
 
 error_code exec(command const& cmd)
 {
-    for (auto const& [fd, io] : cmd.data().descriptors)
-        if (io.from() == stdio::source::piped)
-            return make_error_code(spawn_stage::stdio, EINVAL);
+    if (auto ec = detail::refuse_parent_ends(cmd.data()); ec.failed())
+        return ec;
     auto const plan = launch::make_plan(cmd);
     if (!plan)
         return plan.error();

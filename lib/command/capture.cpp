@@ -53,7 +53,8 @@ error_code check(detail::command_data const& cmd)
     if (has_bad_key(cmd.env))
         return errc::invalid_environment_key;
     bool const negative_fd = !cmd.descriptors.empty() && cmd.descriptors.begin()->first < 0;
-    if (negative_fd || (cmd.session && cmd.process_group) || cmd.process_group.value_or(0) < 0)
+    bool const new_session = cmd.session || cmd.terminal;
+    if (negative_fd || (new_session && cmd.process_group) || cmd.process_group.value_or(0) < 0)
         return make_error_code(spawn_stage::prepare, EINVAL);
     return {};
 }

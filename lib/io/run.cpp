@@ -3,7 +3,6 @@
 
 #include "child/operations.hpp"
 
-#include <cerrno>
 
 namespace brood::detail {
 namespace {
@@ -15,9 +14,8 @@ void run_to_end(
 {
     if (auto ec = check(options.stop); ec.failed())
         return then.post(ec, Value());
-    for (auto const& [fd, io] : cmd.data().descriptors)
-        if (fd >= first_refused_pipe && io.from() == stdio::source::piped)
-            return then.post(make_error_code(spawn_stage::stdio, EINVAL), Value());
+    if (auto ec = refuse_parent_ends(cmd.data(), first_refused_pipe); ec.failed())
+        return then.post(ec, Value());
     auto const op = std::make_shared<run_op<Value>>(executor, std::move(options), std::move(then));
     if (auto ec = op->spawn(cmd); ec.failed())
         return op->finish(ec);

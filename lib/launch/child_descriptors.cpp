@@ -29,6 +29,8 @@ public:
             child_fd = entry->second.descriptor();
         }
         // Only the standard streams lead anywhere without being mapped.
+        if (child_fd <= 2 && plan_.child_terminal >= 0)
+            return plan_.child_terminal;
         return borrow(child_fd <= 2 ? child_fd : -1);
     }
 
@@ -73,17 +75,15 @@ private:
 
     result<int> pipe(int child_fd)
     {
-        if (child_fd > 2)
-            return make_error_code(spawn_stage::pipe, ENOTSUP);
-        auto made = os::make_pipe();
+        auto made = child_fd <= 2 ? os::make_pipe() : os::make_stream_pair();
         if (!made)
             return make_error_code(spawn_stage::pipe, made.error().value());
-        auto& [reading, writing] = made.value();
+        auto& [reading, writing] = made.value(); // of a channel, each end does both
         auto& ours = child_fd == 0 ? writing : reading;
         auto& theirs = child_fd == 0 ? reading : writing;
         if (auto ec = os::set_non_blocking(ours.get()); ec.failed())
             return make_error_code(spawn_stage::pipe, ec.value());
-        plan_.parent_ends[static_cast<std::size_t>(child_fd)] = std::move(ours);
+        plan_.parent_ends[child_fd] = std::move(ours);
         return keep(std::move(theirs));
     }
 
@@ -112,6 +112,10 @@ error_code add_descriptors(plan& p, detail::command_data const& cmd)
         if (child_fd > 2)
             kept.push_back(child_fd); // the map is sorted
     }
+    if (cmd.terminal)
+        for (int stream : {0, 1, 2})
+            if (!cmd.descriptors.contains(stream))
+                moves.push_back({p.child_terminal, stream});
     p.highest_target = kept.back();
 
     auto const spare = [&](int fd) -> result<int> {

@@ -49,6 +49,7 @@ int take(step const& s, child_args const& args) noexcept
     switch (s.what) {
     case action::enter_cgroup: return args.born_in_cgroup ? 0 : raw::enter_cgroup(s.a);
     case action::set_session: return raw::set_session();
+    case action::set_terminal: return raw::set_terminal(s.a);
     case action::set_group: return raw::set_process_group(s.a);
     case action::move_fd: return raw::duplicate(s.a, s.b);
     case action::close_range: return dispose_range(s.a, s.b, args);

@@ -5,6 +5,7 @@
 #include "launch/child_descriptors.hpp"
 #include "os/cgroup.hpp"
 #include "os/signals.hpp"
+#include "os/terminal.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -32,13 +33,29 @@ error_code add_cgroup(plan& p, command_data const& cmd)
     return {};
 }
 
-void add_session(plan& p, command_data const& cmd)
+// Before the moves, which may put something else at the number that the terminal has here.
+error_code add_terminal(plan& p, terminal_size size)
 {
-    if (cmd.session)
+    auto const stage = spawn_stage::terminal;
+    auto opened = os::open_terminal(size);
+    if (!opened)
+        return make_error_code(stage, opened.error().value());
+    p.terminal = std::move(opened.value().first);
+    p.child_terminal = opened.value().second.get();
+    p.opened.push_back(std::move(opened.value().second));
+    p.steps.push_back({action::set_terminal, stage, p.child_terminal});
+    return {};
+}
+
+error_code add_session(plan& p, command_data const& cmd)
+{
+    bool const leads = cmd.session || cmd.terminal;
+    if (leads)
         p.steps.push_back({action::set_session, spawn_stage::session});
     if (cmd.process_group)
         p.steps.push_back({action::set_group, spawn_stage::session, *cmd.process_group});
-    p.own_group = cmd.session || cmd.process_group == 0;
+    p.own_group = leads || cmd.process_group == 0;
+    return cmd.terminal ? add_terminal(p, *cmd.terminal) : error_code();
 }
 
 error_code add_limits(plan& p, command_data const& cmd)
@@ -148,7 +165,8 @@ result<std::unique_ptr<plan>> make_plan(command const& cmd)
     p->steps.reserve(16);
     if (auto ec = add_cgroup(*p, data); ec.failed())
         return ec;
-    add_session(*p, data);
+    if (auto ec = add_session(*p, data); ec.failed())
+        return ec;
     if (auto ec = add_descriptors(*p, data); ec.failed())
         return ec;
     if (auto ec = add_limits(*p, data); ec.failed())

@@ -9,7 +9,7 @@
 #include <brood/command.hpp>
 #include <brood/result.hpp>
 
-#include <array>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +19,7 @@ namespace brood::launch {
 enum class action : unsigned char {
     enter_cgroup, // a: descriptor of its folder
     set_session,
+    set_terminal, // a
     set_group,    // a: leader
     move_fd,      // a: source, b: target
     close_range,  // a: first, b: last
@@ -67,7 +68,9 @@ struct hook_call {
 struct plan {
     std::vector<step> steps; ///< In the order in which they are taken; the last one executes the program.
 
-    std::array<os::unique_fd, 3> parent_ends; ///< Of the pipes on 0, 1 and 2.
+    std::map<int, os::unique_fd> parent_ends; ///< Of pipes and channels, by the child's descriptor.
+    os::unique_fd terminal;                   ///< The parent's end.
+    int child_terminal = -1;                  ///< Where the standard streams lead by default, if not to the parent's.
     bool own_group = false;                   ///< The child will lead a process group.
     os::unique_fd cgroup;                     ///< The folder of the cgroup that it is to be born in, if any.
     int highest_target = 2; ///< No descriptor of the library's own may be at or below it in the child.

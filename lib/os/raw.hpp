@@ -33,6 +33,7 @@ long write(int fd, void const* data, std::size_t size) noexcept;
 int enter_cgroup(int folder) noexcept;
 
 int set_session() noexcept;
+int set_terminal(int fd) noexcept; ///< Makes it the controlling one of a session leader that has none.
 int set_process_group(pid_t leader) noexcept;
 
 int set_groups(std::size_t count, gid_t const* ids) noexcept;

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -155,6 +156,36 @@ int tell_death_signal()
     ::prctl(PR_GET_PDEATHSIG, &signal);
     answer(std::to_string(signal));
     return 0;
+}
+
+std::string size_of_terminal(int fd)
+{
+    winsize size{};
+    if (::ioctl(fd, TIOCGWINSZ, &size) < 0)
+        return "none";
+    return std::to_string(size.ws_row) + "x" + std::to_string(size.ws_col);
+}
+
+// Which of the standard streams are terminals, and the size of the controlling one.
+int tell_terminal()
+{
+    std::string all;
+    for (int fd : {0, 1, 2})
+        all += ::isatty(fd) ? "yes " : "no ";
+    int const tty = ::open("/dev/tty", O_RDWR | O_CLOEXEC);
+    answer(all + size_of_terminal(tty));
+    return 0;
+}
+
+// The size of standard output, and again each time that it changes.
+[[noreturn]] void tell_sizes()
+{
+    sigset_t changed;
+    sigemptyset(&changed);
+    sigaddset(&changed, SIGWINCH);
+    ::sigprocmask(SIG_BLOCK, &changed, nullptr);
+    for (int signal;; ::sigwait(&changed, &signal))
+        answer(size_of_terminal(1) + "\n");
 }
 
 // Starts a child of its own that holds every descriptor, tells its pid, and goes on as told.
@@ -324,6 +355,10 @@ int main(int argc, char** argv)
         return answer(std::to_string(::getpriority(PRIO_PROCESS, 0))), 0;
     if (action == "blocking") // is a descriptor blocking?
         return answer(::fcntl(number(2), F_GETFL) & O_NONBLOCK ? "no" : "yes"), 0;
+    if (action == "terminal")
+        return tell_terminal();
+    if (action == "sizes")
+        tell_sizes();
     if (action == "copy") // standard input to standard output
         return write_all(1, read_all(0)), 0;
     if (action == "read")

@@ -364,6 +364,7 @@ TEST_CASE("numbers that name nothing, and attributes that exclude each other, ar
         {"negative beside others", command("p").fd(3, stdio::null()).fd(-3, stdio::inherit())},
         {"session with group", command("p").session().process_group()},
         {"group with session", command("p").process_group(7).session()},
+        {"terminal with group", command("p").terminal().process_group()},
         {"negative group", command("p").process_group(-2)},
     };
     for (auto const& row : rows) {

@@ -225,8 +225,14 @@ void open_what_stays()
     for (int i = 0; i < 4; ++i)
         pipes.push_back(brood::os::borrow_child_signal_pipe().value());
     pipes.clear();
-    asio::io_context context;
-    auto const pid = brood::spawn(context, brood::command(probe_path(), "pause")).value().id();
+    pid_t pid;
+    {
+        asio::io_context context;
+        auto child = brood::spawn(context, brood::command(probe_path(), "pause")).value();
+        pid = child.id();
+        child.detach();
+    }
+    ::kill(pid, SIGKILL); // only now: a child that had ended would never reach the background loop
     REQUIRE(eventually([&] { return !exists(pid); }));
 }
 

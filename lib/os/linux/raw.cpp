@@ -7,6 +7,7 @@
 #include <climits>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -154,6 +155,7 @@ int enter_cgroup(int folder) noexcept
 }
 
 int set_session() noexcept { return call(SYS_setsid); }
+int set_terminal(int fd) noexcept { return call(SYS_ioctl, fd, TIOCSCTTY, 0); }
 int set_process_group(pid_t leader) noexcept { return call(SYS_setpgid, 0, leader); }
 
 int set_groups(std::size_t count, gid_t const* ids) noexcept { return call(sys_setgroups, word(count), word(ids)); }

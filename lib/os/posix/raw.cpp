@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -71,6 +72,7 @@ long write(int fd, void const* data, std::size_t size) noexcept
 int enter_cgroup(int) noexcept { return -ENOTSUP; }
 
 int set_session() noexcept { return checked(::setsid()); }
+int set_terminal(int fd) noexcept { return checked(::ioctl(fd, TIOCSCTTY, 0)); }
 int set_process_group(pid_t leader) noexcept { return checked(::setpgid(0, leader)); }
 
 int set_groups(std::size_t count, gid_t const* ids) noexcept

@@ -1,0 +1,150 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+//
+// terminal: runs a command, or the user's shell, on a terminal of its own: terminal ls --color | cat
+#include <brood.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/write.hpp>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::posix::stream_descriptor;
+
+/// Standard input or output on the loop, given back as it was: whoever started us has it too.
+class standard_stream {
+public:
+    /// `raw` lets every key of a terminal through, ^C too. What is no terminal takes no notice of modes.
+    standard_stream(asio::io_context& loop, int fd, bool raw) : flags_(::fcntl(fd, F_GETFL)), stream_(loop, fd)
+    {
+        ::tcgetattr(fd, &mode_);
+        termios mode = mode_;
+        ::cfmakeraw(&mode);
+        if (raw)
+            ::tcsetattr(fd, TCSADRAIN, &mode);
+    }
+    ~standard_stream()
+    {
+        int const fd = stream_.release();
+        ::fcntl(fd, F_SETFL, flags_); // the loop made it non-blocking
+        ::tcsetattr(fd, TCSADRAIN, &mode_);
+    }
+
+    /// Calls read(2) or write(2). A file can't be waited for, and need not be: this is no job for async_read_some.
+    template <class Call, class Data>
+    asio::awaitable<ssize_t> transfer(stream_descriptor::wait_type direction, Call call, Data* data, std::size_t size)
+    {
+        for (;;) {
+            (void)co_await stream_.async_wait(direction, brood::as_result);
+            ssize_t const done = call(stream_.native_handle(), data, size);
+            if (done >= 0 || (errno != EAGAIN && errno != EINTR))
+                co_return done;
+        }
+    }
+
+private:
+    int flags_;
+    termios mode_{};
+    stream_descriptor stream_;
+};
+
+brood::terminal_size size_of_own_terminal()
+{
+    winsize size{};
+    bool const known = ::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
+    return known ? brood::terminal_size{size.ws_row, size.ws_col} : brood::terminal_size();
+}
+
+asio::awaitable<void> copy_in(standard_stream& in, brood::child& child)
+{
+    std::array<char, 4096> buffer;
+    for (ssize_t size = 1; size > 0;) {
+        size = co_await in.transfer(stream_descriptor::wait_read, ::read, buffer.data(), buffer.size());
+        asio::const_buffer typed = asio::buffer("\x04\x04", 2); // ^D for the end; twice, for an unfinished line
+        if (size > 0)
+            typed = asio::buffer(buffer, static_cast<std::size_t>(size));
+        (void)co_await asio::async_write(child.terminal(), typed, brood::as_result);
+    }
+}
+
+// To the end; where descendants hold the terminal open, to the last that the child wrote.
+asio::awaitable<brood::exit_status> copy_out(brood::child& child, standard_stream& out)
+{
+    auto& terminal = child.terminal();
+    terminal.non_blocking(true);
+    child.async_wait([&terminal](brood::error_code ignored, auto) { terminal.cancel(ignored); });
+    std::array<char, 4096> buffer;
+    for (;;) {
+        auto const status = child.try_wait(); // before the read, which then misses nothing
+        brood::error_code ec;
+        auto const size = terminal.read_some(asio::buffer(buffer), ec);
+        if (ec == asio::error::would_block && status && !status.value())
+            (void)co_await terminal.async_wait(stream_descriptor::wait_read, brood::as_result);
+        else if (ec.failed())
+            co_return co_await child.async_wait();
+        for (std::size_t done = 0; done < size;) {
+            auto const more = co_await out.transfer(stream_descriptor::wait_write, ::write, &buffer[done], size - done);
+            if (more < 0)
+                terminal.close(); // nobody reads us: hang up
+            done = more < 0 ? size : done + static_cast<std::size_t>(more);
+        }
+    }
+}
+
+asio::awaitable<void> obey_signals(asio::signal_set& signals, brood::child& child)
+{
+    for (;;) {
+        int const signal = co_await signals.async_wait(asio::deferred);
+        (void)child.resize_terminal(size_of_own_terminal());
+        if (signal != SIGWINCH)
+            child.async_stop(brood::stop_plan(SIGHUP, std::chrono::seconds(2)), asio::detached);
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+try {
+    asio::io_context loop{1};
+    asio::signal_set signals(loop, SIGWINCH, SIGTERM, SIGHUP);
+    std::signal(SIGPIPE, SIG_IGN); // a failed write tells; the child gets the default back
+    char const* const shell = std::getenv("SHELL");
+    brood::command cmd(argc > 1 ? argv[1] : shell ? shell : "/bin/sh", {argv + (argc > 1 ? 2 : 1), argv + argc});
+    auto child = brood::spawn(loop, cmd.terminal(size_of_own_terminal())).value();
+
+    standard_stream out(loop, STDOUT_FILENO, false), in(loop, STDIN_FILENO, true);
+    asio::co_spawn(loop, obey_signals(signals, child), asio::detached);
+    asio::co_spawn(loop, copy_in(in, child), asio::detached);
+    int exit_code = 1;
+    asio::co_spawn(loop, copy_out(child, out), [&](std::exception_ptr failure, brood::exit_status status) {
+        if (failure)
+            std::rethrow_exception(failure);
+        exit_code = status.signal() ? 128 + *status.signal() : status.code().value_or(1);
+        loop.stop();
+    });
+    loop.run();
+    return exit_code;
+} catch (std::exception const& error) {
+    std::cerr << "terminal: " << error.what() << '\n';
+    return 1;
+}
