@@ -2,7 +2,7 @@
 #ifndef BROOD_COMMAND_HPP
 #define BROOD_COMMAND_HPP
 
-#include <brood/environment.hpp>
+#include <brood/command_data.hpp>
 #include <brood/error.hpp>
 #include <brood/export.hpp>
 #include <brood/stdio.hpp>
@@ -12,9 +12,8 @@
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
-#include <iterator>
-#include <map>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,56 +24,7 @@
 
 namespace brood {
 
-/// How the new process is made.
-enum class spawn_backend {
-    automatic,   ///< The cheapest one that can express the command and that the system allows.
-    posix_spawn, ///< posix_spawn(3).
-    vfork,       ///< A clone(2) that shares memory until exec: constant cost, the pidfd is born with the child.
-    fork,        ///< fork(2): can do everything; its cost grows with the parent's memory.
-};
-
-/// How the child's end is noticed.
-enum class exit_reaper {
-    automatic, ///< `pidfd` where the system has it, else `sigchld`.
-    pidfd,     ///< The child's pidfd, registered with the event loop.
-    sigchld,   ///< A handler for SIGCHLD and a self-pipe. One thread at least must leave SIGCHLD unblocked.
-};
-
 namespace detail {
-
-struct resource_limit {
-    int resource;
-    rlim_t soft, hard;
-};
-
-/// What a command says, as plain data.
-struct command_data {
-    std::string program;
-    std::vector<std::string> arguments;
-    std::optional<std::string> arg0;
-    environment env;
-    std::optional<std::string> directory;
-    std::map<int, stdio> descriptors; // by the child's number
-    bool inherit_fds = false;
-    std::optional<uid_t> user;
-    std::optional<gid_t> group;
-    std::optional<std::vector<gid_t>> groups;
-    std::optional<pid_t> process_group;
-    bool session = false;
-    std::optional<terminal_size> terminal;
-    std::optional<mode_t> umask;
-    std::vector<resource_limit> limits;
-    std::optional<int> nice;
-    std::vector<int> affinity;
-    std::optional<int> parent_death_signal;
-    bool no_new_privileges = false;
-    std::optional<std::string> cgroup;
-    std::optional<std::vector<int>> signal_mask;
-    bool reset_signals = false;
-    std::function<error_code()> pre_exec;
-    spawn_backend backend = spawn_backend::automatic;
-    exit_reaper reaper = exit_reaper::automatic;
-};
 
 template <class T>
 concept text = std::convertible_to<T const&, std::string_view>;

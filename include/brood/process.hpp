@@ -2,7 +2,11 @@
 #ifndef BROOD_PROCESS_HPP
 #define BROOD_PROCESS_HPP
 
-#include <brood/child.hpp>
+#include <brood/initiate.hpp>
+
+#include <optional>
+
+#include <sys/types.h>
 
 namespace brood {
 

@@ -18,6 +18,13 @@ void child_registry::add(awaited_process& child)
 void child_registry::remove(awaited_process& child) noexcept
 {
     std::lock_guard lock(mutex_);
+    unlink(child);
+}
+
+void child_registry::unlink(awaited_process& child) noexcept
+{
+    if (!child.registry_)
+        return;
     (child.previous_ ? child.previous_->next_ : first_) = child.next_;
     if (child.next_)
         child.next_->previous_ = child.previous_;
@@ -25,7 +32,8 @@ void child_registry::remove(awaited_process& child) noexcept
     child.registry_ = nullptr;
 }
 
-// Telling a child may end others: handlers that are destroyed may own them.
+// Telling a child may end others: handlers that are destroyed may own them. One that is ending already, on another
+// thread, need not be told.
 void child_registry::shutdown()
 {
     for (;;) {
@@ -34,10 +42,11 @@ void child_registry::shutdown()
             std::lock_guard lock(mutex_);
             if (!first_)
                 return;
-            child = first_->shared_from_this();
+            child = first_->weak_from_this().lock();
+            unlink(*first_);
         }
-        remove(*child);
-        child->context_gone();
+        if (child)
+            child->context_gone();
     }
 }
 

@@ -24,6 +24,7 @@ public:
 
 private:
     void shutdown() override;
+    void unlink(awaited_process& child) noexcept; // with the lock
 
     std::mutex mutex_;
     awaited_process* first_ = nullptr;

@@ -3,7 +3,6 @@
 
 #include "child/operations.hpp"
 
-
 namespace brood::detail {
 namespace {
 
