@@ -9,6 +9,7 @@
 #include <brood/error.hpp>
 #include <brood/exit_status.hpp>
 #include <brood/output.hpp>
+#include <brood/pipeline.hpp>
 #include <brood/process.hpp>
 #include <brood/resource_usage.hpp>
 #include <brood/result.hpp>

@@ -6,11 +6,12 @@
 
 #include <boost/asio/error.hpp>
 
+#include <cstddef>
 #include <utility>
 
 namespace brood::detail {
 
-/// What to do next with a child that is run to its end. Knows neither processes, streams nor clocks.
+/// What to do next with the children that are run to their end. Knows neither processes, streams nor clocks.
 /**
  * The first thing that went wrong is what is told at the end.
  */
@@ -20,20 +21,23 @@ public:
         none,
         stop,        ///< Take the stop plan's steps.
         kill,        ///< Don't wait for them.
-        start_grace, ///< The child has ended, but a stream is open: `grace_over` once the time for that is over.
+        start_grace, ///< All have ended, but a stream is open: `grace_over` once the time for that is over.
         abandon,     ///< Take what the streams hold right now, then end them.
         finish,      ///< All has come. Only once.
     };
     using enum action;
 
+    explicit output_fsm(std::size_t children = 1) : running_(children) {}
+
     /// One more stream is captured.
     void stream_opened() { ++open_; }
 
-    /// The child has been reaped, or was lost.
+    /// One child has been reaped, or was lost.
     action child_ended(error_code ec)
     {
         blame(ec);
-        ended_ = true;
+        if (--running_ > 0)
+            return none;
         return open_ > 0 ? start_grace : finish;
     }
 
@@ -42,21 +46,21 @@ public:
     {
         if (!complete)
             blame(errc::output_incomplete);
-        return --open_ == 0 && ended_ ? finish : none;
+        return --open_ == 0 && ended() ? finish : none;
     }
 
-    /// Something went wrong that the child shall not outlive.
+    /// Something went wrong that the children shall not outlive.
     action fail(error_code why)
     {
         blame(why);
-        return ended_ || std::exchange(stopping_, true) ? none : stop;
+        return ended() || std::exchange(stopping_, true) ? none : stop;
     }
 
-    action timeout() { return ended_ ? none : fail(errc::timed_out); }
+    action timeout() { return ended() ? none : fail(errc::timed_out); }
 
     action cancel()
     {
-        if (ended_) {
+        if (ended()) {
             blame(boost::asio::error::operation_aborted);
             return open_ > 0 ? abandon : none;
         }
@@ -65,6 +69,7 @@ public:
 
     action grace_over() { return open_ > 0 ? abandon : none; }
 
+    bool ended() const { return running_ == 0; }
     error_code error() const { return error_; }
 
 private:
@@ -75,7 +80,7 @@ private:
     }
 
     int open_ = 0;
-    bool ended_ = false;
+    std::size_t running_;
     bool stopping_ = false;
     bool cancelled_ = false;
     error_code error_;

@@ -3,12 +3,15 @@
 #define BROOD_LIB_IO_RUN_OP_HPP
 
 #include "child/completion.hpp"
+#include "child/stop_fsm.hpp"
 #include "io/capture.hpp"
 #include "io/output_fsm.hpp"
+#include "io/run_children.hpp"
+#include "io/run_result.hpp"
 #include "os/pipes.hpp"
 #include "os/unique_fd.hpp"
 
-#include <brood/output.hpp>
+#include <brood/pipeline.hpp>
 
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -22,43 +25,40 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace brood::detail {
 
-inline void give(basic_completion<exit_status>& then, error_code ec, output&& all) { then.post(ec, all.status); }
-inline void give(basic_completion<output>& then, error_code ec, output&& all) { then.post(ec, std::move(all)); }
-
-/// A child from its spawn to its end. Its piped streams are captured; there may be none.
+/// A command's child, or all those of a pipeline, from the spawn to the end. The piped streams are captured.
 /**
  * Its parts run on a strand, and keep it alive while they are pending. What is told at the end is a `Value`: the
- * `output`, or the status alone.
+ * output or the status alone, of one child or of the stages.
  */
 template <class Value>
 class run_op : public std::enable_shared_from_this<run_op<Value>> {
 public:
-    run_op(asio::any_io_executor const& executor, output_options options, basic_completion<Value> then)
+    using handler_type = typename basic_completion<Value>::handler_type;
+
+    run_op(asio::any_io_executor const& executor, std::size_t children, output_options options, handler_type handler)
         : strand_(asio::make_strand(executor)),
           options_(std::move(options)),
-          child_(executor),
-          completion_(std::move(then))
+          children_(executor),
+          completion_(std::move(handler), executor),
+          fsm_(children),
+          statuses_(children)
     {}
 
-    error_code spawn(command const& cmd)
+    /// A command or a pipeline.
+    template <class What>
+    error_code spawn(What const& what)
     {
-        auto prepared = prepared_spawn::make(child_.get_executor(), cmd);
-        if (!prepared)
-            return prepared.error();
-        // Registered before there is a child: nothing that can fail comes after.
-        try {
-            open_streams(prepared.value());
-        } catch (boost::system::system_error const& failed) {
-            return make_error_code(spawn_stage::pipe, failed.code().value());
-        }
-        auto handle = prepared.value().start(nullptr);
-        if (!handle)
-            return handle.error();
-        child_ = child(child_.get_executor(), std::move(handle).value());
-        return {};
+        return children_.spawn(what, [this](prepared_spawn& prepared) { open_streams(prepared); });
+    }
+
+    /// Captures standard error from elsewhere than a child's own pipe.
+    error_code capture_err(os::unique_fd from)
+    {
+        return registered([&] { open_stream(2, std::move(from)); });
     }
 
     void start()
@@ -75,15 +75,15 @@ public:
     {
         timer_.reset();
         input_.reset();
-        output all;
-        all.status = status_;
+        pipeline_output all;
+        all.statuses = std::move(statuses_);
         all.truncated = is_truncated();
         if (auto& out = streams_[0])
             all.out = out->text.release();
         if (auto& err = streams_[1])
             all.err = err->text.release();
         streams_ = {};
-        give(completion_, ec, std::move(all));
+        completion_.post(ec, told<Value>(std::move(all)));
     }
 
 private:
@@ -100,6 +100,13 @@ private:
         capture text;
     };
 
+    void open_stream(int child_fd, os::unique_fd fd)
+    {
+        streams_[static_cast<std::size_t>(child_fd) - 1].emplace(strand_, fd.get(), options_.limit);
+        (void)fd.release();
+        fsm_.stream_opened();
+    }
+
     void open_streams(prepared_spawn& from)
     {
         if (os::unique_fd fd(from.take_parent_end(0)); fd.get() >= 0) {
@@ -107,23 +114,21 @@ private:
             (void)fd.release();
         }
         for (int child_fd : {1, 2})
-            if (os::unique_fd fd(from.take_parent_end(child_fd)); fd.get() >= 0) {
-                streams_[static_cast<std::size_t>(child_fd) - 1].emplace(strand_, fd.get(), options_.limit);
-                (void)fd.release();
-                fsm_.stream_opened();
-            }
-        if (options_.timeout || streams_[0] || streams_[1])
+            if (os::unique_fd fd(from.take_parent_end(child_fd)); fd.get() >= 0)
+                open_stream(child_fd, std::move(fd));
+        if (!timer_)
             timer_.emplace(strand_);
     }
 
     void begin()
     {
-        child_.async_wait(
-            asio::bind_executor(strand_, [self = this->shared_from_this()](error_code ec, exit_status status) {
-                self->child_ended(ec, status);
-            }));
-        if (options_.timeout)
-            arm(*options_.timeout, &output_fsm::timeout);
+        for (std::size_t i = 0; i < statuses_.size(); ++i)
+            children_.all()[i].async_wait(
+                asio::bind_executor(strand_, [self = this->shared_from_this(), i](error_code ec, exit_status status) {
+                    self->child_ended(i, ec, status);
+                }));
+        if (options_.timeout && !stop_) // a cancellation on another thread may have come before
+            arm(*options_.timeout, [this] { act(fsm_.timeout()); });
         if (input_)
             feed();
         for (auto& stream : streams_)
@@ -131,11 +136,11 @@ private:
                 read(*stream);
     }
 
-    void child_ended(error_code ec, exit_status status)
+    void child_ended(std::size_t which, error_code ec, exit_status status)
     {
-        status_ = status;
+        statuses_[which] = status;
         if (ec.failed()) // it can't be waited for
-            (void)child_.kill();
+            (void)children_.all()[which].kill();
         act(fsm_.child_ended(ec));
     }
 
@@ -222,23 +227,33 @@ private:
         switch (what) {
         case action::none: break;
         case action::stop:
-            child_.async_stop(
-                options_.stop,
-                asio::bind_executor(strand_, [self = this->shared_from_this()](error_code, exit_status) {}));
+            stop_.emplace(std::move(options_.stop));
+            escalate();
             break;
-        case action::kill: (void)child_.signal_group(SIGKILL); break;
-        case action::start_grace: arm(options_.drain_grace, &output_fsm::grace_over); break;
+        case action::kill: children_.signal(SIGKILL); break;
+        case action::start_grace: arm(options_.drain_grace, [this] { act(fsm_.grace_over()); }); break;
         case action::abandon: abandon(); break;
         case action::finish: finish(fsm_.error()); break;
         }
     }
 
-    void arm(duration time, action (output_fsm::*over)())
+    void escalate()
+    {
+        auto const signal = stop_->next(fsm_.ended() ? stop_fsm::child_is::ended : stop_fsm::child_is::running);
+        if (!signal)
+            return;
+        children_.signal(*signal);
+        if (stop_->grace())
+            arm(*stop_->grace(), [this] { escalate(); });
+    }
+
+    template <class Function>
+    void arm(duration time, Function over)
     {
         timer_->expires_after(std::max(time, duration::zero()));
         timer_->async_wait([self = this->shared_from_this(), over](error_code ec) {
             if (!ec.failed())
-                self->act((self->fsm_.*over)());
+                over();
         });
     }
 
@@ -260,14 +275,15 @@ private:
 
     strand strand_; // guards everything below
     output_options options_;
-    child child_;
+    run_children children_;
     basic_completion<Value> completion_;
     output_fsm fsm_;
-    std::optional<timer> timer_; // the timeout's, then the drain grace's
+    std::optional<stop_fsm> stop_;
+    std::optional<timer> timer_; // the timeout's, then the stop plan's, then the drain grace's
     std::optional<descriptor> input_;
     std::array<std::optional<captured_stream>, 2> streams_;
     bool abandoned_ = false;
-    exit_status status_;
+    std::vector<exit_status> statuses_;
 };
 
 } // namespace brood::detail

@@ -2,7 +2,7 @@
 """Writes a C++ header with the bytes of a program; with none at all where no program is given."""
 import sys
 
-*program, header = sys.argv[1:]
+header, *program = sys.argv[1:]
 data = open(program[0], "rb").read() if program else b""
 with open(header, "w", encoding="ascii") as out:
     out.write("#pragma once\n#include <array>\n\nnamespace brood::launch {\n\n")

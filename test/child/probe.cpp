@@ -367,6 +367,11 @@ int main(int argc, char** argv)
         write_all(number(2), argv[3]);
         return 0;
     }
+    if (action == "write-last") { // once standard input has ended
+        read_all(0);
+        write_all(number(2), argv[3]);
+        return 0;
+    }
     if (action == "write-much")
         return write_much(number(2), static_cast<std::size_t>(std::atoll(argv[3])));
     if (action == "copy-to-both") // standard input to both outputs, as it comes

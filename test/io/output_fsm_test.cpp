@@ -31,6 +31,19 @@ TEST_CASE("without a stream, the child's end is the end")
     CHECK_FALSE(fsm.error().failed());
 }
 
+TEST_CASE("of several children, the last one's end is the end")
+{
+    output_fsm fsm(3);
+    CHECK(fsm.child_ended({}) == action::none);
+    CHECK(fsm.child_ended(errc::status_lost) == action::none);
+    CHECK(fsm.cancel() == action::stop);
+    CHECK(fsm.cancel() == action::kill);
+    CHECK_FALSE(fsm.ended());
+    CHECK(fsm.child_ended({}) == action::finish);
+    CHECK(fsm.ended());
+    CHECK(fsm.error() == errc::status_lost);
+}
+
 TEST_CASE("streams that end first wait for the child")
 {
     auto fsm = with_streams(2);
