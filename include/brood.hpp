@@ -4,6 +4,7 @@
 
 #include <brood/as_result.hpp>
 #include <brood/child.hpp>
+#include <brood/child_group.hpp>
 #include <brood/command.hpp>
 #include <brood/environment.hpp>
 #include <brood/error.hpp>

@@ -16,10 +16,10 @@
 namespace brood::detail {
 
 /// A handler kept outside Asio, with what keeps both contexts running until it has been called.
-template <class Value>
+template <class... Values>
 class basic_completion {
 public:
-    using handler_type = asio::any_completion_handler<void(error_code, Value)>;
+    using handler_type = asio::any_completion_handler<void(error_code, Values...)>;
 
     basic_completion(handler_type handler, asio::any_io_executor const& executor)
         : executor_(asio::prefer(executor, asio::execution::outstanding_work.tracked)),
@@ -43,15 +43,15 @@ public:
     auto cancellation_slot() const { return asio::get_associated_cancellation_slot(handler_); }
 
     /// Calls the handler on its executor, but never in here.
-    void post(error_code ec, Value value)
+    void post(error_code ec, Values... values)
     {
-        asio::post(executor_, asio::append(std::move(handler_), ec, std::move(value)));
+        asio::post(executor_, asio::append(std::move(handler_), ec, std::move(values)...));
     }
 
     /// Calls the handler on its executor, in here where that allows it.
-    void dispatch(error_code ec, Value value)
+    void dispatch(error_code ec, Values... values)
     {
-        asio::dispatch(executor_, asio::append(std::move(handler_), ec, std::move(value)));
+        asio::dispatch(executor_, asio::append(std::move(handler_), ec, std::move(values)...));
     }
 
 private:

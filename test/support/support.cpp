@@ -225,6 +225,8 @@ void open_what_stays()
     for (int i = 0; i < 4; ++i)
         pipes.push_back(brood::os::borrow_child_signal_pipe().value());
     pipes.clear();
+    if (!libc_clones())
+        return; // there is no thread for the background loop
     pid_t pid;
     {
         asio::io_context context;

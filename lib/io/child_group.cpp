@@ -1,0 +1,281 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "child/operations.hpp"
+#include "io/group_state.hpp"
+
+#include <boost/asio/error.hpp>
+
+#include <utility>
+
+namespace brood::detail {
+namespace {
+
+namespace sys = boost::system::errc;
+
+error_code aborted() { return asio::error::operation_aborted; }
+
+error_code check_all(group_options const& options)
+{
+    return options.limit == 0 ? sys::make_error_code(sys::invalid_argument) : check(options.stop);
+}
+
+} // namespace
+
+/// Takes a child's end in. Destroyed uninvoked, it tells that the event loop goes.
+class group_state::ended_handler {
+public:
+    ended_handler(std::shared_ptr<group_state> group, group_child who) : group_(std::move(group)), who_(who) {}
+    ended_handler(ended_handler&&) noexcept = default;
+
+    ~ended_handler()
+    {
+        if (group_)
+            group_->context_gone();
+    }
+
+    void operator()(error_code ec, exit_status status)
+    {
+        std::exchange(group_, nullptr)->child_ended(who_, ec, status);
+    }
+
+private:
+    std::shared_ptr<group_state> group_;
+    group_child who_;
+};
+
+group_state::group_state(asio::any_io_executor executor, group_options options)
+    : executor_(std::move(executor)),
+      options_(std::move(options)),
+      unusable_(check_all(options_)),
+      fsm_(options_.limit, options_.on_failure)
+{}
+
+std::size_t group_state::running() const
+{
+    std::lock_guard lock(mutex_);
+    return fsm_.running();
+}
+
+error_code group_state::refuse(command const& cmd) const
+{
+    return unusable_.failed() ? unusable_ : refuse_parent_ends(cmd.data());
+}
+
+result<group_child> group_state::spawn(command const& cmd)
+{
+    if (auto ec = refuse(cmd); ec.failed())
+        return ec;
+    std::lock_guard lock(mutex_);
+    switch (fsm_.request()) {
+    case group_fsm::now: return launch(cmd);
+    case group_fsm::later: return sys::make_error_code(sys::resource_unavailable_try_again);
+    case group_fsm::never: break;
+    }
+    return aborted();
+}
+
+void group_state::async_spawn(command cmd, group_spawn_handler handler)
+{
+    basic_completion<group_child> then(std::move(handler), executor_);
+    if (auto ec = refuse(cmd); ec.failed())
+        return then.post(ec, {});
+    std::lock_guard lock(mutex_);
+    switch (fsm_.request()) {
+    case group_fsm::now: return launch_for(then, cmd);
+    case group_fsm::later: {
+        auto const which = prepare_cancel(then, &group_state::cancel_spawn);
+        fsm_.wait(which);
+        pending_.spawns.emplace(which, waiting_spawn{std::move(cmd), std::move(then)});
+        return;
+    }
+    case group_fsm::never: return then.post(aborted(), {});
+    }
+}
+
+void group_state::async_next(group_next_handler handler)
+{
+    basic_completion<group_result> then(std::move(handler), executor_);
+    std::lock_guard lock(mutex_);
+    auto const which = prepare_cancel(then, &group_state::cancel_reader);
+    pending_.readers.emplace(which, std::move(then));
+    deliver();
+}
+
+void group_state::async_wait_all(first what, group_wait_handler handler)
+{
+    basic_completion<> then(std::move(handler), executor_);
+    std::lock_guard lock(mutex_);
+    auto const which = prepare_cancel(then, &group_state::cancel_end_wait);
+    pending_.end_waits.emplace(which, end_wait{std::move(then), {}, what == first::stop});
+    if (what == first::stop)
+        stop_all();
+    deliver();
+}
+
+void group_state::close() noexcept
+{
+    decltype(children_) dropped; // after the lock
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    fsm_.stop();
+    abort_spawns();
+    for (auto& [which, then] : pending_.readers)
+        then.post(aborted(), {});
+    pending_.readers.clear();
+    for (auto& [which, waiter] : pending_.end_waits)
+        waiter.told = aborted();
+    dropped.swap(children_);
+}
+
+template <class Completion>
+group_state::id group_state::prepare_cancel(Completion const& then, void (group_state::*cancel)(id))
+{
+    auto const which = next_id_++;
+    if (auto slot = then.cancellation_slot(); slot.is_connected())
+        slot.assign([weak = weak_from_this(), cancel, which](asio::cancellation_type type) {
+            if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
+                (*self.*cancel)(which);
+        });
+    return which;
+}
+
+void group_state::cancel_spawn(id which)
+{
+    std::lock_guard lock(mutex_);
+    if (!fsm_.withdraw(which))
+        return;
+    auto const found = pending_.spawns.find(which);
+    found->second.then.post(aborted(), {});
+    pending_.spawns.erase(found);
+}
+
+void group_state::cancel_reader(id which)
+{
+    std::lock_guard lock(mutex_);
+    auto const found = pending_.readers.find(which);
+    if (found == pending_.readers.end())
+        return;
+    found->second.post(aborted(), {});
+    pending_.readers.erase(found);
+}
+
+void group_state::cancel_end_wait(id which)
+{
+    std::lock_guard lock(mutex_);
+    auto const found = pending_.end_waits.find(which);
+    if (found == pending_.end_waits.end())
+        return;
+    found->second.told = aborted();
+    if (!std::exchange(found->second.has_stopped, true))
+        return stop_all();
+    for (auto& [index, running] : children_)
+        (void)running.signal_group(SIGKILL);
+}
+
+void group_state::child_ended(group_child who, error_code ec, exit_status status)
+{
+    decltype(children_)::node_type gone; // after the lock. One that can't be waited for is killed by that.
+    std::lock_guard lock(mutex_);
+    gone = children_.extract(who.index);
+    if (!closed_)
+        finished_.push_back({ec, {who, status, gone.mapped().usage()}});
+    if (fsm_.ended(!ec.failed() && status.success()))
+        stop_all();
+    launch_waiting();
+    deliver();
+}
+
+void group_state::context_gone() noexcept
+{
+    pending dropped; // after the lock: a handler may own the group
+    std::lock_guard lock(mutex_);
+    fsm_.stop();
+    std::swap(dropped, pending_);
+}
+
+result<group_child> group_state::launch(command const& cmd)
+{
+    auto spawned = brood::spawn(executor_, cmd);
+    if (!spawned) {
+        fsm_.not_started();
+        return spawned.error();
+    }
+    group_child const who{next_index_++, spawned.value().id()};
+    auto const kept = children_.emplace(who.index, std::move(spawned).value()).first;
+    kept->second.async_wait(ended_handler(shared_from_this(), who));
+    return who;
+}
+
+void group_state::launch_for(basic_completion<group_child>& then, command const& cmd)
+{
+    if (auto const made = launch(cmd))
+        then.post({}, made.value());
+    else
+        then.post(made.error(), {});
+}
+
+void group_state::launch_waiting()
+{
+    while (auto const which = fsm_.admit()) {
+        auto next = pending_.spawns.extract(*which);
+        launch_for(next.mapped().then, next.mapped().cmd);
+    }
+}
+
+void group_state::abort_spawns()
+{
+    for (auto& [which, waiting] : pending_.spawns)
+        waiting.then.post(aborted(), {});
+    pending_.spawns.clear();
+}
+
+void group_state::deliver()
+{
+    auto& readers = pending_.readers;
+    for (; !readers.empty() && !finished_.empty(); finished_.pop_front())
+        readers.extract(readers.begin()).mapped().post(finished_.front().ec, std::move(finished_.front().result));
+    if (!fsm_.idle())
+        return;
+    for (auto& [which, then] : readers)
+        then.post(asio::error::eof, {});
+    readers.clear();
+    for (auto& [which, waiter] : pending_.end_waits)
+        waiter.then.post(waiter.told);
+    pending_.end_waits.clear();
+}
+
+void group_state::stop_all()
+{
+    if (!fsm_.stop())
+        return;
+    abort_spawns();
+    for (auto& [index, running] : children_)
+        running.async_stop(options_.stop, [](error_code, exit_status) {});
+}
+
+group_handle::group_handle(asio::any_io_executor const& executor, group_options options)
+    : state_(std::make_shared<group_state>(executor, std::move(options)))
+{}
+
+group_handle::~group_handle() { state_->close(); }
+
+std::size_t group_handle::running() const { return state_->running(); }
+result<group_child> group_handle::spawn(command const& cmd) { return state_->spawn(cmd); }
+
+void async_spawn(group_ptr const& group, command cmd, group_spawn_handler handler)
+{
+    group->async_spawn(std::move(cmd), std::move(handler));
+}
+
+void async_next(group_ptr const& group, group_next_handler handler) { group->async_next(std::move(handler)); }
+
+void async_wait_all(group_ptr const& group, group_wait_handler handler)
+{
+    group->async_wait_all(group_state::first::just_wait, std::move(handler));
+}
+
+void async_stop(group_ptr const& group, group_wait_handler handler)
+{
+    group->async_wait_all(group_state::first::stop, std::move(handler));
+}
+
+} // namespace brood::detail

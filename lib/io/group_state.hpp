@@ -1,0 +1,101 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_IO_GROUP_STATE_HPP
+#define BROOD_LIB_IO_GROUP_STATE_HPP
+
+#include "child/completion.hpp"
+#include "io/group_fsm.hpp"
+
+#include <brood/child_group.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+
+namespace brood::detail {
+
+/// What a group's handle shares with its operations.
+/**
+ * It owns the children, and each child's wait keeps it alive. Handlers are kept here only while a child runs: so
+ * if the event loop is destroyed, that child's wait is, and tells to destroy them too.
+ */
+class group_state : public std::enable_shared_from_this<group_state> {
+public:
+    group_state(asio::any_io_executor executor, group_options options);
+
+    asio::any_io_executor const& executor() const noexcept { return executor_; }
+    std::size_t running() const;
+    result<group_child> spawn(command const& cmd);
+    void async_spawn(command cmd, group_spawn_handler handler);
+    void async_next(group_next_handler handler);
+
+    enum class first { just_wait, stop };
+    void async_wait_all(first what, group_wait_handler handler);
+
+    /// The handle goes: kills all. Whoever waits for their end is still told of it.
+    void close() noexcept;
+
+private:
+    using id = group_fsm::ticket;
+    class ended_handler;
+
+    struct waiting_spawn {
+        command cmd;
+        basic_completion<group_child> then;
+    };
+
+    struct end_wait {
+        basic_completion<> then;
+        error_code told;
+        bool has_stopped;
+    };
+
+    struct finished_child {
+        error_code ec;
+        group_result result;
+    };
+
+    // In each map, the first has waited longest.
+    struct pending {
+        std::map<id, waiting_spawn> spawns;
+        std::map<id, basic_completion<group_result>> readers;
+        std::map<id, end_wait> end_waits;
+    };
+
+    error_code refuse(command const& cmd) const;
+    void child_ended(group_child who, error_code ec, exit_status status);
+    void context_gone() noexcept;
+
+    void cancel_spawn(id which);
+    void cancel_reader(id which);
+    void cancel_end_wait(id which);
+    template <class Completion>
+    id prepare_cancel(Completion const& then, void (group_state::*cancel)(id));
+
+    // All with the lock.
+    result<group_child> launch(command const& cmd);
+    void launch_for(basic_completion<group_child>& then, command const& cmd);
+    void launch_waiting();
+    void abort_spawns();
+    void deliver();
+    void stop_all();
+
+    asio::any_io_executor const executor_;
+    group_options const options_;
+    error_code const unusable_; // why no child can be spawned at all
+
+    mutable std::mutex mutex_; // guards everything below
+    group_fsm fsm_;
+    std::map<std::size_t, child> children_;
+    std::deque<finished_child> finished_;
+    pending pending_;
+    id next_id_ = 0;
+    std::size_t next_index_ = 0;
+    bool closed_ = false;
+};
+
+} // namespace brood::detail
+
+#endif
