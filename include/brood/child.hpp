@@ -278,9 +278,9 @@ public:
      * each child a folder of its own, never the parent's. Nothing leaves a cgroup by itself, so this reaches every
      * descendant, also after the child's end. A kernel before Linux 5.14 can't; there it is as without a cgroup.
      *
-     * The child's own process group gets it too, where `command::process_group` or `session` made one. That misses
-     * descendants that made a group or session of their own, as a daemon does and as a shell does for its jobs.
-     * Where there is neither, the child alone gets it. Once the child has been reaped its group's id may be
+     * The child's own process group gets it too, where `command::process_group`, `session` or `terminal` made one.
+     * That misses descendants that made a group or session of their own, as a daemon does and as a shell does for
+     * its jobs. Where there is neither, the child alone gets it. Once the child has been reaped its group's id may be
      * another's: without a cgroup, this then does nothing, with success.
      *
      * Descendants are reaped by their own parents; the ones left over by init, or by this process where that is a
@@ -298,8 +298,8 @@ public:
 
     /// Sends a signal to the child's own process group; to the child alone if it has none. Errors as `signal`.
     /**
-     * The group is the one that `command::process_group` or `session` made. Descendants that have left it are not
-     * reached, and after the child's end nobody is.
+     * The group is the one that `command::process_group`, `session` or `terminal` made. Descendants that have left
+     * it are not reached, and after the child's end nobody is.
      */
     result<void> signal_group(int number) { return handle_.signal_group(number); }
 
