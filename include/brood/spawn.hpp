@@ -6,17 +6,21 @@
 #include <brood/command.hpp>
 #include <brood/streams.hpp>
 
+#include <boost/asio/associator.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <type_traits>
+#include <utility>
 
 namespace brood {
 
 namespace detail {
 
 struct launch_ticket;
+using spawn_handler = asio::any_completion_handler<void(error_code, child_handle)>;
 
 /// A checked command with all its descriptors open, ready to become a child.
 class BROOD_API prepared_spawn {
@@ -35,12 +39,17 @@ public:
     /// Makes the child, which keeps the streams. Only once.
     result<child_handle> start(std::unique_ptr<streams_base> streams);
 
+    /// The same without waiting for its program. Only once.
+    void
+    async_start(asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams, spawn_handler handler);
+
 private:
     explicit prepared_spawn(std::unique_ptr<launch_ticket>) noexcept;
 
     std::unique_ptr<launch_ticket> ticket_;
 };
 
+BROOD_API void fail_spawn(asio::any_io_executor const& executor, error_code why, spawn_handler handler);
 BROOD_API void close_descriptor(int fd) noexcept;
 
 /// Hands a descriptor over; a socket wants its protocol with it.
@@ -99,13 +108,19 @@ inline error_code refuse_parent_ends(command_data const& cmd, int first = 0)
     return has_pipes(cmd, first) ? make_error_code(spawn_stage::stdio, EINVAL) : error_code();
 }
 
+/// What a spawn needs before there is a child: nothing that can fail comes after that.
 template <class Executor>
-result<basic_child<Executor>> spawn_on(Executor const& executor, command const& cmd)
+struct spawn_parts {
+    prepared_spawn prepared;
+    std::unique_ptr<streams<Executor>> ends; // null where the parent has none
+};
+
+template <class Executor>
+result<spawn_parts<Executor>> prepare(Executor const& executor, command const& cmd)
 {
     auto prepared = prepared_spawn::make(executor, cmd);
     if (!prepared)
         return prepared.error();
-    // Registered before there is a child: nothing that can fail comes after.
     std::unique_ptr<streams<Executor>> ends;
     if (cmd.data().terminal || has_pipes(cmd.data())) {
         try {
@@ -116,11 +131,51 @@ result<basic_child<Executor>> spawn_on(Executor const& executor, command const& 
             return make_error_code(spawn_stage::pipe, failed.code().value());
         }
     }
-    auto handle = prepared.value().start(std::move(ends));
+    return spawn_parts<Executor>{std::move(prepared).value(), std::move(ends)};
+}
+
+template <class Executor>
+result<basic_child<Executor>> spawn_on(Executor const& executor, command const& cmd)
+{
+    auto parts = prepare(executor, cmd);
+    if (!parts)
+        return parts.error();
+    auto handle = parts.value().prepared.start(std::move(parts.value().ends));
     if (!handle)
         return handle.error();
     return basic_child<Executor>(executor, std::move(handle).value());
 }
+
+/// Gives a handler the child that it wants.
+template <class Executor, class Handler>
+struct child_handler {
+    Executor executor;
+    Handler handler;
+
+    void operator()(error_code ec, child_handle made)
+    {
+        std::move(handler)(ec, basic_child<Executor>(std::move(executor), std::move(made)));
+    }
+};
+
+template <class Executor>
+struct initiate_spawn {
+    using executor_type = Executor;
+
+    Executor executor;
+
+    Executor get_executor() const noexcept { return executor; }
+
+    template <class Handler>
+    void operator()(Handler&& handler, command const& cmd) const
+    {
+        spawn_handler then(child_handler<Executor, std::decay_t<Handler>>{executor, std::forward<Handler>(handler)});
+        auto parts = prepare(executor, cmd);
+        if (!parts)
+            return fail_spawn(executor, parts.error(), std::move(then));
+        parts.value().prepared.async_start(executor, std::move(parts.value().ends), std::move(then));
+    }
+};
 
 } // namespace detail
 
@@ -149,6 +204,47 @@ result<child> spawn(ExecutionContext& context, command const& cmd)
     return detail::spawn_on<asio::any_io_executor>(context.get_executor(), cmd);
 }
 
+/// Starts a child without holding the calling thread while the child sets itself up and executes its program.
+/**
+ * It completes once the program runs, or has failed to; until then other work goes on in the event loop. What the
+ * command says is checked, and files that it names are opened, before this returns. `spawn` is the cheaper one where
+ * the thread has nothing else to do.
+ *
+ * The child takes its last steps in this process's memory, or a thread of the library's own makes it: where the
+ * system refuses such a child, for the `fork` and `posix_spawn` backends, `pre_exec` and changes of credentials.
+ * That thread is a copy of the calling one in all that a child inherits from a thread. With `parent_death_signal`,
+ * which asks for this very thread, such a spawn holds it.
+ *
+ * @par Completion Signature
+ * @code void(error_code, basic_child<Executor>) @endcode
+ * With an error there is no child, as after a move.
+ *
+ * @par Errors
+ * Those of `spawn`.
+ *
+ * @par Per-Operation Cancellation
+ * `terminal`, `partial` and `total`. The child is killed; the operation ends with `asio::error::operation_aborted`
+ * when it has been reaped.
+ *
+ * @par Lifetime
+ * The operation owns what it needs. Where the event loop is destroyed first, the child is killed, and reaped in the
+ * background.
+ */
+template <detail::executor Executor, class CompletionToken = detail::default_token<Executor>>
+auto async_spawn(Executor const& executor, command cmd, CompletionToken&& token = {})
+{
+    return asio::async_initiate<CompletionToken, void(error_code, basic_child<Executor>)>(
+        detail::initiate_spawn<Executor>{executor}, token, std::move(cmd));
+}
+
+/// The same on the executor of an execution context.
+template <detail::execution_context ExecutionContext, class CompletionToken = asio::deferred_t>
+auto async_spawn(ExecutionContext& context, command cmd, CompletionToken&& token = {})
+{
+    return brood::async_spawn(
+        asio::any_io_executor(context.get_executor()), std::move(cmd), std::forward<CompletionToken>(token));
+}
+
 /// Replaces this process by the command's program (execve(2)). Returns only on failure.
 /**
  * What the command asks for is done in this process; after a failure part of it may have been. `piped()`
@@ -157,5 +253,19 @@ result<child> spawn(ExecutionContext& context, command const& cmd)
 BROOD_API error_code exec(command const& cmd);
 
 } // namespace brood
+
+template <template <class, class> class Associator, class Executor, class Handler, class Default>
+struct boost::asio::associator<Associator, brood::detail::child_handler<Executor, Handler>, Default>
+    : Associator<Handler, Default> {
+    static auto get(brood::detail::child_handler<Executor, Handler> const& h) noexcept
+    {
+        return Associator<Handler, Default>::get(h.handler);
+    }
+
+    static auto get(brood::detail::child_handler<Executor, Handler> const& h, Default const& fallback) noexcept
+    {
+        return Associator<Handler, Default>::get(h.handler, fallback);
+    }
+};
 
 #endif

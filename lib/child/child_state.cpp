@@ -32,14 +32,19 @@ child_state::~child_state()
         pidfd_ = watch_->release();
         watch_.reset(); // before the next one: they go by the same pid
     }
-    adopt_orphan({id_.pid, std::move(pidfd_), killed_});
+    adopt_orphan({id_.pid, std::move(pidfd_), killed_, std::move(lent_)});
 }
 
-void child_state::adopt(pid_t pid, os::unique_fd pidfd, child_place place, std::unique_ptr<streams_base> ends) noexcept
+void child_state::equip(child_place place, std::unique_ptr<streams_base> ends) noexcept
 {
-    take(pid, std::move(pidfd));
     place_ = std::move(place);
     streams = std::move(ends);
+}
+
+void child_state::lend(std::shared_ptr<void> memory) noexcept
+{
+    std::lock_guard lock(mutex_);
+    lent_.swap(memory);
 }
 
 bool child_state::poll_end()
@@ -58,6 +63,7 @@ bool child_state::poll_end()
         error_ = end.error() == sys::no_child_process ? error_code(errc::status_lost) : end.error();
     }
     ended_ = true;
+    lent_.reset();
     return true;
 }
 

@@ -27,7 +27,13 @@ public:
     ~child_state() override;
 
     /// Takes a child that was just made. Once, before anything else.
-    void adopt(pid_t pid, os::unique_fd pidfd, child_place place, std::unique_ptr<streams_base> streams) noexcept;
+    void adopt(pid_t pid, os::unique_fd pidfd) noexcept { take(pid, std::move(pidfd)); }
+
+    /// Takes what comes with a child whose program runs.
+    void equip(child_place place, std::unique_ptr<streams_base> streams) noexcept;
+
+    /// Keeps memory that the child uses for as long as it may, which is until its end, or until another call.
+    void lend(std::shared_ptr<void> memory) noexcept;
 
     result<exit_status> wait();
     result<void> kill();
@@ -53,6 +59,7 @@ private:
     result<void> kill_unreaped();
 
     child_place place_;
+    std::shared_ptr<void> lent_;
     bool blocking_wait_ = false; // one thread is in waitid, so nobody reaps: its pid must stay the child's
     std::condition_variable blocking_wait_over_;
     bool detached_ = false;

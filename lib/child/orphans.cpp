@@ -14,19 +14,23 @@
 namespace brood::detail {
 namespace {
 
+// The little time that a killed child takes.
+void wait_for(orphan const& child) noexcept
+{
+    if (os::wait_for_end(child.pid))
+        (void)os::reap({child.pid, -1});
+}
+
 class orphanage {
 public:
-    void adopt(orphan child)
+    void adopt(orphan& child)
     {
         std::lock_guard lock(mutex_);
-        if (!running_ && !start() && child.killed) {
-            // No thread can be had: the little time that a killed child takes is waited for here.
-            if (os::wait_for_end(child.pid))
-                (void)os::reap({child.pid, -1});
-            return;
-        }
+        if (!running_ && !start() && child.killed)
+            return wait_for(child); // no thread can be had
         auto state = std::make_shared<child_state>(context_.get_executor());
-        state->adopt(child.pid, std::move(child.pidfd), {}, nullptr);
+        state->adopt(child.pid, std::move(child.pidfd));
+        state->lend(std::move(child.memory));
         ++orphans_;
         watch(std::move(state));
     }
@@ -98,9 +102,11 @@ bool has_orphans() noexcept { return home().is_running(); }
 void adopt_orphan(orphan child) noexcept
 {
     try {
-        home().adopt(std::move(child));
+        home().adopt(child);
     } catch (std::exception const&) {
-        // Out of memory: the child stays unreaped, which this process's end settles.
+        // Out of memory: another child stays unreaped, which this process's end settles.
+        if (child.killed)
+            wait_for(child);
     }
 }
 

@@ -4,6 +4,8 @@
 
 #include "os/unique_fd.hpp"
 
+#include <memory>
+
 #include <sys/types.h>
 
 namespace brood::detail {
@@ -12,7 +14,8 @@ namespace brood::detail {
 struct orphan {
     pid_t pid;
     os::unique_fd pidfd;
-    bool killed; ///< It has been sent SIGKILL, so its end is near.
+    bool killed;                  ///< It has been sent SIGKILL, so its end is near.
+    std::shared_ptr<void> memory; ///< What it may still use of this process's memory.
 };
 
 /// Reaps it when it ends, on a loop of the library's own.

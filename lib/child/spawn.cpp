@@ -1,6 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "child/child_state.hpp"
-#include "launch/backend.hpp"
+#include "child/launch_ticket.hpp"
+#include "child/spawn_op.hpp"
 #include "reap/exit_watch.hpp"
 
 #include <brood/spawn.hpp>
@@ -11,13 +11,6 @@
 
 namespace brood {
 namespace detail {
-
-struct launch_ticket {
-    std::unique_ptr<launch::plan> plan;
-    state_ptr state;
-    spawn_backend backend;
-    launch::pidfd_wish wish;
-};
 
 namespace {
 
@@ -64,9 +57,26 @@ result<child_handle> prepared_spawn::start(std::unique_ptr<streams_base> streams
     if (!made)
         return made.error();
     auto& plan = *ticket_->plan;
-    ticket_->state->adopt(
-        made.value().pid, std::move(made.value().pidfd), {plan.own_group, std::move(plan.cgroup)}, std::move(streams));
+    ticket_->state->adopt(made.value().pid, std::move(made.value().pidfd));
+    ticket_->state->equip({plan.own_group, std::move(plan.cgroup)}, std::move(streams));
     return child_handle(std::move(ticket_->state));
+}
+
+void prepared_spawn::async_start(
+    asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams, spawn_handler handler)
+{
+    std::shared_ptr<spawn_op> op;
+    try {
+        op = std::make_shared<spawn_op>(std::move(*ticket_), executor, std::move(streams));
+    } catch (boost::system::system_error const& failed) { // the context's reactor, made on first use
+        return fail_spawn(executor, make_error_code(spawn_stage::pipe, failed.code().value()), std::move(handler));
+    }
+    op->start(std::move(handler));
+}
+
+void fail_spawn(asio::any_io_executor const& executor, error_code why, spawn_handler handler)
+{
+    basic_completion<child_handle>(std::move(handler), executor).post(why, child_handle());
 }
 
 void close_descriptor(int fd) noexcept { ::close(fd); }

@@ -38,7 +38,10 @@ error_code kill_and_bury(pid_t pid, error_code why) noexcept;
 /// Opens the pidfd of a new child where its backend did not bring one; gives the child up if one is required.
 result<launched> finish(launched child, pidfd_wish wish) noexcept;
 
-/// Runs a plan by the backend asked for, or by the best one that can.
+/// Whether a program could not be executed since it is open for writing, which may pass within moments.
+bool is_busy(error_code const& why) noexcept;
+
+/// Runs a plan by the backend asked for, or by the best one that can. Gives a busy program some time.
 result<launched> launch(plan const& p, spawn_backend choice, pidfd_wish wish);
 
 /// Whether the system has a backend, so that a command may force it.

@@ -156,6 +156,15 @@ void add_program(plan& p, command_data const& cmd)
 
 } // namespace
 
+void keep_signal_mask(plan& p) noexcept
+{
+    for (auto& s : p.steps)
+        if (s.what == action::set_mask && !s.data) {
+            p.mask = os::blocked_signals();
+            s.data = &p.mask;
+        }
+}
+
 result<std::unique_ptr<plan>> make_plan(command const& cmd)
 {
     auto const& data = cmd.data();

@@ -95,6 +95,9 @@ struct plan {
     plan(plan const&) = delete; // the steps point into it
 };
 
+/// Lets another thread run the plan: the mask that the child inherits is this thread's.
+void keep_signal_mask(plan& p) noexcept;
+
 /// Checks the command, opens what it needs, and orders the steps.
 result<std::unique_ptr<plan>> make_plan(command const& cmd);
 

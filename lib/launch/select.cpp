@@ -1,6 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "launch/backend.hpp"
 #include "launch/child_side.hpp"
+#include "launch/pending.hpp"
+#include "launch/relay.hpp"
 #include "os/signals.hpp"
 
 #include <array>
@@ -60,18 +62,29 @@ bool available(spawn_backend choice) noexcept
     return false;
 }
 
+bool is_busy(error_code const& why) noexcept { return why == make_error_code(spawn_stage::exec, ETXTBSY); }
+
 result<launched> launch(plan const& p, spawn_backend choice, pidfd_wish wish)
 {
     // A program file just written can't be executed while another thread's child, between clone and exec, still
     // holds a copy of the writing descriptor. That passes within moments.
     using std::chrono::milliseconds;
-    error_code const busy = make_error_code(spawn_stage::exec, ETXTBSY);
     for (auto pause = milliseconds(1);; pause *= 2) {
         auto child = launch_once(p, choice, wish);
-        if (child || child.error() != busy || pause > milliseconds(32))
+        if (child || !is_busy(child.error()) || pause > milliseconds(32))
             return child;
         std::this_thread::sleep_for(pause);
     }
+}
+
+pending_result start_launch(std::shared_ptr<plan const> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling)
+{
+    if (is_asked_for(vfork_backend, choice) && can_run(vfork_backend, *p) && !wants_relay(*p)) {
+        auto started = launch_unwaited(p, wish, telling);
+        if (started || !is_refused(started.error()))
+            return started;
+    }
+    return launch_on_thread(std::move(p), choice, wish, std::move(telling));
 }
 
 error_code bury(pid_t pid, error_code why) noexcept

@@ -8,14 +8,15 @@
 
 namespace brood::os {
 
-/// A child that shares this process's memory while the calling thread waits for its exec or exit.
+/// A child that shares this process's memory until its exec or exit.
 struct clone_request {
     void (*entry)(void*) noexcept; ///< Never returns. It must be built without sanitizers.
     void* argument;
     void* stack;
     std::size_t stack_size;
     bool want_pidfd;
-    int cgroup = -1; ///< The folder of the cgroup to be born in, if any.
+    int cgroup = -1;  ///< The folder of the cgroup to be born in, if any.
+    bool wait = true; ///< The calling thread stands still until the child has left the memory.
 
     int pidfd = -1;
     /// Set before the child starts: its signal handlers are still this process's.

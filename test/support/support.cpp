@@ -120,15 +120,28 @@ void run(asio::awaitable<void> body)
     run_on(context, std::move(body));
 }
 
-asio::awaitable<finished> output_of(brood::command cmd)
+namespace {
+
+asio::awaitable<finished> end_of(brood::child child)
 {
-    cmd.out(brood::stdio::piped());
-    auto child = brood::spawn(co_await asio::this_coro::executor, cmd).value();
     // Named, because g++ 12 destroys an aggregate twice whose members are awaited.
     finished end;
     end.out = co_await read_all(child.out());
     end.status = co_await child.async_wait();
     co_return end;
+}
+
+} // namespace
+
+asio::awaitable<finished> output_of(brood::command cmd)
+{
+    cmd.out(brood::stdio::piped());
+    auto const executor = co_await asio::this_coro::executor;
+    finished const waited_for = co_await end_of(brood::spawn(executor, cmd).value());
+    finished const awaited = co_await end_of(co_await brood::async_spawn(executor, cmd));
+    CHECK(waited_for.status == awaited.status);
+    CHECK(waited_for.out.size() == awaited.out.size());
+    co_return awaited;
 }
 
 std::string output_of_now(brood::command const& cmd)
@@ -147,9 +160,18 @@ brood::error_code failure_of(brood::command const& cmd)
     leaves_nothing guard;
     asio::io_context context;
     auto const child = brood::spawn(context, cmd);
-    CHECK_FALSE(child);
+    REQUIRE_FALSE(child);
     CHECK_FALSE(has_children());
-    return child ? brood::error_code() : child.error();
+    brood::error_code told;
+    brood::async_spawn(context, cmd, [&](brood::error_code ec, brood::child none) {
+        told = ec;
+        CHECK(none.id() == 0);
+    });
+    context.run_for(60s);
+    CHECK(told == child.error());
+    CHECK(told.message() == child.error().message());
+    CHECK_FALSE(has_children());
+    return child.error();
 }
 
 std::string after(std::string const& text, std::string const& word)

@@ -90,13 +90,13 @@ struct finished {
     std::string out;
 };
 
-/// Spawns, takes the standard output, waits. The spawn must succeed.
+/// Spawns, takes the standard output, waits: once by `spawn`, once by `async_spawn`. Both must succeed.
 asio::awaitable<finished> output_of(brood::command cmd);
 
 /// The same, synchronously.
 std::string output_of_now(brood::command const& cmd);
 
-/// The error of a spawn, which must fail and leave nothing.
+/// The error of a spawn, which must fail and leave nothing; `async_spawn` must fail alike.
 brood::error_code failure_of(brood::command const& cmd);
 
 /// The word that stands in a text after another one.

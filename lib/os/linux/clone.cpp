@@ -71,6 +71,26 @@ long clone2(clone_request& request) noexcept
     return clone_and_enter(SYS_clone, word(flags), word(top), word(&request.pidfd), request);
 }
 
+long clone3(clone_request& request) noexcept
+{
+    abi::clone_args args{};
+    args.flags = abi::clone_vm | abi::clone_clear_sighand | (request.wait ? abi::clone_vfork : 0) |
+                 (request.want_pidfd ? abi::clone_pidfd : 0);
+    args.pidfd = address(&request.pidfd);
+    args.exit_signal = SIGCHLD;
+    args.stack = address(request.stack);
+    args.stack_size = request.stack_size;
+    std::size_t args_size = abi::clone_args_size_without_cgroup;
+    if (request.cgroup >= 0) {
+        args.flags |= abi::clone_into_cgroup;
+        args.cgroup = static_cast<std::uint64_t>(request.cgroup);
+        args_size = sizeof args; // which older kernels answer with E2BIG
+    }
+    return clone_and_enter(abi::sys_clone3, word(&args), word(args_size), 0, request);
+}
+
+bool is_refusal(long result) noexcept { return result == -ENOSYS || result == -EPERM || result == -EINVAL; }
+
 std::atomic<bool> clone3_refused = false;
 
 } // namespace
@@ -88,23 +108,11 @@ bool can_clone_sharing_memory() noexcept { return !under_emulator(); }
 
 pid_t clone_sharing_memory(clone_request& request) noexcept
 {
-    bool const into_cgroup = request.cgroup >= 0; // which the older call can't
-    if (into_cgroup || !clone3_refused.load(std::memory_order_relaxed)) {
-        abi::clone_args args{};
-        args.flags =
-            abi::clone_vm | abi::clone_vfork | abi::clone_clear_sighand | (request.want_pidfd ? abi::clone_pidfd : 0);
-        args.pidfd = address(&request.pidfd);
-        args.exit_signal = SIGCHLD;
-        args.stack = address(request.stack);
-        args.stack_size = request.stack_size;
-        std::size_t args_size = abi::clone_args_size_without_cgroup;
-        if (into_cgroup) {
-            args.flags |= abi::clone_into_cgroup;
-            args.cgroup = static_cast<std::uint64_t>(request.cgroup);
-            args_size = sizeof args; // which older kernels answer with E2BIG
-        }
-        long const result = clone_and_enter(abi::sys_clone3, word(&args), word(args_size), 0, request);
-        if (into_cgroup || (result != -ENOSYS && result != -EPERM && result != -EINVAL))
+    // The older call knows no cgroup, and leaves handlers that could run beside the ones of this process.
+    bool const irreplaceable = request.cgroup >= 0 || !request.wait;
+    if (irreplaceable || !clone3_refused.load(std::memory_order_relaxed)) {
+        long const result = clone3(request);
+        if (irreplaceable || !is_refusal(result))
             return static_cast<pid_t>(result);
         if (result != -EINVAL)
             clone3_refused.store(true, std::memory_order_relaxed);

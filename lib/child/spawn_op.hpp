@@ -1,0 +1,62 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_CHILD_SPAWN_OP_HPP
+#define BROOD_LIB_CHILD_SPAWN_OP_HPP
+
+#include "child/completion.hpp"
+#include "child/launch_ticket.hpp"
+#include "launch/pending.hpp"
+
+#include <brood/spawn.hpp>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+
+namespace brood::detail {
+
+/// A spawn that the event loop goes on during. The reactor tells it, by a pipe's end of file, that it has settled.
+class spawn_op : public std::enable_shared_from_this<spawn_op> {
+public:
+    /// May throw what making a reactor throws.
+    spawn_op(launch_ticket ticket, asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams);
+
+    /// Where the event loop goes before the launch has settled, the child goes with it.
+    ~spawn_op();
+
+    void start(spawn_handler handler);
+
+private:
+    using starter = launch::pending_result (*)(
+        std::shared_ptr<launch::plan const>, spawn_backend, launch::pidfd_wish, os::unique_fd);
+
+    error_code launch_by(starter how);
+    void take_child(launch::pending_launch& from); // with the lock
+    void wait_for_settling();
+    void settled();
+    error_code settle();
+    void succeed();
+    void reap_and_fail(error_code why);
+    void failed(error_code why);
+    void cancel();
+
+    enum class phase { launching, cancelled, done };
+
+    std::shared_ptr<launch::plan> plan_;
+    spawn_backend const backend_;
+    launch::pidfd_wish const wish_;
+    std::unique_ptr<streams_base> streams_;
+    asio::posix::stream_descriptor settling_;
+    std::optional<basic_completion<child_handle>> completion_;
+    std::shared_ptr<launch::pending_launch> pending_; // null unless one is under way
+    bool may_retry_ = true;
+
+    std::mutex mutex_; // guards what a cancellation touches
+    phase phase_ = phase::launching;
+    state_ptr state_;
+};
+
+} // namespace brood::detail
+
+#endif

@@ -1,0 +1,52 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "launch/memory_sharer.hpp"
+
+#include "os/signals.hpp"
+
+#include <cerrno>
+
+namespace brood::launch {
+namespace {
+
+// A clone that fails for want of something would have failed without a cgroup, too.
+spawn_stage stage_of_clone(plan const& p, int error) noexcept
+{
+    bool const shortage = error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
+    return p.cgroup && !shortage ? spawn_stage::cgroup : spawn_stage::clone;
+}
+
+} // namespace
+
+memory_sharer::memory_sharer(plan const& p, std::vector<step> const& steps, pooled_stack stack) noexcept
+    : plan_(p),
+      stack_(std::move(stack)),
+      request_{shared_child_main, &child_, stack_.bottom(), stack_size, false},
+      child_{child_args(steps, 0), &request_.handlers_kept}
+{
+    request_.cgroup = p.cgroup.get();
+    child_.args.born_in_cgroup = true;
+}
+
+result<launched> memory_sharer::clone(parent what, pidfd_wish wish) noexcept
+{
+    os::signal_block blocked; // or a handler could run in the child, on the parent's memory
+    child_.args.inherited_mask = blocked.previous();
+    request_.wait = what == parent::waits;
+    request_.want_pidfd = wish != pidfd_wish::none;
+    pid_t pid = os::clone_sharing_memory(request_);
+    if (pid == -EMFILE && wish == pidfd_wish::wanted) {
+        request_.want_pidfd = false;
+        pid = os::clone_sharing_memory(request_);
+    }
+    if (pid < 0)
+        return make_error_code(stage_of_clone(plan_, -pid), -pid);
+    return launched{pid, os::unique_fd(request_.pidfd)};
+}
+
+error_code memory_sharer::told() const noexcept
+{
+    auto const [error, stage] = child_.report;
+    return error != 0 ? make_error_code(stage, error) : error_code();
+}
+
+} // namespace brood::launch

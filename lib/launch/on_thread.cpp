@@ -1,0 +1,92 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "launch/pending.hpp"
+#include "os/signals.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace brood::launch {
+namespace {
+
+class thread_launch final : public pending_launch {
+public:
+    thread_launch(std::shared_ptr<plan const> p, spawn_backend choice, pidfd_wish wish) noexcept
+        : plan_(std::move(p)), choice_(choice), wish_(wish)
+    {}
+
+    void run(os::unique_fd telling) noexcept
+    {
+        made_ = try_launch();
+        plan_.reset();
+        if (auto running = progress::under_way; !progress_.compare_exchange_strong(running, progress::made) && made_)
+            kill_and_bury(made_.value().pid, {});
+        telling.reset();
+    }
+
+    std::optional<launched> take_child() noexcept override
+    {
+        auto made = progress::made;
+        if (!progress_.compare_exchange_strong(made, progress::taken) || !made_)
+            return std::nullopt;
+        return std::move(made_).value();
+    }
+
+    error_code outcome() const noexcept override { return made_ ? error_code() : made_.error(); }
+
+    void abandon() noexcept override
+    {
+        auto running = progress::under_way;
+        progress_.compare_exchange_strong(running, progress::taken);
+    }
+
+private:
+    enum class progress { under_way, made, taken };
+
+    result<launched> try_launch() noexcept
+    {
+        try {
+            return launch(*plan_, choice_, wish_);
+        } catch (std::bad_alloc const&) {
+            return make_error_code(spawn_stage::prepare, ENOMEM);
+        }
+    }
+
+    std::shared_ptr<plan const> plan_;
+    spawn_backend const choice_;
+    pidfd_wish const wish_;
+    result<launched> made_ = error_code();
+    std::atomic<progress> progress_ = progress::under_way;
+};
+
+// The signal would come at the thread's end, which is near.
+bool must_outlive_its_thread(plan const& p) noexcept
+{
+    return std::ranges::any_of(p.steps, [](step const& s) { return s.what == action::set_death_signal; });
+}
+
+} // namespace
+
+pending_result
+launch_on_thread(std::shared_ptr<plan const> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling)
+{
+    bool const here = must_outlive_its_thread(*p);
+    auto made = std::make_shared<thread_launch>(std::move(p), choice, wish);
+    if (here) {
+        made->run(std::move(telling));
+        return pending_result(std::move(made));
+    }
+    os::signal_block blocked; // no signal of the application's is handled on that thread
+    try {
+        std::thread([made, end = std::move(telling)]() mutable { made->run(std::move(end)); }).detach();
+    } catch (std::system_error const& failed) {
+        return make_error_code(spawn_stage::clone, failed.code().value());
+    }
+    return pending_result(std::move(made));
+}
+
+} // namespace brood::launch
