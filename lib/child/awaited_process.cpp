@@ -99,8 +99,12 @@ void awaited_process::async_wait(wait_handler handler)
 {
     std::unique_lock lock(mutex_);
     completion then(std::move(handler), executor_);
-    if (ended_)
+    // One that has ended by now, as the short-lived may, is never registered. It is not worth asking right after a
+    // spawn that stood still until the program ran.
+    if (ended_ || (!std::exchange(seen_running_, false) && poll_end())) {
+        finish(std::move(lock));
         return then.post(error_, status_);
+    }
     auto const id = next_waiter_++;
     if (auto slot = then.cancellation_slot(); slot.is_connected())
         slot.assign([weak = weak_from_this(), id](asio::cancellation_type type) {

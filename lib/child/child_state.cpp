@@ -35,8 +35,9 @@ child_state::~child_state()
     adopt_orphan({id_.pid, std::move(pidfd_), killed_, std::move(lent_)});
 }
 
-void child_state::equip(child_place place, std::unique_ptr<streams_base> ends) noexcept
+void child_state::equip(child_place place, std::unique_ptr<streams_base> ends, bool just_now) noexcept
 {
+    seen_running_ = just_now;
     place_ = std::move(place);
     streams = std::move(ends);
 }

@@ -29,8 +29,8 @@ public:
     /// Takes a child that was just made. Once, before anything else.
     void adopt(pid_t pid, os::unique_fd pidfd) noexcept { take(pid, std::move(pidfd)); }
 
-    /// Takes what comes with a child whose program runs.
-    void equip(child_place place, std::unique_ptr<streams_base> streams) noexcept;
+    /// Takes what comes with a child whose program runs; `just_now`: has been seen to start by the calling thread.
+    void equip(child_place place, std::unique_ptr<streams_base> streams, bool just_now) noexcept;
 
     /// Keeps memory that the child uses for as long as it may, which is until its end, or until another call.
     void lend(std::shared_ptr<void> memory) noexcept;

@@ -23,9 +23,7 @@ public:
 
     basic_completion(handler_type handler, asio::any_io_executor const& executor)
         : executor_(asio::prefer(executor, asio::execution::outstanding_work.tracked)),
-          handler_work_(asio::prefer(
-              asio::any_completion_executor(asio::get_associated_executor(handler, executor)),
-              asio::execution::outstanding_work.tracked)),
+          handler_work_(work_elsewhere(handler, executor)),
           handler_(std::move(handler))
     {}
 
@@ -55,8 +53,17 @@ public:
     }
 
 private:
+    static asio::any_completion_executor work_elsewhere(handler_type const& handler, asio::any_io_executor const& here)
+    {
+        asio::any_completion_executor const fallback(here);
+        auto own = asio::get_associated_executor(handler, fallback);
+        if (own == fallback)
+            return {};
+        return asio::prefer(std::move(own), asio::execution::outstanding_work.tracked);
+    }
+
     asio::any_io_executor executor_;
-    asio::any_completion_executor handler_work_;
+    asio::any_completion_executor handler_work_; // empty where the handler has no executor of its own
     handler_type handler_;
 };
 

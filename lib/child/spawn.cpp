@@ -58,7 +58,7 @@ result<child_handle> prepared_spawn::start(std::unique_ptr<streams_base> streams
         return made.error();
     auto& plan = *ticket_->plan;
     ticket_->state->adopt(made.value().pid, std::move(made.value().pidfd));
-    ticket_->state->equip({plan.own_group, std::move(plan.cgroup)}, std::move(streams));
+    ticket_->state->equip({plan.own_group, std::move(plan.cgroup)}, std::move(streams), true);
     return child_handle(std::move(ticket_->state));
 }
 

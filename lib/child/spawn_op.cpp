@@ -2,8 +2,8 @@
 #include "child/spawn_op.hpp"
 
 #include "os/descriptors.hpp"
-#include "os/pipes.hpp"
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 
 #include <utility>
@@ -17,9 +17,7 @@ spawn_op::spawn_op(launch_ticket ticket, asio::any_io_executor const& executor, 
       streams_(std::move(streams)),
       settling_(executor),
       state_(std::move(ticket.state))
-{
-    launch::keep_signal_mask(*plan_);
-}
+{}
 
 spawn_op::~spawn_op()
 {
@@ -79,18 +77,14 @@ void spawn_op::take_child(launch::pending_launch& from)
 
 void spawn_op::wait_for_settling()
 {
-    settling_.async_wait(asio::posix::descriptor_base::wait_read, [self = shared_from_this()](error_code ec) {
-        if (!ec.failed())
+    settling_.async_read_some(asio::buffer(&nothing_, 1), [self = shared_from_this()](error_code ec, std::size_t) {
+        if (ec == asio::error::eof)
             self->settled();
     });
 }
 
 void spawn_op::settled()
 {
-    char nothing;
-    auto const end = os::read_some(settling_.native_handle(), &nothing, sizeof nothing);
-    if (!end && end.error() == boost::system::errc::resource_unavailable_try_again)
-        return wait_for_settling();
     error_code ignored;
     settling_.close(ignored);
     if (auto const why = settle(); why.failed())
@@ -118,7 +112,7 @@ error_code spawn_op::settle()
 
 void spawn_op::succeed()
 {
-    state_->equip({plan_->own_group, std::move(plan_->cgroup)}, std::move(streams_));
+    state_->equip({plan_->own_group, std::move(plan_->cgroup)}, std::move(streams_), false);
     plan_.reset(); // with it the child's ends of its streams
     completion_->dispatch({}, child_handle(std::move(state_)));
 }

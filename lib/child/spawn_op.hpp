@@ -28,8 +28,8 @@ public:
     void start(spawn_handler handler);
 
 private:
-    using starter = launch::pending_result (*)(
-        std::shared_ptr<launch::plan const>, spawn_backend, launch::pidfd_wish, os::unique_fd);
+    using starter =
+        launch::pending_result (*)(std::shared_ptr<launch::plan>, spawn_backend, launch::pidfd_wish, os::unique_fd);
 
     error_code launch_by(starter how);
     void take_child(launch::pending_launch& from); // with the lock
@@ -48,6 +48,7 @@ private:
     launch::pidfd_wish const wish_;
     std::unique_ptr<streams_base> streams_;
     asio::posix::stream_descriptor settling_;
+    char nothing_; // what nobody writes to the pipe
     std::optional<basic_completion<child_handle>> completion_;
     std::shared_ptr<launch::pending_launch> pending_; // null unless one is under way
     bool may_retry_ = true;

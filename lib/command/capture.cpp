@@ -66,7 +66,12 @@ string_block capture_environment(environment const& env)
     std::unique_lock lock(environment_mutex(), std::defer_lock);
     if (!env.cleared()) {
         lock.lock();
-        for (auto entry = os::environment_block(); entry && *entry; ++entry) {
+        auto const first = os::environment_block();
+        auto end = first;
+        while (end && *end)
+            ++end;
+        inherited.reserve(static_cast<std::size_t>(end - first));
+        for (auto entry = first; entry != end; ++entry) {
             std::string_view const text = *entry;
             // An entry without '=' is nobody's variable: it is handed on as it is.
             if (env.unchanged() || !env.changes().contains(text.substr(0, text.find('=')))) {

@@ -19,7 +19,12 @@ public:
         text_.reserve(characters + strings);
     }
 
-    void add(std::string_view text) { add(text, {}, {}); }
+    void add(std::string_view text)
+    {
+        starts_.push_back(text_.size());
+        text_.insert(text_.end(), text.begin(), text.end());
+        text_.push_back('\0');
+    }
 
     /// Adds three pieces as one string.
     void add(std::string_view a, std::string_view b, std::string_view c)

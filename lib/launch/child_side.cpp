@@ -27,6 +27,8 @@ int execute(exec_target const& target) noexcept
 
 int dispose_range(int first, int last, child_args const& args) noexcept
 {
+    if (args.kept_below >= 0 && args.kept_below <= first)
+        return 0; // they are gone already
     int const spared = args.report_fd;
     if (spared < first || spared > last)
         return raw::dispose_range(first, last, args.unmapped);
@@ -98,7 +100,9 @@ void shared_child_main(void* argument) noexcept
     auto& child = *static_cast<shared_child*>(argument);
     if (*child.handlers_kept)
         raw::default_handlers();
-    child.report = run_steps(child.args);
+    auto const& args = child.args;
+    int const unshared = args.kept_below >= 0 ? raw::unshare_descriptors(args.kept_below) : 0;
+    child.report = unshared < 0 ? failure{-unshared, spawn_stage::stdio} : run_steps(args);
     raw::exit_now(failed_child);
 }
 

@@ -1,9 +1,9 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "launch/memory_sharer.hpp"
 
-#include "os/signals.hpp"
-
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 
 namespace brood::launch {
 namespace {
@@ -15,10 +15,27 @@ spawn_stage stage_of_clone(plan const& p, int error) noexcept
     return p.cgroup && !shortage ? spawn_stage::cgroup : spawn_stage::clone;
 }
 
+// How many descriptors the steps need, from 0 on; -1 where the child is to have all.
+int count_needed(std::vector<step> const& steps) noexcept
+{
+    int highest = 2;
+    bool closes_rest = false;
+    for (auto const& s : steps)
+        switch (s.what) {
+        case action::move_fd: highest = std::max({highest, s.a, s.b}); break;
+        case action::set_terminal:
+        case action::execute_image: highest = std::max(highest, s.a); break;
+        case action::close_range: closes_rest = closes_rest || s.b == INT_MAX; break;
+        default: break;
+        }
+    return closes_rest && highest < INT_MAX ? highest + 1 : -1;
+}
+
 } // namespace
 
 memory_sharer::memory_sharer(plan const& p, std::vector<step> const& steps, pooled_stack stack) noexcept
     : plan_(p),
+      steps_(steps),
       stack_(std::move(stack)),
       request_{shared_child_main, &child_, stack_.bottom(), stack_size, false},
       child_{child_args(steps, 0), &request_.handlers_kept}
@@ -27,11 +44,14 @@ memory_sharer::memory_sharer(plan const& p, std::vector<step> const& steps, pool
     child_.args.born_in_cgroup = true;
 }
 
-result<launched> memory_sharer::clone(parent what, pidfd_wish wish) noexcept
+result<launched> memory_sharer::clone(parent what, pidfd_wish wish, os::signal_block const& blocked) noexcept
 {
-    os::signal_block blocked; // or a handler could run in the child, on the parent's memory
     child_.args.inherited_mask = blocked.previous();
     request_.wait = what == parent::waits;
+    // While the parent goes on it may close what the child still needs.
+    if (request_.wait && os::can_unshare_descriptors())
+        child_.args.kept_below = count_needed(steps_);
+    request_.share_descriptors = child_.args.kept_below >= 0;
     request_.want_pidfd = wish != pidfd_wish::none;
     pid_t pid = os::clone_sharing_memory(request_);
     if (pid == -EMFILE && wish == pidfd_wish::wanted) {

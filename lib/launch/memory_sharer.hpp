@@ -6,6 +6,7 @@
 #include "launch/child_side.hpp"
 #include "launch/stack_pool.hpp"
 #include "os/clone.hpp"
+#include "os/signals.hpp"
 
 #include <vector>
 
@@ -29,13 +30,18 @@ public:
     enum class parent { waits, goes_on };
 
     /// Makes the child, once. A parent that waits goes on when the child has left.
-    result<launched> clone(parent what, pidfd_wish wish) noexcept;
+    /**
+     * The caller has blocked all signals, or a handler could run in the child, on the parent's memory. Unless the
+     * plan names another one, the child gets the mask that was there before.
+     */
+    result<launched> clone(parent what, pidfd_wish wish, os::signal_block const& blocked) noexcept;
 
     /// Why the child has stopped; once it has left.
     error_code told() const noexcept;
 
 private:
     plan const& plan_;
+    std::vector<step> const& steps_;
     pooled_stack stack_;
     os::clone_request request_;
     shared_child child_;

@@ -71,8 +71,7 @@ bool must_outlive_its_thread(plan const& p) noexcept
 
 } // namespace
 
-pending_result
-launch_on_thread(std::shared_ptr<plan const> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling)
+pending_result launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling)
 {
     bool const here = must_outlive_its_thread(*p);
     auto made = std::make_shared<thread_launch>(std::move(p), choice, wish);

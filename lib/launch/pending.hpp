@@ -3,6 +3,7 @@
 #define BROOD_LIB_LAUNCH_PENDING_HPP
 
 #include "launch/backend.hpp"
+#include "os/signals.hpp"
 
 #include <memory>
 #include <optional>
@@ -28,18 +29,17 @@ public:
 using pending_result = result<std::shared_ptr<pending_launch>>;
 
 /// Starts to run a plan. It has settled when every copy of `telling`, the writing end of a pipe, has been closed.
-pending_result
-start_launch(std::shared_ptr<plan const> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling);
+pending_result start_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling);
 
-/// The same by a thread that calls `launch`.
-pending_result
-launch_on_thread(std::shared_ptr<plan const> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling);
+/// The same by a thread that calls `launch`. The plan has been told the mask that the child shall get.
+pending_result launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling);
 
 /// The same by a child that shares this process's memory, which the calling thread does not wait for.
 /**
  * `telling` stays open where this fails, for somebody else's attempt.
  */
-pending_result launch_unwaited(std::shared_ptr<plan const> p, pidfd_wish wish, os::unique_fd& telling);
+pending_result launch_unwaited(
+    std::shared_ptr<plan const> p, pidfd_wish wish, os::signal_block const& blocked, os::unique_fd& telling);
 
 } // namespace brood::launch
 

@@ -156,11 +156,11 @@ void add_program(plan& p, command_data const& cmd)
 
 } // namespace
 
-void keep_signal_mask(plan& p) noexcept
+void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept
 {
     for (auto& s : p.steps)
         if (s.what == action::set_mask && !s.data) {
-            p.mask = os::blocked_signals();
+            p.mask = mask;
             s.data = &p.mask;
         }
 }

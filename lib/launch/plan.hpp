@@ -95,8 +95,8 @@ struct plan {
     plan(plan const&) = delete; // the steps point into it
 };
 
-/// Lets another thread run the plan: the mask that the child inherits is this thread's.
-void keep_signal_mask(plan& p) noexcept;
+/// Says which mask a child inherits, so that it need not be that of the thread which runs the plan.
+void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept;
 
 /// Checks the command, opens what it needs, and orders the steps.
 result<std::unique_ptr<plan>> make_plan(command const& cmd);

@@ -16,9 +16,9 @@ public:
         sharer_.set_disposal(os::raw::disposal::mark); // the child's way to tell stays open until exec
     }
 
-    error_code clone(pidfd_wish wish) noexcept
+    error_code clone(pidfd_wish wish, os::signal_block const& blocked) noexcept
     {
-        auto made = sharer_.clone(memory_sharer::parent::goes_on, wish);
+        auto made = sharer_.clone(memory_sharer::parent::goes_on, wish, blocked);
         if (!made)
             return made.error();
         child_ = std::move(made).value();
@@ -37,7 +37,8 @@ private:
 
 } // namespace
 
-pending_result launch_unwaited(std::shared_ptr<plan const> p, pidfd_wish wish, os::unique_fd& telling)
+pending_result
+launch_unwaited(std::shared_ptr<plan const> p, pidfd_wish wish, os::signal_block const& blocked, os::unique_fd& telling)
 {
     if (auto ec = move_out_of_the_way(telling, *p); ec.failed())
         return ec;
@@ -45,7 +46,7 @@ pending_result launch_unwaited(std::shared_ptr<plan const> p, pidfd_wish wish, o
     if (!stack)
         return make_error_code(spawn_stage::clone, stack.error().value());
     auto made = std::make_shared<unwaited_launch>(std::move(p), std::move(stack).value());
-    if (auto ec = made->clone(wish); ec.failed())
+    if (auto ec = made->clone(wish, blocked); ec.failed())
         return ec;
     telling.reset(); // the child has its own
     return pending_result(std::move(made));

@@ -31,7 +31,8 @@ result<launched> launch_sharing_memory(plan const& p, std::vector<step> const& s
     memory_sharer sharer(p, steps, std::move(stack).value());
     if (wants_relay(p)) // it needs descriptors that the plan does not name
         sharer.set_disposal(os::raw::disposal::mark);
-    auto child = sharer.clone(memory_sharer::parent::waits, wish);
+    os::signal_block const blocked;
+    auto child = sharer.clone(memory_sharer::parent::waits, wish, blocked);
     if (!child)
         return child;
     if (auto const why = sharer.told(); why.failed())

@@ -15,8 +15,9 @@ struct clone_request {
     void* stack;
     std::size_t stack_size;
     bool want_pidfd;
-    int cgroup = -1;  ///< The folder of the cgroup to be born in, if any.
-    bool wait = true; ///< The calling thread stands still until the child has left the memory.
+    int cgroup = -1;                ///< The folder of the cgroup to be born in, if any.
+    bool wait = true;               ///< The calling thread stands still until the child has left the memory.
+    bool share_descriptors = false; ///< The child has no copies of them, but the parent's own, until it makes some.
 
     int pidfd = -1;
     /// Set before the child starts: its signal handlers are still this process's.
@@ -25,6 +26,9 @@ struct clone_request {
 
 /// Makes the child; the caller has all signals blocked. Gives its pid, or -errno.
 pid_t clone_sharing_memory(clone_request& request) noexcept;
+
+/// Whether a child can end the sharing of descriptors at little cost: see `raw::unshare_descriptors`.
+bool can_unshare_descriptors() noexcept;
 
 /// Whether the platform has such children, and the process doesn't run in an emulator that copies the memory.
 bool can_clone_sharing_memory() noexcept;

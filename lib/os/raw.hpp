@@ -28,6 +28,10 @@ int duplicate(int from, int to) noexcept; ///< dup2: clears FD_CLOEXEC also wher
 /// than to close them one by one; or, for a process that never wants them back, closed where they can't be marked.
 enum class disposal { mark, mark_or_close };
 int dispose_range(int first, int last, disposal how) noexcept;
+
+/// Ends the sharing of descriptors with another process: this one has copies from here on, and only of those below
+/// `first`. The others are never copied, so their number does not matter.
+int unshare_descriptors(int first) noexcept;
 long write(int fd, void const* data, std::size_t size) noexcept;
 
 int enter_cgroup(int folder) noexcept;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 namespace brood::reap {
 namespace {
@@ -23,7 +24,7 @@ auto hint(std::shared_ptr<exit_observer> observer)
 
 class pidfd_watch : public exit_watch {
 public:
-    explicit pidfd_watch(asio::any_io_executor const& executor) : descriptor_(executor), timer_(executor) {}
+    explicit pidfd_watch(asio::any_io_executor const& executor) : descriptor_(executor) {}
 
     error_code assign(int pidfd)
     {
@@ -42,7 +43,7 @@ public:
     {
         error_code ignored;
         descriptor_.cancel(ignored);
-        timer_.cancel();
+        timer_.reset();
     }
 
     os::unique_fd release() noexcept override
@@ -53,14 +54,14 @@ public:
 protected:
     void hint_after(milliseconds time, std::shared_ptr<exit_observer> observer)
     {
-        timer_.expires_after(time);
-        timer_.async_wait(hint(std::move(observer)));
+        timer_.emplace(descriptor_.get_executor(), time);
+        timer_->async_wait(hint(std::move(observer)));
     }
 
     asio::posix::stream_descriptor descriptor_; // closing it also takes it out of the reactor
 
 private:
-    asio::steady_timer timer_;
+    std::optional<asio::steady_timer> timer_; // few need one
 };
 
 class child_watch final : public pidfd_watch {

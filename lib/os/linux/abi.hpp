@@ -19,6 +19,7 @@ constexpr int p_pidfd = 3;
 constexpr unsigned long cgroup2_magic = 0x63677270; // of statfs(2)
 
 constexpr std::uint64_t clone_vm = 0x100;
+constexpr std::uint64_t clone_files = 0x400;
 constexpr std::uint64_t clone_pidfd = 0x1000;
 constexpr std::uint64_t clone_vfork = 0x4000;
 constexpr std::uint64_t clone_clear_sighand = 0x100000000;

@@ -61,21 +61,26 @@ long clone_and_enter(long number, long a, long b, long c, clone_request const& r
 #endif
 }
 
+std::uint64_t wished_flags(clone_request const& request) noexcept
+{
+    return (request.want_pidfd ? abi::clone_pidfd : 0) | (request.share_descriptors ? abi::clone_files : 0);
+}
+
 // Kernels and seccomp profiles that refuse clone3 still know clone; a kernel before 5.2 ignores the wish for a
 // pidfd.
 long clone2(clone_request& request) noexcept
 {
     request.handlers_kept = true;
     auto* const top = static_cast<char*>(request.stack) + request.stack_size;
-    auto const flags = abi::clone_vm | abi::clone_vfork | (request.want_pidfd ? abi::clone_pidfd : 0) | SIGCHLD;
+    auto const flags = abi::clone_vm | abi::clone_vfork | wished_flags(request) | SIGCHLD;
     return clone_and_enter(SYS_clone, word(flags), word(top), word(&request.pidfd), request);
 }
 
 long clone3(clone_request& request) noexcept
 {
     abi::clone_args args{};
-    args.flags = abi::clone_vm | abi::clone_clear_sighand | (request.wait ? abi::clone_vfork : 0) |
-                 (request.want_pidfd ? abi::clone_pidfd : 0);
+    args.flags =
+        abi::clone_vm | abi::clone_clear_sighand | (request.wait ? abi::clone_vfork : 0) | wished_flags(request);
     args.pidfd = address(&request.pidfd);
     args.exit_signal = SIGCHLD;
     args.stack = address(request.stack);
@@ -105,6 +110,13 @@ bool under_emulator() noexcept
 }
 
 bool can_clone_sharing_memory() noexcept { return !under_emulator(); }
+
+bool can_unshare_descriptors() noexcept
+{
+    // An empty range: EINVAL where the call is known.
+    static bool const known = system_call(abi::sys_close_range, 1, 0, 0) == -EINVAL;
+    return known;
+}
 
 pid_t clone_sharing_memory(clone_request& request) noexcept
 {

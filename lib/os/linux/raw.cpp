@@ -135,6 +135,12 @@ int dispose_range(int first, int last, disposal how) noexcept
     return dispose_each(first, last, how);
 }
 
+int unshare_descriptors(int first) noexcept
+{
+    constexpr int close_range_unshare = 2;
+    return call(abi::sys_close_range, first, INT_MAX, close_range_unshare);
+}
+
 long write(int fd, void const* data, std::size_t size) noexcept
 {
     long result;

@@ -60,6 +60,8 @@ int dispose_range(int first, int last, disposal how) noexcept
     return 0;
 }
 
+int unshare_descriptors(int) noexcept { return -ENOSYS; }
+
 long write(int fd, void const* data, std::size_t size) noexcept
 {
     long result;
