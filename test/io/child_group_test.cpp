@@ -1,20 +1,12 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "os/pipes.hpp"
 #include "support/running_output.hpp"
+#include "support/test_group.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/deferred.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 
 #include <atomic>
-#include <memory>
 #include <set>
-#include <vector>
-
-#include <signal.h>
 
 using namespace brood;
 using namespace test;
@@ -23,83 +15,6 @@ namespace {
 
 std::string const term = std::to_string(SIGTERM);
 error_code const aborted = asio::error::operation_aborted;
-
-group_options limited(std::size_t limit, failure_policy on_failure = failure_policy::carry_on)
-{
-    group_options options;
-    options.limit = limit;
-    options.on_failure = on_failure;
-    options.stop = stop_plan(SIGTERM, 1h);
-    return options;
-}
-
-command quiet(command cmd) { return cmd.out(stdio::null()); }
-command pausing(way const& w) { return quiet(probe(w, "pause")); }
-
-/// One that takes no notice of the stop plan, and has told so.
-command stubborn(way const& w, side_channel const& side)
-{
-    return probe(w, "--to=3", "ignore", term).fd(3, side.child_end());
-}
-
-/// A group on a loop of its own, and what its operations have told.
-struct test_group {
-    explicit test_group(group_options options) : group(std::make_unique<child_group>(context, std::move(options))) {}
-
-    void spawn(command cmd)
-    {
-        auto const at = spawned.size();
-        spawned.emplace_back();
-        group->async_spawn(
-            std::move(cmd), asio::bind_cancellation_slot(spawn_cancel.slot(), [this, at](error_code ec, group_child m) {
-                spawned[at] = ec;
-                members.push_back(m);
-            }));
-    }
-
-    void wait_all()
-    {
-        group->async_wait_all(asio::bind_cancellation_slot(cancel.slot(), [this](error_code ec) {
-            all_ended = ec;
-            CHECK_FALSE(has_children());
-        }));
-    }
-
-    void next()
-    {
-        group->async_next([this](error_code ec, group_result r) {
-            told.push_back(ec);
-            results.push_back(r);
-        });
-    }
-
-    void finish()
-    {
-        context.restart();
-        context.run_for(60s);
-        CHECK_FALSE(has_children());
-    }
-
-    /// Runs the loop until a condition holds.
-    template <class Condition>
-    void until(Condition condition)
-    {
-        REQUIRE(eventually([&] {
-            context.restart();
-            context.poll();
-            return condition();
-        }));
-    }
-
-    asio::io_context context;
-    std::unique_ptr<child_group> group;
-    asio::cancellation_signal cancel, spawn_cancel;
-    std::vector<std::optional<error_code>> spawned;
-    std::vector<group_child> members;
-    std::optional<error_code> all_ended;
-    std::vector<error_code> told;
-    std::vector<group_result> results;
-};
 
 } // namespace
 
@@ -271,162 +186,6 @@ TEST_CASE("what can't be run in a group is refused")
     wrong.stop = stop_plan(12345, 1s);
     for (auto const& options : {limited(0), wrong})
         CHECK(child_group(test.context, options).spawn(command("true")).error() == std::errc::invalid_argument);
-}
-
-TEST_CASE("a spawn that is cancelled while it waits never starts")
-{
-    for (auto const& w : all_ways()) {
-        CAPTURE(w);
-        leaves_nothing guard;
-        test_group test(limited(1));
-        test.spawn(pausing(w));
-        test.spawn(pausing(w));
-        test.spawn_cancel.emit(asio::cancellation_type::total);
-        test.until([&] { return test.members.size() == 2; });
-        CHECK(test.spawned[1] == aborted);
-        test.spawn(quiet(probe(w, "exit", "0")));
-        test.wait_all();
-        ::kill(test.members.front().id, SIGKILL);
-        test.finish();
-        CHECK(test.members.back().index == 1);
-    }
-}
-
-TEST_CASE("a cancelled async_wait_all stops all, and completes when all are reaped")
-{
-    for (auto const& w : all_ways())
-        for (auto type :
-             {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
-            CAPTURE(w);
-            leaves_nothing guard;
-            test_group test(limited(3));
-            for (int i = 0; i < 5; ++i)
-                test.spawn(pausing(w));
-            test.wait_all();
-            test.until([&] { return test.members.size() == 3; });
-            test.cancel.emit(type);
-            CHECK_FALSE(test.all_ended);
-            test.finish();
-            CHECK(test.all_ended == aborted);
-            CHECK(test.spawned[4] == aborted);
-        }
-}
-
-TEST_CASE("a second cancellation kills at once")
-{
-    for (auto const& w : all_ways())
-        for (bool by_stop : {false, true}) {
-            CAPTURE(w);
-            leaves_nothing guard;
-            side_channel side;
-            test_group test(limited(3));
-            test.spawn(stubborn(w, side));
-            CHECK(side.line() == "ready");
-            if (by_stop)
-                test.group->async_stop(
-                    asio::bind_cancellation_slot(test.cancel.slot(), [&](error_code ec) { test.all_ended = ec; }));
-            else {
-                test.wait_all();
-                test.cancel.emit(asio::cancellation_type::terminal);
-            }
-            test.context.poll();
-            CHECK_FALSE(test.all_ended); // it ignores the plan's first signal
-            test.cancel.emit(asio::cancellation_type::terminal);
-            test.next();
-            test.finish();
-            CHECK(test.all_ended == aborted);
-            REQUIRE(test.results.size() == 1);
-            CHECK(test.results[0].status.signal() == SIGKILL);
-        }
-}
-
-TEST_CASE("async_stop completes when all are reaped")
-{
-    for (auto const& w : all_ways()) {
-        CAPTURE(w);
-        leaves_nothing guard;
-        run([](way by) -> asio::awaitable<void> {
-            auto const ex = co_await asio::this_coro::executor;
-            child_group group(ex);
-            for (int i = 0; i < 4; ++i)
-                co_await group.async_spawn(pausing(by));
-            co_await group.async_stop();
-            CHECK_FALSE(has_children());
-            for (int i = 0; i < 4; ++i)
-                CHECK((co_await group.async_next()).status.signal() == SIGTERM);
-            auto const none = co_await group.async_next(as_result);
-            CHECK(none.error() == asio::error::eof);
-            co_await group.async_wait_all();
-        }(w));
-    }
-}
-
-TEST_CASE("a scope that is left takes its children with it, and tells who waited")
-{
-    for (auto const& w : all_ways()) {
-        CAPTURE(w);
-        leaves_nothing guard;
-        test_group test(limited(2));
-        for (int i = 0; i < 3; ++i)
-            test.spawn(pausing(w));
-        test.wait_all();
-        test.next();
-        test.until([&] { return test.members.size() == 2; });
-        test.group.reset();
-        CHECK_FALSE(test.all_ended);
-        test.finish();
-        CHECK(test.all_ended == aborted);
-        CHECK(test.spawned[2] == aborted);
-        REQUIRE(test.told.size() == 1);
-        CHECK(test.told[0] == aborted);
-    }
-}
-
-TEST_CASE("the event loop may go first: pending operations are destroyed uninvoked")
-{
-    for (auto const& w : all_ways())
-        for (bool polled : {false, true}) {
-            CAPTURE(w);
-            leaves_nothing guard;
-            auto const alive = std::make_shared<int>();
-            auto context = std::make_unique<asio::io_context>();
-            auto group = std::make_unique<child_group>(*context, limited(1));
-            auto const never = [alive](auto&&...) { CHECK(false); };
-            REQUIRE(group->spawn(pausing(w)));
-            group->async_spawn(pausing(w), never);
-            group->async_next(never);
-            group->async_wait_all(never);
-            group->async_stop([alive](error_code) { CHECK(false); });
-            if (polled)
-                group->async_next([alive](error_code, group_result) {});
-            context.reset();
-            CHECK(alive.use_count() == 2); // `never` itself
-            group.reset();
-            CHECK(eventually([] { return !has_children(); }));
-        }
-}
-
-TEST_CASE("a coroutine that goes with its loop takes its group along")
-{
-    for (auto const& w : all_ways()) {
-        CAPTURE(w);
-        leaves_nothing guard;
-        {
-            asio::io_context context;
-            asio::co_spawn(
-                context,
-                [](way by) -> asio::awaitable<void> {
-                    auto const ex = co_await asio::this_coro::executor;
-                    child_group group(ex, limited(1));
-                    co_await group.async_spawn(pausing(by));
-                    co_await group.async_spawn(pausing(by));
-                }(w),
-                [](std::exception_ptr) { CHECK(false); });
-            context.poll();
-            CHECK(has_children());
-        }
-        CHECK(eventually([] { return !has_children(); }));
-    }
 }
 
 TEST_CASE("200 quick children pass through a limit of 8")
