@@ -160,7 +160,7 @@ auto async_run(ExecutionContext& context, command cmd, CompletionToken&& token =
  *
  * @par Per-Operation Cancellation
  * `terminal`, `partial` and `total`. The first one stops the child by `options.stop`, a second one kills it at
- * once; after the child's end, any gives up waiting for the streams. The operation then ends with
+ * once; that, and any after the child's end, gives up waiting for the streams. The operation then ends with
  * `asio::error::operation_aborted`, the child's status and what was captured.
  */
 template <detail::executor Executor, class CompletionToken = detail::default_token<Executor>>

@@ -38,7 +38,9 @@ public:
         blame(ec);
         if (--running_ > 0)
             return none;
-        return open_ > 0 ? start_grace : finish;
+        if (open_ == 0)
+            return finish;
+        return hurried_ ? abandon : start_grace;
     }
 
     /// A stream is closed; `complete` if that is because it came to its end.
@@ -53,18 +55,25 @@ public:
     action fail(error_code why)
     {
         blame(why);
-        return ended() || std::exchange(stopping_, true) ? none : stop;
+        return end_soon();
     }
 
     action timeout() { return ended() ? none : fail(errc::timed_out); }
 
     action cancel()
     {
-        if (ended()) {
-            blame(boost::asio::error::operation_aborted);
-            return open_ > 0 ? abandon : none;
-        }
-        return std::exchange(cancelled_, true) ? kill : fail(boost::asio::error::operation_aborted);
+        blame(boost::asio::error::operation_aborted);
+        return ended() || std::exchange(cancelled_, true) ? end_now() : end_soon();
+    }
+
+    /// The children are to end, and that is no error.
+    action end_soon() { return ended() || std::exchange(stopping_, true) ? none : stop; }
+
+    /// The same at once. Their streams are not waited for any more.
+    action end_now()
+    {
+        hurried_ = true;
+        return ended() ? grace_over() : kill;
     }
 
     action grace_over() { return open_ > 0 ? abandon : none; }
@@ -83,6 +92,7 @@ private:
     std::size_t running_;
     bool stopping_ = false;
     bool cancelled_ = false;
+    bool hurried_ = false;
     error_code error_;
 };
 

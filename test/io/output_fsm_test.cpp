@@ -122,7 +122,6 @@ TEST_CASE("a child is stopped once, and the first reason is told")
         CHECK(fsm.timeout() == action::stop);
         CHECK(fsm.fail(errc::output_limit_exceeded) == action::none);
         CHECK(fsm.cancel() == action::none);
-        CHECK(fsm.cancel() == action::kill);
         CHECK(fsm.error() == errc::timed_out);
     }
     SUBCASE("limit")
@@ -143,6 +142,34 @@ TEST_CASE("a child is stopped once, and the first reason is told")
     CHECK(fsm.grace_over() == action::abandon);
     CHECK(fsm.stream_ended(false) == action::finish);
     CHECK(fsm.error() == why);
+}
+
+TEST_CASE("one that was killed has its streams taken as they are")
+{
+    auto fsm = with_streams(2);
+
+    SUBCASE("by a second cancellation")
+    {
+        CHECK(fsm.cancel() == action::stop);
+        CHECK(fsm.cancel() == action::kill);
+    }
+    SUBCASE("on demand") { CHECK(fsm.end_now() == action::kill); }
+    CHECK(fsm.stream_ended(true) == action::none);
+    CHECK(fsm.child_ended({}) == action::abandon);
+    CHECK(fsm.end_now() == action::abandon);
+    CHECK(fsm.stream_ended(true) == action::finish);
+    CHECK(fsm.end_now() == action::none);
+}
+
+TEST_CASE("to end on demand is no error")
+{
+    auto fsm = with_streams(1);
+    CHECK(fsm.end_soon() == action::stop);
+    CHECK(fsm.end_soon() == action::none);
+    CHECK(fsm.child_ended({}) == action::start_grace);
+    CHECK(fsm.end_soon() == action::none); // the grace goes on
+    CHECK(fsm.stream_ended(true) == action::finish);
+    CHECK_FALSE(fsm.error().failed());
 }
 
 TEST_CASE("a child that was lost is an end, too")
