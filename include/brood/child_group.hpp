@@ -2,9 +2,9 @@
 #ifndef BROOD_CHILD_GROUP_HPP
 #define BROOD_CHILD_GROUP_HPP
 
-#include <brood/spawn.hpp>
-#include <brood/stop.hpp>
+#include <brood/output.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <limits>
 #include <memory>
@@ -15,7 +15,7 @@
 
 namespace brood {
 
-/// What a child that fails does to the others of its group. A status other than 0, or a signal, is failure.
+/// What a child that fails does to the others of its group. A status other than 0, a signal or an error is failure.
 enum class failure_policy {
     carry_on,  ///< Nothing.
     stop_rest, ///< They are stopped, and none starts any more.
@@ -28,6 +28,18 @@ struct group_options {
 
     /// What a child that fails does to the others.
     failure_policy on_failure = failure_policy::carry_on;
+
+    /// How many bytes are kept of each stream that is captured. Default: no limit.
+    std::size_t output_limit = std::numeric_limits<std::size_t>::max();
+
+    /// What happens over that limit; `errc::output_limit_exceeded` comes with the result of a child that is stopped.
+    limit_policy on_output_limit = limit_policy::stop_child;
+
+    /// How long each child may run before it is stopped; `errc::timed_out` comes with its result.
+    std::optional<duration> timeout;
+
+    /// How long captured streams are read on after a child's end: see `output_options::drain_grace`.
+    duration drain_grace = std::chrono::seconds(1);
 
     /// How each child is stopped, as by `basic_child::async_stop`.
     stop_plan stop;
@@ -42,10 +54,8 @@ struct group_child {
     pid_t id = 0;
 };
 
-/// How a child of a group has ended.
-struct group_result : group_child {
-    exit_status status;
-
+/// How a child of a group has ended, and what it wrote to the streams that were captured.
+struct group_result : group_child, output {
     /// What it used; nothing where its end could not be learnt.
     std::optional<resource_usage> usage;
 };
@@ -130,10 +140,28 @@ struct initiate_group_stop : initiate_on<Executor, group_ptr> {
  * co_await group.async_wait_all();
  * @endcode
  *
+ * An `out` or `err` that is `piped()` is captured and comes with the child's result; `err(stdio::same_as(1))` puts
+ * both into `out`, in their order. Of many children, no more results are kept than run at once if they are taken so:
+ * @code
+ * for (std::size_t begun = 0, taken = 0; taken < inputs.size();) {
+ *     if (begun < inputs.size() && begun - taken < options.limit) {
+ *         brood::command identify("identify", inputs[begun++]);
+ *         co_await group.async_spawn(identify.out(brood::stdio::piped()));
+ *     } else {
+ *         brood::group_result ended = co_await group.async_next();
+ *         std::cout << inputs[ended.index] << ": " << ended.status << '\n' << ended.out;
+ *         ++taken;
+ *     }
+ * }
+ * @endcode
+ *
+ * A child runs, and takes its place within the limit, until it has been reaped and its captured streams have ended,
+ * `drain_grace` later at most. It is stopped and killed with its own process group where it has one.
+ *
  * Once a group has been stopped, by `async_stop`, by a cancelled `async_wait_all` or by its `failure_policy`, it
  * stays so: every later spawn fails with `asio::error::operation_aborted`.
  *
- * A stream that is `piped()`, or a terminal, would have nobody at its other end: `invalid_argument`.
+ * Any other `piped()` descriptor, or a terminal, would have nobody at its other end: `invalid_argument`.
  *
  * @par Thread safety
  * Distinct objects: safe. Shared objects: all but destroying may run on several threads at once. Two spawns into one
@@ -208,14 +236,16 @@ public:
 
     /// Gives the next child that has ended, in the order of their ends. Each is given once.
     /**
-     * Results are kept until they are taken: a group of many children wants them taken, if only to forget them.
+     * Results are kept until they are taken, with what was captured: a group of many children wants them taken, if
+     * only to forget them.
      *
      * @par Completion Signature
      * @code void(error_code, group_result) @endcode
      *
      * @par Errors
      * `asio::error::eof`: all have been given, and no child runs or waits to be spawned. Those of
-     * `basic_child::async_wait` about one child, whose result comes too: `asio::as_tuple` shows both.
+     * `basic_child::async_wait` and of `async_output`'s capturing about one child, whose result comes too:
+     * `asio::as_tuple` shows both.
      *
      * @par Per-Operation Cancellation
      * `terminal`, `partial` and `total`. The children are left alone, and no result is lost.

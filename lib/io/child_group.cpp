@@ -1,9 +1,11 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "child/operations.hpp"
 #include "io/group_state.hpp"
+
+#include "child/operations.hpp"
 
 #include <boost/asio/error.hpp>
 
+#include <cerrno>
 #include <utility>
 
 namespace brood::detail {
@@ -16,6 +18,17 @@ error_code aborted() { return asio::error::operation_aborted; }
 error_code check_all(group_options const& options)
 {
     return options.limit == 0 ? sys::make_error_code(sys::invalid_argument) : check(options.stop);
+}
+
+output_options for_each(group_options const& options)
+{
+    output_options each;
+    each.limit = options.output_limit;
+    each.on_limit = options.on_output_limit;
+    each.timeout = options.timeout;
+    each.drain_grace = options.drain_grace;
+    each.stop = options.stop;
+    return each;
 }
 
 } // namespace
@@ -32,9 +45,10 @@ public:
             group_->context_gone();
     }
 
-    void operator()(error_code ec, exit_status status)
+    void operator()(error_code ec, group_result told)
     {
-        std::exchange(group_, nullptr)->child_ended(who_, ec, status);
+        static_cast<group_child&>(told) = who_;
+        std::exchange(group_, nullptr)->child_ended(ec, std::move(told));
     }
 
 private:
@@ -45,6 +59,7 @@ private:
 group_state::group_state(asio::any_io_executor executor, group_options options)
     : executor_(std::move(executor)),
       options_(std::move(options)),
+      each_(for_each(options_)),
       unusable_(check_all(options_)),
       fsm_(options_.limit, options_.on_failure)
 {}
@@ -57,7 +72,12 @@ std::size_t group_state::running() const
 
 error_code group_state::refuse(command const& cmd) const
 {
-    return unusable_.failed() ? unusable_ : refuse_parent_ends(cmd.data());
+    if (unusable_.failed())
+        return unusable_;
+    auto const& streams = cmd.data().descriptors;
+    if (auto const in = streams.find(0); in != streams.end() && in->second.from() == stdio::source::piped)
+        return make_error_code(spawn_stage::stdio, EINVAL);
+    return refuse_parent_ends(cmd.data(), 3);
 }
 
 result<group_child> group_state::spawn(command const& cmd)
@@ -113,7 +133,6 @@ void group_state::async_wait_all(first what, group_wait_handler handler)
 
 void group_state::close() noexcept
 {
-    decltype(children_) dropped; // after the lock
     std::lock_guard lock(mutex_);
     closed_ = true;
     fsm_.stop();
@@ -123,7 +142,7 @@ void group_state::close() noexcept
     pending_.readers.clear();
     for (auto& [which, waiter] : pending_.end_waits)
         waiter.told = aborted();
-    dropped.swap(children_);
+    for_each_member([](member& running) { running.kill(); });
 }
 
 template <class Completion>
@@ -167,18 +186,17 @@ void group_state::cancel_end_wait(id which)
     found->second.told = aborted();
     if (!std::exchange(found->second.has_stopped, true))
         return stop_all();
-    for (auto& [index, running] : children_)
-        (void)running.signal_group(SIGKILL);
+    for_each_member([](member& running) { running.kill(); });
 }
 
-void group_state::child_ended(group_child who, error_code ec, exit_status status)
+void group_state::child_ended(error_code ec, group_result told)
 {
-    decltype(children_)::node_type gone; // after the lock. One that can't be waited for is killed by that.
     std::lock_guard lock(mutex_);
-    gone = children_.extract(who.index);
+    members_.erase(told.index);
+    bool const well = !ec.failed() && told.status.success();
     if (!closed_)
-        finished_.push_back({ec, {who, status, gone.mapped().usage()}});
-    if (fsm_.ended(!ec.failed() && status.success()))
+        finished_.push_back({ec, std::move(told)});
+    if (fsm_.ended(well))
         stop_all();
     launch_waiting();
     deliver();
@@ -189,19 +207,20 @@ void group_state::context_gone() noexcept
     pending dropped; // after the lock: a handler may own the group
     std::lock_guard lock(mutex_);
     fsm_.stop();
+    members_.clear(); // they go too
     std::swap(dropped, pending_);
 }
 
 result<group_child> group_state::launch(command const& cmd)
 {
-    auto spawned = brood::spawn(executor_, cmd);
-    if (!spawned) {
+    auto const run = std::make_shared<member>(executor_, 1, each_);
+    if (auto const ec = run->spawn(cmd); ec.failed()) {
         fsm_.not_started();
-        return spawned.error();
+        return ec;
     }
-    group_child const who{next_index_++, spawned.value().id()};
-    auto const kept = children_.emplace(who.index, std::move(spawned).value()).first;
-    kept->second.async_wait(ended_handler(shared_from_this(), who));
+    group_child const who{next_index_++, run->children().front().id()};
+    members_.emplace(who.index, run);
+    run->start(ended_handler(shared_from_this(), who));
     return who;
 }
 
@@ -232,7 +251,7 @@ void group_state::deliver()
 {
     auto& readers = pending_.readers;
     for (; !readers.empty() && !finished_.empty(); finished_.pop_front())
-        readers.extract(readers.begin()).mapped().post(finished_.front().ec, std::move(finished_.front().result));
+        readers.extract(readers.begin()).mapped().post(finished_.front().ec, std::move(finished_.front().told));
     if (!fsm_.idle())
         return;
     for (auto& [which, then] : readers)
@@ -248,8 +267,15 @@ void group_state::stop_all()
     if (!fsm_.stop())
         return;
     abort_spawns();
-    for (auto& [index, running] : children_)
-        running.async_stop(options_.stop, [](error_code, exit_status) {});
+    for_each_member([](member& running) { running.stop(); });
+}
+
+template <class Function>
+void group_state::for_each_member(Function what)
+{
+    for (auto const& [index, each] : members_)
+        if (auto const running = each.lock())
+            what(*running);
 }
 
 group_handle::group_handle(asio::any_io_executor const& executor, group_options options)

@@ -2,10 +2,8 @@
 #ifndef BROOD_LIB_IO_GROUP_STATE_HPP
 #define BROOD_LIB_IO_GROUP_STATE_HPP
 
-#include "child/completion.hpp"
 #include "io/group_fsm.hpp"
-
-#include <brood/child_group.hpp>
+#include "io/run_op.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -18,8 +16,8 @@ namespace brood::detail {
 
 /// What a group's handle shares with its operations.
 /**
- * It owns the children, and each child's wait keeps it alive. Handlers are kept here only while a child runs: so
- * if the event loop is destroyed, that child's wait is, and tells to destroy them too.
+ * Each child is a run that keeps itself and the group alive. Handlers are kept here only while one runs: so if the
+ * event loop is destroyed, that run is, and tells to destroy them too.
  */
 class group_state : public std::enable_shared_from_this<group_state> {
 public:
@@ -39,6 +37,7 @@ public:
 
 private:
     using id = group_fsm::ticket;
+    using member = run_op<group_result>;
     class ended_handler;
 
     struct waiting_spawn {
@@ -54,7 +53,7 @@ private:
 
     struct finished_child {
         error_code ec;
-        group_result result;
+        group_result told;
     };
 
     // In each map, the first has waited longest.
@@ -65,7 +64,7 @@ private:
     };
 
     error_code refuse(command const& cmd) const;
-    void child_ended(group_child who, error_code ec, exit_status status);
+    void child_ended(error_code ec, group_result told);
     void context_gone() noexcept;
 
     void cancel_spawn(id which);
@@ -81,14 +80,17 @@ private:
     void abort_spawns();
     void deliver();
     void stop_all();
+    template <class Function>
+    void for_each_member(Function what);
 
     asio::any_io_executor const executor_;
     group_options const options_;
+    output_options const each_; // how a child is run
     error_code const unusable_; // why no child can be spawned at all
 
     mutable std::mutex mutex_; // guards everything below
     group_fsm fsm_;
-    std::map<std::size_t, child> children_;
+    std::map<std::size_t, std::weak_ptr<member>> members_; // by their indices
     std::deque<finished_child> finished_;
     pending pending_;
     id next_id_ = 0;

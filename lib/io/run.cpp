@@ -19,13 +19,13 @@ error_code refuse_parent_ends(pipeline const& line, int first)
 }
 
 template <class Value, class What>
-void run_to_end(run_op<Value>& op, What const& what, error_code refused)
+void run_to_end(run_op<Value>& op, What const& what, error_code refused, typename run_op<Value>::handler_type handler)
 {
     if (!refused.failed())
         refused = op.spawn(what);
     if (refused.failed())
-        return op.finish(refused);
-    op.start();
+        return op.fail(refused, std::move(handler));
+    op.start(std::move(handler));
 }
 
 void feed_from(output_options const& options, command& cmd)
@@ -83,15 +83,15 @@ result<os::unique_fd> share_err(Op& op, pipeline& line)
 
 void async_run(asio::any_io_executor const& executor, command cmd, wait_handler handler)
 {
-    auto const op = std::make_shared<run_op<exit_status>>(executor, 1, output_options(), std::move(handler));
-    run_to_end(*op, cmd, detail::refuse_parent_ends(cmd.data()));
+    auto const op = std::make_shared<run_op<exit_status>>(executor, 1, output_options());
+    run_to_end(*op, cmd, detail::refuse_parent_ends(cmd.data()), std::move(handler));
 }
 
 void async_run(asio::any_io_executor const& executor, pipeline line, statuses_handler handler)
 {
     auto const count = line.stages().size();
-    auto const op = std::make_shared<run_op<all_statuses>>(executor, count, output_options(), std::move(handler));
-    run_to_end(*op, line, refuse_parent_ends(line, 0));
+    auto const op = std::make_shared<run_op<all_statuses>>(executor, count, output_options());
+    run_to_end(*op, line, refuse_parent_ends(line, 0), std::move(handler));
 }
 
 void async_output(asio::any_io_executor const& executor, command cmd, output_options options, output_handler handler)
@@ -100,8 +100,8 @@ void async_output(asio::any_io_executor const& executor, command cmd, output_opt
     capture_stream(cmd, 1);
     capture_stream(cmd, 2);
     auto const refused = refuse(options.stop, detail::refuse_parent_ends(cmd.data(), 3));
-    auto const op = std::make_shared<run_op<output>>(executor, 1, std::move(options), std::move(handler));
-    run_to_end(*op, cmd, refused);
+    auto const op = std::make_shared<run_op<output>>(executor, 1, std::move(options));
+    run_to_end(*op, cmd, refused, std::move(handler));
 }
 
 void async_output(
@@ -110,7 +110,7 @@ void async_output(
     auto refused = refuse(options.stop, refuse_parent_ends(line, 2));
     line = with_ends(line, options);
     auto const count = line.stages().size();
-    auto const op = std::make_shared<run_op<pipeline_output>>(executor, count, std::move(options), std::move(handler));
+    auto const op = std::make_shared<run_op<pipeline_output>>(executor, count, std::move(options));
     os::unique_fd err; // closed once all stages have it
     if (!refused.failed() && captures_err(line)) {
         auto shared = share_err(*op, line);
@@ -119,7 +119,7 @@ void async_output(
         else
             refused = shared.error();
     }
-    run_to_end(*op, line, refused);
+    run_to_end(*op, line, refused, std::move(handler));
 }
 
 } // namespace brood::detail

@@ -39,11 +39,10 @@ class run_op : public std::enable_shared_from_this<run_op<Value>> {
 public:
     using handler_type = typename basic_completion<Value>::handler_type;
 
-    run_op(asio::any_io_executor const& executor, std::size_t children, output_options options, handler_type handler)
+    run_op(asio::any_io_executor const& executor, std::size_t children, output_options options)
         : strand_(asio::make_strand(executor)),
           options_(std::move(options)),
           children_(executor),
-          completion_(std::move(handler), executor),
           fsm_(children),
           statuses_(children)
     {}
@@ -61,29 +60,38 @@ public:
         return registered([&] { open_stream(2, std::move(from)); });
     }
 
-    void start()
+    /// Once all have been spawned.
+    void start(handler_type handler)
     {
-        if (auto slot = completion_.cancellation_slot(); slot.is_connected())
+        completion_.emplace(std::move(handler), strand_.get_inner_executor());
+        if (auto slot = completion_->cancellation_slot(); slot.is_connected())
             slot.assign([weak = this->weak_from_this()](asio::cancellation_type type) {
                 if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
-                    asio::dispatch(self->strand_, [self] { self->act(self->fsm_.cancel()); });
+                    self->on_strand([](output_fsm& fsm) { return fsm.cancel(); });
             });
         asio::dispatch(strand_, [self = this->shared_from_this()] { self->begin(); });
     }
 
-    void finish(error_code ec)
+    /// Instead of `start`.
+    void fail(error_code ec, handler_type handler)
     {
-        timer_.reset();
-        input_.reset();
-        pipeline_output all;
-        all.statuses = std::move(statuses_);
-        all.truncated = is_truncated();
-        if (auto& out = streams_[0])
-            all.out = out->text.release();
-        if (auto& err = streams_[1])
-            all.err = err->text.release();
-        streams_ = {};
-        completion_.post(ec, told<Value>(std::move(all)));
+        completion_.emplace(std::move(handler), strand_.get_inner_executor());
+        finish(ec);
+    }
+
+    std::vector<child>& children() noexcept { return children_.all(); }
+
+    /// By the stop plan. From any thread, as `kill`, and neither is an error.
+    void stop()
+    {
+        on_strand([](output_fsm& fsm) { return fsm.end_soon(); });
+    }
+
+    /// In here, even where nobody runs the event loop.
+    void kill()
+    {
+        children_.signal(SIGKILL);
+        on_strand([](output_fsm& fsm) { return fsm.end_now(); });
     }
 
 private:
@@ -118,6 +126,12 @@ private:
                 open_stream(child_fd, std::move(fd));
         if (!timer_)
             timer_.emplace(strand_);
+    }
+
+    template <class Event>
+    void on_strand(Event event)
+    {
+        asio::dispatch(strand_, [self = this->shared_from_this(), event] { self->act(event(self->fsm_)); });
     }
 
     void begin()
@@ -247,6 +261,23 @@ private:
             arm(*stop_->grace(), [this] { escalate(); });
     }
 
+    void finish(error_code ec)
+    {
+        timer_.reset();
+        input_.reset();
+        run_result all;
+        all.statuses = std::move(statuses_);
+        all.truncated = is_truncated();
+        if (!children_.all().empty())
+            all.usage = children_.all().front().usage();
+        if (auto& out = streams_[0])
+            all.out = out->text.release();
+        if (auto& err = streams_[1])
+            all.err = err->text.release();
+        streams_ = {};
+        completion_->post(ec, told<Value>(std::move(all)));
+    }
+
     template <class Function>
     void arm(duration time, Function over)
     {
@@ -276,7 +307,7 @@ private:
     strand strand_; // guards everything below
     output_options options_;
     run_children children_;
-    basic_completion<Value> completion_;
+    std::optional<basic_completion<Value>> completion_;
     output_fsm fsm_;
     std::optional<stop_fsm> stop_;
     std::optional<timer> timer_; // the timeout's, then the stop plan's, then the drain grace's

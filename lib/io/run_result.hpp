@@ -2,39 +2,53 @@
 #ifndef BROOD_LIB_IO_RUN_RESULT_HPP
 #define BROOD_LIB_IO_RUN_RESULT_HPP
 
+#include <brood/child_group.hpp>
 #include <brood/pipeline.hpp>
 
+#include <optional>
 #include <utility>
 #include <vector>
 
 namespace brood::detail {
 
-/// What is told of a run, made from all there is; the operations on commands have one child.
+/// All there is to tell of a run.
+struct run_result : pipeline_output {
+    std::optional<resource_usage> usage; ///< Of the first child.
+};
+
+/// What is told of it; the operations on commands have one child.
 template <class Value>
-Value told(pipeline_output all);
+Value told(run_result all);
 
 template <>
-inline exit_status told(pipeline_output all)
+inline exit_status told(run_result all)
 {
     return all.statuses.front();
 }
 
 template <>
-inline std::vector<exit_status> told(pipeline_output all)
+inline std::vector<exit_status> told(run_result all)
 {
     return std::move(all.statuses);
 }
 
 template <>
-inline output told(pipeline_output all)
+inline output told(run_result all)
 {
     return {all.statuses.front(), std::move(all.out), std::move(all.err), all.truncated};
 }
 
 template <>
-inline pipeline_output told(pipeline_output all)
+inline pipeline_output told(run_result all)
 {
     return all;
+}
+
+template <>
+inline group_result told(run_result all)
+{
+    auto const usage = all.usage;
+    return {{}, told<output>(std::move(all)), usage};
 }
 
 } // namespace brood::detail

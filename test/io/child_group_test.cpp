@@ -177,7 +177,8 @@ TEST_CASE("a spawn that fails is told, is no result, and stops nobody")
 TEST_CASE("what can't be run in a group is refused")
 {
     test_group test(limited(1));
-    CHECK(test.group->spawn(command("true").out(stdio::piped())).error() == std::errc::invalid_argument);
+    for (int child_fd : {0, 3})
+        CHECK(test.group->spawn(command("true").fd(child_fd, stdio::piped())).error() == std::errc::invalid_argument);
     test.spawn(command("true").terminal());
     test.finish();
     CHECK(test.spawned[0].value() == std::errc::invalid_argument);
