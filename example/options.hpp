@@ -1,0 +1,55 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_EXAMPLE_OPTIONS_HPP
+#define BROOD_EXAMPLE_OPTIONS_HPP
+
+#include <boost/program_options.hpp>
+
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace po = boost::program_options;
+
+// Program_options looks for options behind the first word too: but from there on all belongs to the command.
+inline std::vector<po::option> take_command(std::vector<std::string>& words)
+{
+    auto const& first = words.front();
+    if (first.size() > 1 && first.starts_with('-') && first != "--")
+        return {};
+    po::option rest;
+    rest.original_tokens.assign(words.begin() + (first == "--"), words.end());
+    words.clear();
+    return {rest};
+}
+
+/// Takes the options before the first word that is none, and gives the words from there on.
+inline std::vector<std::string> parse_options(int argc, char** argv, po::options_description& known)
+{
+    known.add_options()("help,h", "show this");
+    auto const parsed = po::command_line_parser(argc, argv).options(known).extra_style_parser(take_command).run();
+    po::variables_map values;
+    po::store(parsed, values);
+    if (values.count("help")) {
+        std::cout << known;
+        std::exit(0);
+    }
+    po::notify(values);
+    return po::collect_unrecognized(parsed.options, po::include_positional);
+}
+
+/// What main does: gives the program's exit code, and tells what was wrong; 2 stands for its usage.
+template <class Program>
+int run_program(char const* name, Program program)
+try {
+    return program();
+} catch (po::error const& error) {
+    std::cerr << name << ": " << error.what() << '\n';
+    return 2;
+} catch (std::exception const& error) {
+    std::cerr << name << ": " << error.what() << '\n';
+    return 1;
+}
+
+#endif
