@@ -1,0 +1,76 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+//
+// lines: runs a command, and shows each line that it writes as it comes, with its number: lines make -j4
+#include <brood.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/read_until.hpp>
+
+#include <exception>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t longest = 4096; // what is longer than that comes in pieces
+
+void show(int number, std::string const& text, char const* remark = "")
+{
+    std::cout << number << ": " << text << remark << std::endl; // at once: that is what following means
+}
+
+asio::awaitable<brood::exit_status> follow(asio::io_context& loop, brood::command cmd)
+{
+    auto spawned = brood::spawn(loop, cmd.out(brood::stdio::piped()).err(brood::stdio::same_as(1)));
+    if (!spawned)
+        throw std::runtime_error(cmd.program() + ": " + spawned.error().message());
+    auto& child = spawned.value();
+    std::string text; // what has come and has not been shown
+    for (int number = 1;; ++number) {
+        auto const line = asio::dynamic_buffer(text, longest);
+        brood::result<std::size_t> const size =
+            co_await asio::async_read_until(child.out(), line, '\n', brood::as_result);
+        if (size) {
+            show(number, text.substr(0, size.value() - 1));
+            text.erase(0, size.value()); // the next line may be there already
+        } else if (size.error() == asio::error::not_found) {
+            show(number, text, " [goes on]");
+            text.clear();
+        } else {
+            if (!text.empty())
+                show(number, text, " [no end of line]");
+            co_return co_await child.async_wait();
+        }
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+try {
+    if (argc < 2) {
+        std::cerr << "Usage: lines command [argument...]\n";
+        return 2;
+    }
+    asio::io_context loop{1};
+    int exit_code = 1;
+    auto const ended = [&](std::exception_ptr failure, brood::exit_status status) {
+        if (failure)
+            std::rethrow_exception(failure);
+        if (!status.success())
+            std::cerr << "lines: " << argv[1] << ": " << status << '\n';
+        exit_code = status.signal() ? 128 + *status.signal() : status.code().value_or(1);
+    };
+    asio::co_spawn(loop, follow(loop, brood::command(argv[1], {argv + 2, argv + argc})), ended);
+    loop.run();
+    return exit_code;
+} catch (std::exception const& error) {
+    std::cerr << "lines: " << error.what() << '\n';
+    return 1;
+}
