@@ -2,43 +2,62 @@
 #include "measure.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 
 namespace bench {
 
-double median(std::vector<double> values)
+double quantile(std::vector<double> values, double share)
 {
     std::ranges::sort(values);
-    auto const middle = values.size() / 2;
-    return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+    double const at = share * static_cast<double>(values.size() - 1);
+    auto const below = static_cast<std::size_t>(at);
+    auto const above = std::min(below + 1, values.size() - 1);
+    return std::lerp(values[below], values[above], at - std::floor(at));
 }
 
 std::vector<standing> compare(std::vector<contender> const& contenders)
 {
     struct series {
-        std::vector<double> times, ratios;
+        std::vector<double> values, ratios;
     };
     std::vector<series> all(contenders.size());
     int rounds = 0;
     for (auto const& one : contenders)
         rounds = std::max(rounds, one.rounds);
     for (int round = 0; round < rounds; ++round) {
-        double floor = 0;
+        double first = 0;
         for (std::size_t i = 0; i < contenders.size(); ++i) {
-            auto const& one = contenders[i];
-            if (round >= one.rounds)
+            if (round >= contenders[i].rounds)
                 continue;
-            double const time = one.run(one.count);
+            double const value = contenders[i].run();
             if (i == 0)
-                floor = time;
-            all[i].times.push_back(time);
-            all[i].ratios.push_back(time / floor);
+                first = value;
+            all[i].values.push_back(value);
+            all[i].ratios.push_back(value / first);
         }
     }
     std::vector<standing> standings;
     for (std::size_t i = 0; i < contenders.size(); ++i)
         standings.push_back(
-            {contenders[i].name, median(all[i].times), std::ranges::min(all[i].times), median(all[i].ratios)});
+            {contenders[i].name, quantile(all[i].values, 0.5), std::ranges::min(all[i].values),
+             quantile(all[i].ratios, 0.5)});
     return standings;
+}
+
+void tell(char const* experiment, double at, std::string const& name, char const* metric, double value)
+{
+    std::printf("%s\t%g\t%s\t%s\t%.6g\n", experiment, at, name.c_str(), metric, value);
+    std::fflush(stdout);
+}
+
+void tell(char const* experiment, double at, std::vector<standing> const& standings, char const* unit)
+{
+    for (auto const& one : standings) {
+        tell(experiment, at, one.name, unit, one.median);
+        tell(experiment, at, one.name, "least", one.least);
+        tell(experiment, at, one.name, "ratio", one.ratio);
+    }
 }
 
 } // namespace bench

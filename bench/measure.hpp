@@ -9,39 +9,36 @@
 
 namespace bench {
 
-/// The middle one; of an even number, the mean of the two in the middle. Not of none.
-double median(std::vector<double> values);
+using clock = std::chrono::steady_clock;
+
+inline double microseconds(clock::duration time) { return std::chrono::duration<double, std::micro>(time).count(); }
+
+/// The value below which that share of them lies: 0.5 gives the median. Not of none.
+double quantile(std::vector<double> values, double share);
 
 /// One way to do the work that is measured.
 struct contender {
     std::string name;
-    std::function<double(int count)> run; ///< Works `count` times; gives microseconds for one.
+    std::function<double()> run; ///< Works once; gives what it measured.
     int rounds;
-    int count;
 };
 
 /// What came of one contender.
 struct standing {
     std::string name;
-    double microseconds; ///< Median over the rounds.
-    double least;        ///< The best round's microseconds: what it takes on a quiet machine.
-    double ratio;        ///< Median over the rounds of the ratio to the first contender in the same round.
+    double median;
+    double least; ///< The best round: what it takes on a quiet machine.
+    double ratio; ///< Median over the rounds of the ratio to the first contender in the same round.
 };
 
 /// Lets all contenders run, round by round: what slows the machine down for a while then meets them all.
 std::vector<standing> compare(std::vector<contender> const& contenders);
 
-/// Microseconds per child of a loop that makes children, when it is warm.
-template <class Loop>
-double time_per_child(Loop& loop, int count)
-{
-    using clock = std::chrono::steady_clock;
-    int const warm_up = loop.in_flight() + 2;
-    loop.run(warm_up);
-    auto const start = clock::now();
-    loop.run(count);
-    return std::chrono::duration<double, std::micro>(clock::now() - start).count() / count;
-}
+/// Writes one value of a result as a line for the report: tab-separated, on standard output.
+void tell(char const* experiment, double at, std::string const& name, char const* metric, double value);
+
+/// The same of each standing.
+void tell(char const* experiment, double at, std::vector<standing> const& standings, char const* unit);
 
 } // namespace bench
 
