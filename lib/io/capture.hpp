@@ -54,29 +54,39 @@ public:
 private:
     static constexpr std::size_t least_block = 4096;
     static constexpr std::size_t most_block = 256 * 1024;
+    static constexpr std::size_t large = 1024 * 1024;
     static constexpr std::size_t most_size = std::numeric_limits<std::ptrdiff_t>::max();
 
     bool grow(std::size_t size)
     {
+        if (size > text_.capacity() && !reserve(size))
+            return false;
+        text_.resize(size);
+        return true;
+    }
+
+    // In large strides: what is reserved but not used costs nothing, and what is moved is paid for twice, by the copy
+    // and by the first touch of the new memory. Where the system grants no such stride, a smaller one has to do.
+    bool reserve(std::size_t size)
+    {
+        for (std::size_t stride : {text_.capacity() < large ? 4u : 64u, 2u, 1u})
+            if (move_to(std::max(size, std::min(text_.capacity(), most_needed() / stride) * stride)))
+                return true;
+        return false;
+    }
+
+    bool move_to(std::size_t capacity)
+    {
         try {
-            // In large strides, because what is reserved but not used costs nothing, and what is moved is paid for
-            // twice: by the copy, and by the first touch of the new memory.
-            if (size > text_.capacity())
-                move_to(std::max(size, std::min(4 * text_.capacity(), most_needed())));
-            text_.resize(size);
+            std::string larger;
+            larger.reserve(capacity);
+            os::prefer_large_pages(larger.data(), larger.capacity());
+            larger.assign(text_.data(), kept_);
+            text_ = std::move(larger);
             return true;
         } catch (std::exception const&) {
             return false;
         }
-    }
-
-    void move_to(std::size_t capacity)
-    {
-        std::string larger;
-        larger.reserve(capacity);
-        os::prefer_large_pages(larger.data(), larger.capacity());
-        larger.assign(text_.data(), kept_);
-        text_ = std::move(larger);
     }
 
     std::size_t most_needed() const { return std::min(limit_, most_size - most_block) + most_block; }

@@ -4,7 +4,10 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <fstream>
 #include <string_view>
+
+#include <sys/resource.h>
 
 using brood::detail::capture;
 
@@ -28,6 +31,32 @@ void fill_all(capture& text, std::string_view with)
 }
 
 constexpr auto no_limit = std::numeric_limits<std::size_t>::max();
+
+/// Leaves this process little address space.
+class little_memory {
+public:
+    static constexpr std::size_t size = 64 * 1024 * 1024;
+
+    little_memory()
+    {
+        ::getrlimit(RLIMIT_AS, &before_);
+        rlimit const little{size, before_.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_AS, &little) == 0);
+    }
+
+    ~little_memory() { ::setrlimit(RLIMIT_AS, &before_); }
+
+    /// Whether that is more than is in use already, as under a sanitizer, which reserves terabytes.
+    static bool is_possible()
+    {
+        std::size_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        return pages > 0 && pages < size / 2 / 4096;
+    }
+
+private:
+    rlimit before_;
+};
 
 } // namespace
 
@@ -103,6 +132,32 @@ TEST_CASE("a large text is read in large pieces, a small one takes little memory
     CHECK(text.room().size() <= 4096);
     fill_all(text, std::string(2'000'000, 'x'));
     CHECK(text.room().size() >= 128 * 1024);
+}
+
+TEST_CASE("a large text is moved seldom")
+{
+    capture text(no_limit);
+    fill_all(text, std::string(2'000'000, 'x'));
+    auto const* const first = static_cast<char const*>(text.room().data()) - text.seen();
+    fill_all(text, std::string(20'000'000, 'y'));
+    CHECK(static_cast<char const*>(text.room().data()) - text.seen() == first);
+}
+
+TEST_CASE(
+    "where the system has no memory for a large stride, small ones lead on, until there is none at all" *
+    doctest::skip(!little_memory::is_possible()))
+{
+    capture text(no_limit);
+    {
+        little_memory const guard;
+        for (auto room = text.room(); room.size() > 0 && text.seen() < little_memory::size; room = text.room()) {
+            std::memset(room.data(), 'x', room.size());
+            text.take(room.size());
+        }
+    }
+    CHECK(text.seen() > little_memory::size / 8);
+    CHECK(text.seen() < little_memory::size);
+    CHECK(text.release().find_first_not_of('x') == std::string::npos);
 }
 
 TEST_SUITE_END();
