@@ -213,7 +213,7 @@ result<child> spawn(ExecutionContext& context, command const& cmd)
  * The child takes its last steps in this process's memory, or a thread of the library's own makes it: where the
  * system refuses such a child, for the `fork` and `posix_spawn` backends, `pre_exec` and changes of credentials.
  * That thread is a copy of the calling one in all that a child inherits from a thread. With `parent_death_signal`,
- * which asks for this very thread, such a spawn holds it.
+ * which asks for this very thread, such a spawn holds it; so does one that no thread can be had for.
  *
  * @par Completion Signature
  * @code void(error_code, basic_child<Executor>) @endcode

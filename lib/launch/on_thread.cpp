@@ -15,17 +15,17 @@ namespace {
 
 class thread_launch final : public pending_launch {
 public:
-    thread_launch(std::shared_ptr<plan const> p, spawn_backend choice, pidfd_wish wish) noexcept
-        : plan_(std::move(p)), choice_(choice), wish_(wish)
+    thread_launch(std::shared_ptr<plan const> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling) noexcept
+        : plan_(std::move(p)), choice_(choice), wish_(wish), telling_(std::move(telling))
     {}
 
-    void run(os::unique_fd telling) noexcept
+    void run() noexcept
     {
         made_ = try_launch();
         plan_.reset();
         if (auto running = progress::under_way; !progress_.compare_exchange_strong(running, progress::made) && made_)
             kill_and_bury(made_.value().pid, {});
-        telling.reset();
+        telling_.reset();
     }
 
     std::optional<launched> take_child() noexcept override
@@ -59,6 +59,7 @@ private:
     std::shared_ptr<plan const> plan_;
     spawn_backend const choice_;
     pidfd_wish const wish_;
+    os::unique_fd telling_;
     result<launched> made_ = error_code();
     std::atomic<progress> progress_ = progress::under_way;
 };
@@ -69,23 +70,27 @@ bool must_outlive_its_thread(plan const& p) noexcept
     return std::ranges::any_of(p.steps, [](step const& s) { return s.what == action::set_death_signal; });
 }
 
+// False where no thread can be had.
+bool run_aside(std::shared_ptr<thread_launch> const& what)
+{
+    try {
+        std::thread([what] { what->run(); }).detach();
+        return true;
+    } catch (std::system_error const&) {
+        return false;
+    }
+}
+
 } // namespace
 
 pending_result launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling)
 {
     bool const here = must_outlive_its_thread(*p);
-    auto made = std::make_shared<thread_launch>(std::move(p), choice, wish);
-    if (here) {
-        made->run(std::move(telling));
-        return pending_result(std::move(made));
-    }
-    os::signal_block blocked; // no signal of the application's is handled on that thread
-    try {
-        std::thread([made, end = std::move(telling)]() mutable { made->run(std::move(end)); }).detach();
-    } catch (std::system_error const& failed) {
-        return make_error_code(spawn_stage::clone, failed.code().value());
-    }
-    return pending_result(std::move(made));
+    auto const made = std::make_shared<thread_launch>(std::move(p), choice, wish, std::move(telling));
+    os::signal_block const blocked; // no signal of the application's is handled on that thread
+    if (here || !run_aside(made))
+        made->run();
+    return pending_result(made);
 }
 
 } // namespace brood::launch

@@ -51,7 +51,7 @@ TEST_CASE("it never completes in the initiating function")
     }
 }
 
-TEST_CASE("the event loop goes on while a child sets itself up")
+TEST_CASE("the event loop goes on while a child sets itself up" * needs_threads())
 {
     int gate[2];
     REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
@@ -196,7 +196,7 @@ TEST_CASE("a death signal does not come while the asking thread lives" * doctest
     }
 }
 
-TEST_CASE("it works with callbacks, futures, tuples and results")
+TEST_CASE("it works with callbacks, futures, tuples and results" * needs_threads())
 {
     asio::thread_pool pool(2);
     auto const cmd = probe(all_ways().front(), "exit", "3");
@@ -221,7 +221,7 @@ TEST_CASE("it works with callbacks, futures, tuples and results")
     CHECK(context.stopped());
 }
 
-TEST_CASE("it completes on the handler's own executor")
+TEST_CASE("it completes on the handler's own executor" * needs_threads())
 {
     for (auto const& w : all_ways()) {
         CAPTURE(w);
