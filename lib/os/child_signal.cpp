@@ -17,11 +17,11 @@ struct child_signal_pipes {
     static inline std::atomic<child_signal_pipe*> first = nullptr; // only ever grows
     static inline std::mutex growing;
 
-    static void wake_all() noexcept
+    static void hint_all(pid_t pid) noexcept
     {
         for (auto* pipe = first.load(std::memory_order_acquire); pipe; pipe = pipe->next_)
             if (pipe->used_.load(std::memory_order_relaxed))
-                pipe->wake();
+                pipe->hint(pid);
     }
 
     static child_signal_pipe* find_free() noexcept
@@ -96,10 +96,25 @@ void call_application(int signal, siginfo_t* info, void* context) noexcept
     chaining = 0;
 }
 
+void on_child_signal(int signal, siginfo_t* info, void* context);
+
+bool is_ours(struct sigaction const& action) noexcept
+{
+    return action.sa_flags & SA_SIGINFO && action.sa_sigaction == on_child_signal;
+}
+
+// A handler that was installed over ours and chains to it may do so with the signal's number alone: then whatever
+// stands in the place of the siginfo is not to be touched.
+bool called_by_kernel() noexcept
+{
+    struct sigaction now {};
+    return !chaining && ::sigaction(SIGCHLD, nullptr, &now) == 0 && is_ours(now);
+}
+
 void on_child_signal(int signal, siginfo_t* info, void* context)
 {
     int const before = errno;
-    child_signal_pipes::wake_all();
+    child_signal_pipes::hint_all(called_by_kernel() ? info->si_pid : 0);
     call_application(signal, info, context);
     errno = before;
 }
@@ -131,7 +146,7 @@ result<void> ensure_child_signal_handler()
     struct sigaction now {};
     if (::sigaction(SIGCHLD, nullptr, &now) < 0)
         return last_error();
-    if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_child_signal)
+    if (is_ours(now))
         return boost::outcome_v2::success();
     application_action.store(remember(now), std::memory_order_release);
     auto const ours = action_before(now);
@@ -140,17 +155,16 @@ result<void> ensure_child_signal_handler()
     return boost::outcome_v2::success();
 }
 
-void child_signal_pipe::drain() noexcept
+std::span<pid_t const> child_signal_pipe::take_hints(std::span<pid_t> room) noexcept
 {
-    char bytes[64];
-    while (::read(reading_, bytes, sizeof bytes) > 0) {}
+    auto const size = ::read(reading_, room.data(), room.size_bytes());
+    return room.first(size < 0 ? 0 : static_cast<std::size_t>(size) / sizeof(pid_t));
 }
 
-void child_signal_pipe::wake() noexcept
+void child_signal_pipe::hint(pid_t pid) noexcept
 {
-    char const byte = 0;
-    // A full pipe is readable already.
-    [[maybe_unused]] auto const written = ::write(writing_, &byte, 1);
+    // So short a write is whole or not at all. A full pipe is readable already.
+    [[maybe_unused]] auto const written = ::write(writing_, &pid, sizeof pid);
 }
 
 void child_signal_pipe::give_back::operator()(child_signal_pipe* pipe) const noexcept

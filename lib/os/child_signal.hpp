@@ -6,6 +6,9 @@
 
 #include <atomic>
 #include <memory>
+#include <span>
+
+#include <sys/types.h>
 
 namespace brood::os {
 
@@ -15,18 +18,21 @@ namespace brood::os {
  */
 result<void> ensure_child_signal_handler();
 
-/// A pipe that becomes readable at every SIGCHLD.
+/// A pipe that becomes readable at every SIGCHLD, and tells whom it was about.
 /**
+ * These are hints: a signal that comes while another one waits is lost, and so is one that finds the pipe full.
+ *
  * A handler may still write to it on another thread at any moment, so it is never closed: it goes back to a pool.
  */
 class child_signal_pipe {
 public:
     int reading_end() const noexcept { return reading_; }
 
-    void drain() noexcept;
+    /// The oldest hints, as many as there are and fit: each a pid, or 0 where a signal told none.
+    std::span<pid_t const> take_hints(std::span<pid_t> room) noexcept;
 
     /// Makes it readable as SIGCHLD would.
-    void wake() noexcept;
+    void hint(pid_t pid) noexcept;
 
     struct give_back {
         void operator()(child_signal_pipe* pipe) const noexcept;

@@ -9,9 +9,11 @@
 #include <boost/asio/query.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <array>
 #include <chrono>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -40,7 +42,14 @@ registry& the_registry() noexcept
 }
 
 /// One context's way to notice SIGCHLD: a self-pipe in its reactor, and a timer in case the signal gets lost.
+/**
+ * The pipe brings pids, each of which costs the same to ask for whatever the number of children. It does not bring
+ * all: after the last one, a sweep looks whether anybody else has ended. A sweep's cost grows with the number of
+ * children, so they are paced to take a tenth of the time at most.
+ */
 class sigchld_service final : public asio::execution_context::service {
+    using clock = std::chrono::steady_clock;
+
 public:
     static inline asio::execution_context::id id;
 
@@ -65,7 +74,8 @@ public:
             return ec;
         }
         pipe_ = std::move(pipe).value();
-        timer_.emplace(executor);
+        tick_.emplace(executor);
+        pause_.emplace(executor);
         return {};
     }
 
@@ -73,8 +83,8 @@ public:
     {
         if (++watched_ > 1)
             return;
-        if (!busy_)
-            wait_for_signal();
+        if (!listening_)
+            listen();
         wait_for_tick();
     }
 
@@ -84,10 +94,11 @@ public:
             return;
         error_code ignored;
         reader_->cancel(ignored);
-        timer_->cancel();
+        tick_->cancel();
+        pause_->cancel();
     }
 
-    void wake() noexcept { pipe_->wake(); }
+    void hint(pid_t pid) noexcept { pipe_->hint(pid); }
 
 private:
     void shutdown() override
@@ -105,61 +116,90 @@ private:
         if (reader_)
             reader_->release(); // the pipe goes back to the pool open
         reader_.reset();
-        timer_.reset();
+        tick_.reset();
+        pause_.reset();
         pipe_.reset();
     }
 
-    void wait_for_signal()
+    void listen()
     {
-        busy_ = true;
+        listening_ = true;
         reader_->async_wait(asio::posix::descriptor_base::wait_read, [this](error_code ec) { on_signal(ec); });
     }
 
+    // Listens again before it tells: a handler that runs in there may throw.
     void on_signal(error_code ec)
     {
-        if (!ec.failed()) {
-            pipe_->drain();
-            tell_ended();
+        std::array<pid_t, 64> room;
+        std::span<pid_t const> hints;
+        if (!ec.failed())
+            hints = pipe_->take_hints(room);
+        {
+            std::lock_guard lock(the_registry().mutex);
+            listening_ = false;
+            if (watched_ > 0)
+                listen();
         }
-        std::lock_guard lock(the_registry().mutex);
-        busy_ = false;
-        if (watched_ > 0)
-            wait_for_signal();
+        tell(hints);
+        // Handlers may start more children: after a while the loop's other work has its turn.
+        if (hints.size() == room.size())
+            hint(0);
+        else
+            sweep_when_rested();
     }
 
     // Whoever replaces the handler, blocks the signal everywhere, or reaps our children makes us late, but not
     // deaf. A new time drops the wait that was under way, so there is never more than one.
     void wait_for_tick()
     {
-        timer_->expires_after(std::chrono::milliseconds(250));
-        timer_->async_wait([this](error_code ec) {
+        tick_->expires_after(std::chrono::milliseconds(250));
+        tick_->async_wait([this](error_code ec) {
             if (ec.failed())
                 return;
             (void)os::ensure_child_signal_handler();
-            tell_ended_one_by_one();
+            hint_ended();
             std::lock_guard lock(the_registry().mutex);
             if (watched_ > 0)
                 wait_for_tick();
         });
     }
 
-    static std::shared_ptr<exit_observer> take(pid_t pid);
-    void tell_ended();
-    static void tell_ended_one_by_one();
+    // Cut short, too, it asks again: somebody may be waited for by now.
+    void pause()
+    {
+        pausing_ = true;
+        pause_->expires_at(rested_at_);
+        pause_->async_wait([this](error_code) {
+            {
+                std::lock_guard lock(the_registry().mutex);
+                pausing_ = false;
+            }
+            sweep_when_rested();
+        });
+    }
+
+    static std::shared_ptr<exit_observer> take_ended(pid_t pid);
+    static void tell(std::span<pid_t const> hints);
+    void sweep_when_rested();
+    void sweep();
+    void hint_ended();
 
     os::child_signal_pipe_ptr pipe_;
     std::optional<asio::posix::stream_descriptor> reader_;
-    std::optional<asio::steady_timer> timer_;
+    std::optional<asio::steady_timer> tick_;
+    std::optional<asio::steady_timer> pause_;
+    clock::time_point rested_at_; // when the next sweep may be
     std::size_t watched_ = 0;
-    bool busy_ = false; // the reader waits, or its handler runs
+    bool listening_ = false; // the reader waits
+    bool pausing_ = false;   // a sweep waits for its time
 };
 
-std::shared_ptr<exit_observer> sigchld_service::take(pid_t pid)
+std::shared_ptr<exit_observer> sigchld_service::take_ended(pid_t pid)
 {
     auto& all = the_registry();
     std::lock_guard lock(all.mutex);
     auto const found = all.entries.find(pid);
-    if (found == all.entries.end())
+    if (found == all.entries.end() || !os::has_ended(pid))
         return nullptr;
     auto taken = std::move(found->second);
     all.entries.erase(found);
@@ -167,24 +207,37 @@ std::shared_ptr<exit_observer> sigchld_service::take(pid_t pid)
     return std::move(taken.observer);
 }
 
-// One look and one reap for each end, however many children there are. Only where a zombie that nobody here
-// waits for stands in front must each be asked. Handlers run in here and may start more children: after a while
-// the loop's other work has its turn.
-void sigchld_service::tell_ended()
+void sigchld_service::tell(std::span<pid_t const> hints)
 {
-    for (int turn = 0; turn < 64; ++turn) {
-        pid_t const pid = os::peek_ended_child();
-        if (pid == 0)
-            return;
-        auto const observer = take(pid);
-        if (!observer)
-            return tell_ended_one_by_one();
-        observer->exit_hinted();
-    }
-    wake();
+    for (pid_t pid : hints)
+        if (auto const observer = take_ended(pid))
+            observer->exit_hinted();
 }
 
-void sigchld_service::tell_ended_one_by_one()
+void sigchld_service::sweep_when_rested()
+{
+    {
+        std::lock_guard lock(the_registry().mutex);
+        if (watched_ == 0 || pausing_)
+            return;
+        if (clock::now() < rested_at_)
+            return pause();
+    }
+    sweep();
+}
+
+void sigchld_service::sweep()
+{
+    auto const begun = clock::now();
+    if (os::peek_ended_child() != 0)
+        hint_ended();
+    auto const ended = clock::now();
+    std::lock_guard lock(the_registry().mutex);
+    rested_at_ = ended + 10 * (ended - begun);
+}
+
+// Whom the pipe has no room for, the sweep after its hints finds again.
+void sigchld_service::hint_ended()
 {
     std::vector<pid_t> pids;
     {
@@ -195,8 +248,7 @@ void sigchld_service::tell_ended_one_by_one()
     }
     for (pid_t pid : pids)
         if (os::has_ended(pid))
-            if (auto observer = take(pid))
-                observer->exit_hinted();
+            hint(pid);
 }
 
 class sigchld_watch final : public exit_watch {
@@ -216,7 +268,7 @@ public:
         // Its signal may have come before anybody listened.
         if (os::has_ended(pid_)) {
             std::lock_guard lock(the_registry().mutex);
-            service_.wake();
+            service_.hint(pid_);
         }
         return {};
     }

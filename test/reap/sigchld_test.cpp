@@ -36,6 +36,30 @@ void install(void (*handler)(int))
 
 void count(int) { ++seen; }
 
+std::vector<way> sigchld_ways()
+{
+    auto ways = all_ways();
+    std::erase_if(ways, [](way const& w) { return w.reaper != exit_reaper::sigchld; });
+    return ways;
+}
+
+child pausing(asio::io_context& context, way const& w)
+{
+    auto cmd = probe(w, "pause");
+    return spawn(context, cmd.out(stdio::null())).value();
+}
+
+// Until the child can be reaped, which it then still can.
+void await_end(pid_t pid)
+{
+    siginfo_t info{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
+}
+
+// An application's handler that hands on less than it got.
+void (*handler_below)(int, siginfo_t*, void*);
+void chain_number_alone(int signal) { handler_below(signal, nullptr, nullptr); }
+
 bool recalls_status()
 {
     // What the kernel tells of a child that somebody else has reaped.
@@ -197,8 +221,7 @@ TEST_CASE("foreign children are left to their owner")
         pid_t const foreign = ::fork();
         if (foreign == 0)
             ::_exit(3);
-        siginfo_t info{};
-        REQUIRE(::waitid(P_PID, static_cast<id_t>(foreign), &info, WEXITED | WNOWAIT) == 0);
+        await_end(foreign);
         // Its zombie stands in front of all that come later.
         run([](way by) -> asio::awaitable<void> {
             auto const ex = co_await asio::this_coro::executor;
@@ -208,6 +231,117 @@ TEST_CASE("foreign children are left to their owner")
         int status = 0;
         CHECK(::waitpid(foreign, &status, 0) == foreign);
         CHECK(exit_status::from_raw(status).code() == 3);
+    }
+}
+
+TEST_CASE("of many children that end at once, each is told")
+{
+    sigset_t set, before;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    for (auto const& w : sigchld_ways())
+        for (bool one_signal : {false, true}) {
+            CAPTURE(w);
+            CAPTURE(one_signal);
+            asio::io_context context;
+            std::vector<child> children;
+            std::size_t told = 0;
+            for (int i = 0; i < 1000; ++i)
+                children.push_back(pausing(context, w));
+            for (auto& each : children)
+                each.async_wait([&](error_code, exit_status status) { told += status.signal() == SIGKILL; });
+            if (one_signal)
+                ::pthread_sigmask(SIG_BLOCK, &set, &before);
+            for (auto& each : children)
+                ::kill(each.id(), SIGKILL);
+            if (one_signal) {
+                for (auto& each : children)
+                    await_end(each.id());
+                ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+                context.poll(); // and does not wait for the tick
+            } else {
+                context.run_for(60s);
+            }
+            CHECK(told == children.size());
+        }
+}
+
+TEST_CASE("a signal about nobody's end, or about a foreign child's, tells nothing")
+{
+    for (auto const& w : sigchld_ways()) {
+        CAPTURE(w);
+        restored_action guard;
+        install(count); // which wants to know of stops
+        asio::io_context context;
+        auto cmd = probe(w, "wait", "6");
+        auto child = spawn(context, cmd.in(stdio::piped()).out(stdio::null())).value();
+        std::optional<int> code;
+        child.async_wait([&](error_code, exit_status status) { code = status.code(); });
+
+        seen = 0;
+        ::raise(SIGCHLD);
+        CHECK(seen == 1);
+        siginfo_t info{};
+        for (int signal : {SIGSTOP, SIGCONT}) {
+            ::kill(child.id(), signal);
+            REQUIRE(::waitid(P_PID, static_cast<id_t>(child.id()), &info, WSTOPPED | WCONTINUED) == 0);
+        }
+        pid_t const foreign = ::fork();
+        if (foreign == 0)
+            ::_exit(3);
+        await_end(foreign);
+        CHECK(context.poll() > 0);
+        CHECK_FALSE(code);
+
+        child.in().close();
+        context.run_for(60s);
+        CHECK(code == 6);
+        int status = 0;
+        CHECK(::waitpid(foreign, &status, 0) == foreign);
+        CHECK(exit_status::from_raw(status).code() == 3);
+    }
+}
+
+TEST_CASE("an end that a full pipe had no room to tell of is told when the pipe has been read")
+{
+    for (auto const& w : sigchld_ways()) {
+        CAPTURE(w);
+        asio::io_context context;
+        auto child = pausing(context, w);
+        bool told = false;
+        child.async_wait([&](error_code, exit_status status) { told = status.signal() == SIGKILL; });
+        for (int i = 0; i < 20000; ++i)
+            ::raise(SIGCHLD);
+        ::kill(child.id(), SIGKILL);
+        await_end(child.id());
+        context.poll(); // and does not wait for the tick
+        CHECK(told);
+    }
+}
+
+TEST_CASE("a handler over ours may hand on the signal's number alone")
+{
+    for (auto const& w : sigchld_ways()) {
+        CAPTURE(w);
+        restored_action guard;
+        asio::io_context context;
+        auto child = pausing(context, w);
+        std::optional<int> signal;
+        child.async_wait([&](error_code, exit_status status) { signal = status.signal(); });
+        struct sigaction ours {};
+        ::sigaction(SIGCHLD, nullptr, &ours);
+        handler_below = ours.sa_sigaction;
+        install(chain_number_alone);
+        ::raise(SIGCHLD);
+        // Ours comes first again, and last.
+        auto other = spawn(context, probe(w, "exit", "6")).value();
+        std::optional<int> code;
+        other.async_wait([&](error_code, exit_status status) { code = status.code(); });
+        ::raise(SIGCHLD);
+        ::kill(child.id(), SIGKILL);
+        context.run_for(60s);
+        CHECK(signal == SIGKILL);
+        CHECK(code == 6);
     }
 }
 
