@@ -280,7 +280,7 @@ TEST_CASE("a signal about nobody's end, or about a foreign child's, tells nothin
 
         seen = 0;
         ::raise(SIGCHLD);
-        CHECK(seen == 1);
+        CHECK(seen > 0);
         siginfo_t info{};
         for (int signal : {SIGSTOP, SIGCONT}) {
             ::kill(child.id(), signal);
