@@ -9,6 +9,7 @@
 #include <boost/asio/query.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <mutex>
@@ -45,7 +46,7 @@ registry& the_registry() noexcept
 /**
  * The pipe brings pids, each of which costs the same to ask for whatever the number of children. It does not bring
  * all: after the last one, a sweep looks whether anybody else has ended. A sweep's cost grows with the number of
- * children, so they are paced to take a tenth of the time at most.
+ * children, so they are paced to take about a tenth of the time at most.
  */
 class sigchld_service final : public asio::execution_context::service {
     using clock = std::chrono::steady_clock;
@@ -226,6 +227,7 @@ void sigchld_service::sweep_when_rested()
     sweep();
 }
 
+// A thread that lost the processor in the midst seems to have swept for long: hence the bound.
 void sigchld_service::sweep()
 {
     auto const begun = clock::now();
@@ -233,7 +235,7 @@ void sigchld_service::sweep()
         hint_ended();
     auto const ended = clock::now();
     std::lock_guard lock(the_registry().mutex);
-    rested_at_ = ended + 10 * (ended - begun);
+    rested_at_ = ended + std::min<clock::duration>(10 * (ended - begun), std::chrono::milliseconds(50));
 }
 
 // Whom the pipe has no room for, the sweep after its hints finds again.
