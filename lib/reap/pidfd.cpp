@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
+#include <memory>
 
 namespace brood::reap {
 namespace {
@@ -54,14 +54,14 @@ public:
 protected:
     void hint_after(milliseconds time, std::shared_ptr<exit_observer> observer)
     {
-        timer_.emplace(descriptor_.get_executor(), time);
+        timer_ = std::make_unique<asio::steady_timer>(descriptor_.get_executor(), time);
         timer_->async_wait(hint(std::move(observer)));
     }
 
     asio::posix::stream_descriptor descriptor_; // closing it also takes it out of the reactor
 
 private:
-    std::optional<asio::steady_timer> timer_; // few need one
+    std::unique_ptr<asio::steady_timer> timer_; // few need one
 };
 
 class child_watch final : public pidfd_watch {
