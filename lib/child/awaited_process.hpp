@@ -55,7 +55,7 @@ protected:
     std::unique_ptr<reap::exit_watch> watch_;
     bool ended_ = false;
     bool seen_running_ = false; // a moment ago, so that the first wait need not look
-    error_code error_; // of the end, once it has come
+    error_code error_;          // of the end, once it has come
     exit_status status_;
 
 private:

@@ -72,6 +72,7 @@ private:
 
     void run()
     {
+        os::block_application_signals();
         std::unique_lock lock(mutex_);
         while (orphans_ > 0) {
             lock.unlock();

@@ -74,7 +74,10 @@ bool must_outlive_its_thread(plan const& p) noexcept
 bool run_aside(std::shared_ptr<thread_launch> const& what)
 {
     try {
-        std::thread([what] { what->run(); }).detach();
+        std::thread([what] {
+            os::block_application_signals();
+            what->run();
+        }).detach();
         return true;
     } catch (std::system_error const&) {
         return false;

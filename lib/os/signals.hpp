@@ -21,6 +21,10 @@ private:
     raw::signal_bits previous_ = 0;
 };
 
+/// Blocks every signal of the application's, for a thread of the library's own. Those that libc keeps for itself stay
+/// open: a change of credentials on another thread waits for this one to answer.
+void block_application_signals() noexcept;
+
 /// What the calling thread blocks.
 raw::signal_bits blocked_signals() noexcept;
 

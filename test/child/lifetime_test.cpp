@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "child/orphans.hpp"
 #include "support/support.hpp"
 
 #include <boost/asio/thread_pool.hpp>
@@ -7,6 +8,7 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 using namespace brood;
 using namespace test;
@@ -57,6 +59,22 @@ TEST_CASE("a detached child runs on, keeps no loop at work, and is reaped at its
         REQUIRE(::kill(pid, SIGKILL) == 0);
         CHECK(eventually([&] { return !exists(pid); }));
     }
+}
+
+TEST_CASE("a change of credentials does not wait for the library's threads" * needs_threads())
+{
+    asio::io_context context;
+    auto cmd = probe(all_ways().front(), "pause");
+    child kept = spawn(context, cmd.out(stdio::null())).value();
+    pid_t const pid = kept.id();
+    kept.detach();
+    {
+        auto const dropped = std::move(kept);
+    }
+    REQUIRE(brood::detail::has_orphans());
+    CHECK(::setresuid(uid_t(-1), uid_t(-1), uid_t(-1)) == 0); // which asks every thread
+    REQUIRE(::kill(pid, SIGKILL) == 0);
+    CHECK(eventually([&] { return !exists(pid); }));
 }
 
 TEST_CASE("a pending wait completes though the child was dropped")
