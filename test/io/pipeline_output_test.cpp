@@ -1,5 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "support/support.hpp"
+#include "support/running_output.hpp"
 
 #include <signal.h>
 
@@ -15,16 +15,9 @@ struct finished_line {
 
 finished_line output_now(pipeline const& line, output_options const& options = {})
 {
-    asio::io_context context;
-    std::optional<finished_line> end;
-    async_output(context, line, options, [&](error_code ec, pipeline_output all) {
-        CHECK_FALSE(has_children());
-        end = finished_line{ec, std::move(all)};
-    });
-    CHECK_FALSE(end);
-    context.run_for(60s);
-    REQUIRE(end);
-    return *end;
+    running_pipeline_output op(line, options);
+    op.finish();
+    return {op.error, std::move(op.told)};
 }
 
 output_options fed(std::string const& text)

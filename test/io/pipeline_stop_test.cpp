@@ -14,7 +14,7 @@ namespace {
 std::string const term = std::to_string(SIGTERM);
 
 /// A pipeline of three probes that tell of themselves beside their output, run to its end.
-class running_line {
+class running_line : public running<std::vector<exit_status>> {
 public:
     template <class... Args>
     running_line(way const& w, Args const&... args)
@@ -27,42 +27,19 @@ public:
 
     void start()
     {
-        async_run(
-            context, pipeline(stages),
-            asio::bind_cancellation_slot(cancel_.slot(), [this](error_code ec, std::vector<exit_status> all) {
-                done = true;
-                error = ec;
-                statuses = std::move(all);
-                CHECK_FALSE(has_children());
-            }));
+        async_run(context, pipeline(stages), handler());
         CHECK_FALSE(done);
-    }
-
-    void cancel(asio::cancellation_type type = asio::cancellation_type::terminal)
-    {
-        cancel_.emit(type);
-        CHECK_FALSE(done);
-        context.poll();
     }
 
     void finish()
     {
-        context.restart();
-        context.run_for(60s);
-        REQUIRE(done);
-        REQUIRE(statuses.size() == stages.size());
+        running::finish();
+        REQUIRE(told.size() == stages.size());
     }
 
     os::fd_pair input = os::make_pipe().value();
     std::array<side_channel, 3> sides;
     std::vector<command> stages;
-    asio::io_context context;
-    bool done = false;
-    error_code error;
-    std::vector<exit_status> statuses;
-
-private:
-    asio::cancellation_signal cancel_;
 };
 
 } // namespace
@@ -83,7 +60,7 @@ TEST_CASE("a cancelled pipeline stops all its stages, and completes after their 
             line.cancel(type);
             line.finish();
             CHECK(line.error == asio::error::operation_aborted);
-            for (auto const& status : line.statuses)
+            for (auto const& status : line.told)
                 CHECK(status.signal() == SIGTERM);
         }
 }
@@ -104,7 +81,7 @@ TEST_CASE("each stage gets a signal once, and a second cancellation kills all at
         line.cancel();
         line.finish();
         CHECK(line.error == asio::error::operation_aborted);
-        for (auto const& status : line.statuses)
+        for (auto const& status : line.told)
             CHECK(status.signal() == SIGKILL);
         for (auto& side : line.sides)
             CHECK(side.line() == "");
@@ -125,9 +102,9 @@ TEST_CASE("stages whose group's leader has ended are stopped too, and so are tho
         CHECK(line.sides[2].line() == "ready");
         line.cancel();
         line.finish();
-        CHECK(line.statuses[0].code() == 6);
-        CHECK(line.statuses[1].signal() == SIGTERM);
-        CHECK(line.statuses[2].signal() == SIGTERM);
+        CHECK(line.told[0].code() == 6);
+        CHECK(line.told[1].signal() == SIGTERM);
+        CHECK(line.told[2].signal() == SIGTERM);
     }
 }
 

@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/beside_other_spawns.hpp"
 #include "support/standard_streams.hpp"
 #include "support/support.hpp"
 
@@ -6,8 +7,6 @@
 #include <boost/asio/write.hpp>
 
 #include <array>
-#include <atomic>
-#include <thread>
 
 #include <fcntl.h>
 
@@ -196,26 +195,14 @@ TEST_CASE("two threads that spawn at once never hold each other's channels open"
 {
     for (auto const& w : all_ways()) {
         CAPTURE(w);
-        std::atomic<bool> done = false;
-        std::thread other([&] {
-            asio::io_context context;
-            while (!done) {
-                auto cmd = probe(w, "pause");
-                (void)brood::spawn(context, cmd.fd(5, stdio::piped()).out(stdio::null()).err(stdio::null()));
-            }
-        });
-        int ended = 0;
-        run([](way by, int& count) -> asio::awaitable<void> {
-            auto const ex = co_await asio::this_coro::executor;
-            for (int i = 0; i < 50; ++i) {
-                auto child = brood::spawn(ex, mirror(by, 5)).value();
-                count += co_await mirrored(child.channel(5), "mine") == "mine";
+        auto other = probe(w, "pause");
+        beside_other_spawns(
+            other.fd(5, stdio::piped()).out(stdio::null()).err(stdio::null()),
+            [&](asio::any_io_executor ex) -> asio::awaitable<void> {
+                auto child = brood::spawn(ex, mirror(w, 5)).value();
+                CHECK(co_await mirrored(child.channel(5), "mine") == "mine");
                 co_await child.async_wait();
-            }
-        }(w, ended));
-        done = true;
-        other.join();
-        CHECK(ended == 50);
+            });
     }
 }
 

@@ -1,11 +1,11 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/beside_other_spawns.hpp"
 #include "support/standard_streams.hpp"
 #include "support/support.hpp"
 
 #include <boost/asio/write.hpp>
 
 #include <array>
-#include <thread>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -409,33 +409,16 @@ TEST_CASE("two threads that spawn at once never hold each other's pipes open" * 
 {
     for (auto const& w : all_ways()) {
         CAPTURE(w);
-        // Children that live on, started as fast as possible while others wait for the end of their input.
-        std::atomic<bool> done = false;
-        std::thread other([&] {
-            asio::io_context context;
-            while (!done) {
-                auto cmd = probe(w, "pause");
-                (void)spawn(context, cmd.in(stdio::piped()).out(stdio::piped()).err(stdio::null()));
-            }
-        });
-        int ended = 0;
-        run([](way by, int& count) -> asio::awaitable<void> {
-            auto const ex = co_await asio::this_coro::executor;
-            for (int i = 0; i < 50; ++i) {
-                auto cmd = probe(by, "copy");
+        auto other = probe(w, "pause");
+        beside_other_spawns(
+            other.in(stdio::piped()).out(stdio::piped()).err(stdio::null()),
+            [&](asio::any_io_executor ex) -> asio::awaitable<void> {
+                auto cmd = probe(w, "copy");
                 auto child = spawn(ex, cmd.in(stdio::piped()).out(stdio::piped())).value();
                 child.in().close();
-                std::string nothing;
-                error_code end;
-                co_await asio::async_read(
-                    child.out(), asio::dynamic_buffer(nothing), asio::redirect_error(asio::use_awaitable, end));
+                CHECK(co_await read_all(child.out()) == "");
                 co_await child.async_wait();
-                ++count;
-            }
-        }(w, ended));
-        done = true;
-        other.join();
-        CHECK(ended == 50);
+            });
     }
 }
 

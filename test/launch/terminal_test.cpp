@@ -1,11 +1,10 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/beside_other_spawns.hpp"
 #include "support/on_terminal.hpp"
 #include "support/standard_streams.hpp"
 #include "support/support.hpp"
 
 #include <array>
-#include <atomic>
-#include <thread>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -210,24 +209,11 @@ TEST_CASE("two threads that spawn at once never hold each other's terminals open
 {
     for (auto const& w : terminal_ways()) {
         CAPTURE(w);
-        std::atomic<bool> done = false;
-        std::thread other([&] {
-            asio::io_context context;
-            while (!done)
-                (void)brood::spawn(context, on_terminal(w, "pause"));
+        beside_other_spawns(on_terminal(w, "pause"), [&](asio::any_io_executor ex) -> asio::awaitable<void> {
+            auto child = brood::spawn(ex, on_terminal(w, "write", "1", "mine")).value();
+            CHECK(co_await read_all(child.terminal()) == "mine");
+            co_await child.async_wait();
         });
-        int ended = 0;
-        run([](way by, int& count) -> asio::awaitable<void> {
-            auto const ex = co_await asio::this_coro::executor;
-            for (int i = 0; i < 50; ++i) {
-                auto child = brood::spawn(ex, on_terminal(by, "write", "1", "mine")).value();
-                count += co_await read_all(child.terminal()) == "mine";
-                co_await child.async_wait();
-            }
-        }(w, ended));
-        done = true;
-        other.join();
-        CHECK(ended == 50);
     }
 }
 

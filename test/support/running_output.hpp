@@ -14,20 +14,19 @@
 
 namespace test {
 
-/// One `async_output` on a context of its own.
-class running_output {
+/// One operation on a context of its own, which leaves no child.
+template <class Value>
+class running {
 public:
-    running_output(brood::command cmd, brood::output_options options = {})
+    /// What the operation completes with.
+    auto handler()
     {
-        brood::async_output(
-            context, std::move(cmd), std::move(options),
-            asio::bind_cancellation_slot(cancel_.slot(), [this](brood::error_code ec, brood::output all) {
-                done = true;
-                error = ec;
-                told = std::move(all);
-                CHECK_FALSE(has_children());
-            }));
-        CHECK_FALSE(done);
+        return asio::bind_cancellation_slot(cancel_.slot(), [this](brood::error_code ec, Value value) {
+            done = true;
+            error = ec;
+            told = std::move(value);
+            CHECK_FALSE(has_children());
+        });
     }
 
     /// Cancels, and lets the operation do at once what it can.
@@ -38,22 +37,42 @@ public:
         context.poll();
     }
 
-    running_output& finish()
+    void finish()
     {
         context.restart();
         context.run_for(60s);
         REQUIRE(done);
-        return *this;
     }
 
     asio::io_context context;
     bool done = false;
     brood::error_code error;
-    brood::output told;
+    Value told;
 
 private:
     asio::cancellation_signal cancel_;
 };
+
+/// One `async_output` of a command, or of a pipeline.
+template <class Value>
+class running_output_of : public running<Value> {
+public:
+    template <class What>
+    explicit running_output_of(What what, brood::output_options options = {})
+    {
+        brood::async_output(this->context, std::move(what), std::move(options), this->handler());
+        CHECK_FALSE(this->done);
+    }
+
+    running_output_of& finish()
+    {
+        running<Value>::finish();
+        return *this;
+    }
+};
+
+using running_output = running_output_of<brood::output>;
+using running_pipeline_output = running_output_of<brood::pipeline_output>;
 
 /// Where a child tells of itself beside its output, on its descriptor 3: `probe(w, "--to=3", ...)`.
 class side_channel {

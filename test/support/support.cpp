@@ -244,7 +244,7 @@ bool exists(pid_t pid) { return state_of(pid) != '\0'; }
 void open_what_stays()
 {
     std::vector<brood::os::child_signal_pipe_ptr> pipes;
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < 8; ++i)
         pipes.push_back(brood::os::borrow_child_signal_pipe().value());
     pipes.clear();
     if (!libc_clones())
