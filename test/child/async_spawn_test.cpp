@@ -57,7 +57,7 @@ TEST_CASE("the event loop goes on while a child sets itself up" * needs_threads(
     REQUIRE(::pipe2(gate, O_CLOEXEC) == 0);
     asio::io_context context;
     auto cmd = probe({spawn_backend::fork, exit_reaper::automatic}, "exit", "0");
-    cmd.pre_exec([end = gate[0]] {
+    cmd.fd(gate[0], stdio::fd(gate[0])).pre_exec([end = gate[0]] {
         char opened;
         return ::read(end, &opened, 1) == 1 ? error_code() : error_code(EPIPE, boost::system::system_category());
     });
