@@ -128,20 +128,29 @@ private:
         reader_->async_wait(asio::posix::descriptor_base::wait_read, [this](error_code ec) { on_signal(ec); });
     }
 
-    // Listens again before it tells: a handler that runs in there may throw.
+    void listen_again()
+    {
+        std::lock_guard lock(the_registry().mutex);
+        listening_ = false;
+        if (watched_ > 0)
+            listen();
+    }
+
+    // Listens again after it has told: then a handler that starts the next child finds nothing to cancel and make
+    // anew. One that throws must not leave the others unheard.
     void on_signal(error_code ec)
     {
+        if (ec.failed())
+            return listen_again();
         std::array<pid_t, 64> room;
-        std::span<pid_t const> hints;
-        if (!ec.failed())
-            hints = pipe_->take_hints(room);
-        {
-            std::lock_guard lock(the_registry().mutex);
-            listening_ = false;
-            if (watched_ > 0)
-                listen();
+        auto const hints = pipe_->take_hints(room);
+        try {
+            tell(hints);
+        } catch (...) {
+            listen_again();
+            throw;
         }
-        tell(hints);
+        listen_again();
         // Handlers may start more children: after a while the loop's other work has its turn.
         if (hints.size() == room.size())
             hint(0);
@@ -191,7 +200,7 @@ private:
     std::optional<asio::steady_timer> pause_;
     clock::time_point rested_at_; // when the next sweep may be
     std::size_t watched_ = 0;
-    bool listening_ = false; // the reader waits
+    bool listening_ = false; // the reader waits, or its handler runs
     bool pausing_ = false;   // a sweep waits for its time
 };
 
