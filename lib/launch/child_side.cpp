@@ -83,6 +83,15 @@ int take(step const& s, child_args const& args) noexcept
     return -EINVAL;
 }
 
+// Where a filter refuses to copy only some, all are copied, and the steps close the rest.
+int own_descriptors(child_args& args) noexcept
+{
+    if (args.kept_below < 0 || raw::unshare_descriptors(args.kept_below) == 0)
+        return 0;
+    args.kept_below = -1;
+    return raw::unshare_all_descriptors();
+}
+
 constexpr int failed_child = 127; // as a shell says it; nobody should see it
 
 } // namespace
@@ -100,9 +109,8 @@ void shared_child_main(void* argument) noexcept
     auto& child = *static_cast<shared_child*>(argument);
     if (*child.handlers_kept)
         raw::default_handlers();
-    auto const& args = child.args;
-    int const unshared = args.kept_below >= 0 ? raw::unshare_descriptors(args.kept_below) : 0;
-    child.report = unshared < 0 ? failure{-unshared, spawn_stage::stdio} : run_steps(args);
+    int const owned = own_descriptors(child.args);
+    child.report = owned < 0 ? failure{-owned, spawn_stage::clone} : run_steps(child.args);
     raw::exit_now(failed_child);
 }
 

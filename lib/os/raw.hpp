@@ -32,6 +32,7 @@ int dispose_range(int first, int last, disposal how) noexcept;
 /// Ends the sharing of descriptors with another process: this one has copies from here on, and only of those below
 /// `first`. The others are never copied, so their number does not matter.
 int unshare_descriptors(int first) noexcept;
+int unshare_all_descriptors() noexcept; ///< The same with copies of all.
 long write(int fd, void const* data, std::size_t size) noexcept;
 
 int enter_cgroup(int folder) noexcept;

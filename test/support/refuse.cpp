@@ -34,6 +34,17 @@ std::map<std::string, unsigned, std::less<>> const numbers{
     {"socketpair", SYS_socketpair},
     {"waitid-pidfd", SYS_waitid},
     {"epoll_ctl", SYS_epoll_ctl},
+    {"close_range-unshare", SYS_close_range},
+};
+
+// Those that are refused only with one value of one argument.
+struct use_of_call {
+    unsigned argument, value;
+};
+
+std::map<std::string, use_of_call, std::less<>> const uses{
+    {"waitid-pidfd", {0, 3 /* P_PIDFD */}},
+    {"close_range-unshare", {2, 2 /* CLOSE_RANGE_UNSHARE */}},
 };
 
 constexpr unsigned offset_of_argument = offsetof(seccomp_data, args);
@@ -57,10 +68,11 @@ void add_refusal(std::vector<sock_filter>& program, std::string_view call, int e
         std::fprintf(stderr, "unknown call in BROOD_REFUSE: %.*s\n", static_cast<int>(call.size()), call.data());
         std::exit(1);
     }
-    if (call == "waitid-pidfd") {
+    if (auto const use = uses.find(call); use != uses.end()) {
+        auto const [argument, value] = use->second;
         program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number->second, 0, 4));
-        program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset_of_argument));
-        program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 3 /* P_PIDFD */, 0, 1));
+        program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset_of_argument + 8 * argument));
+        program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1));
         program.push_back(refusal);
         program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
         return;

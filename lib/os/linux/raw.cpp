@@ -141,6 +141,8 @@ int unshare_descriptors(int first) noexcept
     return call(abi::sys_close_range, first, INT_MAX, close_range_unshare);
 }
 
+int unshare_all_descriptors() noexcept { return call(SYS_unshare, static_cast<long>(abi::clone_files)); }
+
 long write(int fd, void const* data, std::size_t size) noexcept
 {
     long result;

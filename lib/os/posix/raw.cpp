@@ -61,6 +61,7 @@ int dispose_range(int first, int last, disposal how) noexcept
 }
 
 int unshare_descriptors(int) noexcept { return -ENOSYS; }
+int unshare_all_descriptors() noexcept { return -ENOSYS; }
 
 long write(int fd, void const* data, std::size_t size) noexcept
 {
