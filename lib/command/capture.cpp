@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <cstring>
 
 namespace brood {
 namespace {
@@ -61,32 +62,30 @@ error_code check(detail::command_data const& cmd)
 
 string_block capture_environment(environment const& env)
 {
-    std::vector<std::string_view> inherited;
+    std::size_t strings = 0;
     std::size_t characters = 0;
+    for (auto const& [key, value] : env.changes()) {
+        ++strings;
+        characters += key.size() + 1 + (value ? value->size() : 0);
+    }
     std::unique_lock lock(environment_mutex(), std::defer_lock);
+    char const* const* inherited = nullptr;
     if (!env.cleared()) {
         lock.lock();
-        auto const first = os::environment_block();
-        auto end = first;
-        while (end && *end)
-            ++end;
-        inherited.reserve(static_cast<std::size_t>(end - first));
-        for (auto entry = first; entry != end; ++entry) {
-            std::string_view const text = *entry;
-            // An entry without '=' is nobody's variable: it is handed on as it is.
-            if (env.unchanged() || !env.changes().contains(text.substr(0, text.find('=')))) {
-                inherited.push_back(text);
-                characters += text.size();
-            }
-        }
+        inherited = os::environment_block();
     }
-    for (auto const& [key, value] : env.changes())
-        characters += key.size() + 1 + (value ? value->size() : 0);
+    for (auto entry = inherited; entry && *entry; ++entry) {
+        ++strings;
+        characters += std::strlen(*entry);
+    }
 
-    string_block block;
-    block.reserve(inherited.size() + env.changes().size(), characters);
-    for (auto text : inherited)
-        block.add(text);
+    string_block block(strings, characters);
+    for (auto entry = inherited; entry && *entry; ++entry) {
+        std::string_view const text = *entry;
+        // An entry without '=' is nobody's variable: it is handed on as it is.
+        if (env.unchanged() || !env.changes().contains(text.substr(0, text.find('='))))
+            block.add(text);
+    }
     for (auto const& [key, value] : env.changes())
         if (value)
             block.add(key, "=", *value);
@@ -103,15 +102,17 @@ std::optional<std::string_view> find_variable(string_block const& block, std::st
     return std::nullopt;
 }
 
-string_block program_candidates(std::string const& program, std::optional<std::string_view> path)
+string_block program_candidates(std::string const& program, string_block const& environment)
 {
-    string_block candidates;
     if (program.find('/') != program.npos) {
-        candidates.add(program);
-        return candidates;
+        string_block only(1, program.size());
+        only.add(program);
+        return only;
     }
+    auto const path = find_variable(environment, "PATH");
     std::string const fallback = path ? std::string() : os::default_path();
     std::string_view const whole = path ? *path : std::string_view(fallback);
+    string_block candidates;
     for (auto rest = whole;;) {
         auto const colon = rest.find(':');
         auto const entry = rest.substr(0, colon);
@@ -129,8 +130,12 @@ string_block program_candidates(std::string const& program, std::optional<std::s
 
 string_block argument_block(detail::command_data const& cmd)
 {
-    string_block block;
-    block.add(cmd.arg0 ? *cmd.arg0 : cmd.program);
+    auto const& name = cmd.arg0 ? *cmd.arg0 : cmd.program;
+    auto characters = name.size();
+    for (auto const& argument : cmd.arguments)
+        characters += argument.size();
+    string_block block(1 + cmd.arguments.size(), characters);
+    block.add(name);
     for (auto const& argument : cmd.arguments)
         block.add(argument);
     return block;

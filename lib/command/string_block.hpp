@@ -2,57 +2,68 @@
 #ifndef BROOD_LIB_COMMAND_STRING_BLOCK_HPP
 #define BROOD_LIB_COMMAND_STRING_BLOCK_HPP
 
+#include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 namespace brood {
 
-/// Strings in one piece of memory, with the null-terminated array of pointers that execve(2) takes.
+/// Strings in one piece of memory, behind the null-terminated array of pointers to them that execve(2) takes.
 class string_block {
 public:
-    /// Room for so many strings, with so many characters in all.
-    void reserve(std::size_t strings, std::size_t characters)
+    string_block() = default;
+
+    /// With room for so many strings, of so many characters in all. More of them make it move.
+    string_block(std::size_t strings, std::size_t characters)
+        : memory_(std::make_unique_for_overwrite<char*[]>(strings + 1 + (characters + strings) / sizeof(char*) + 1)),
+          most_(strings),
+          text_(reinterpret_cast<char*>(memory_.get() + strings + 1)),
+          end_(text_),
+          room_(characters + strings)
     {
-        starts_.reserve(strings);
-        pointers_.reserve(strings + 1);
-        text_.reserve(characters + strings);
+        memory_[0] = nullptr;
     }
 
-    void add(std::string_view text)
-    {
-        starts_.push_back(text_.size());
-        text_.insert(text_.end(), text.begin(), text.end());
-        text_.push_back('\0');
-    }
+    void add(std::string_view text) { add(text, {}, {}); }
 
     /// Adds three pieces as one string.
     void add(std::string_view a, std::string_view b, std::string_view c)
     {
-        starts_.push_back(text_.size());
+        auto const length = a.size() + b.size() + c.size() + 1;
+        if (size_ == most_ || length > room_)
+            grow(length);
+        memory_[size_] = end_;
+        memory_[++size_] = nullptr;
         for (auto piece : {a, b, c})
-            text_.insert(text_.end(), piece.begin(), piece.end());
-        text_.push_back('\0');
+            end_ = std::copy(piece.begin(), piece.end(), end_);
+        *end_++ = '\0';
+        room_ -= length;
     }
 
-    std::size_t size() const noexcept { return starts_.size(); }
-    std::string_view operator[](std::size_t i) const noexcept { return &text_[starts_[i]]; }
+    std::size_t size() const noexcept { return size_; }
+    std::string_view operator[](std::size_t i) const noexcept { return memory_[i]; }
 
-    /// Makes the array; the block must not be added to any more.
-    char* const* seal()
-    {
-        pointers_.clear();
-        pointers_.reserve(starts_.size() + 1);
-        for (auto start : starts_)
-            pointers_.push_back(&text_[start]);
-        pointers_.push_back(nullptr);
-        return pointers_.data();
-    }
+    /// The array. It stays where it is when the block is moved, but not when a string is added.
+    char* const* pointers() const noexcept { return memory_ ? memory_.get() : &no_strings; }
 
 private:
-    std::vector<char> text_; // not a string: its characters stay where they are when the block moves
-    std::vector<std::size_t> starts_;
-    std::vector<char*> pointers_;
+    void grow(std::size_t more)
+    {
+        string_block bigger(2 * size_ + 4, 2 * (static_cast<std::size_t>(end_ - text_) + more));
+        for (std::size_t i = 0; i < size_; ++i)
+            bigger.add((*this)[i]);
+        *this = std::move(bigger);
+    }
+
+    static constexpr char* no_strings = nullptr;
+
+    std::unique_ptr<char*[]> memory_; // the pointers, then the text
+    std::size_t size_ = 0, most_ = 0;
+    char* text_ = nullptr;
+    char* end_ = nullptr;
+    std::size_t room_ = 0; // behind the text
 };
 
 } // namespace brood

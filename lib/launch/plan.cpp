@@ -148,9 +148,9 @@ void add_program(plan& p, command_data const& cmd)
         p.steps.push_back({action::call_hook, spawn_stage::hook, 0, 0, &p.hook_target});
     }
     p.envp = capture_environment(cmd.env);
-    p.candidates = program_candidates(cmd.program, find_variable(p.envp, "PATH"));
+    p.candidates = program_candidates(cmd.program, p.envp);
     p.argv = argument_block(cmd);
-    p.target = {p.candidates.seal(), p.argv.seal(), p.envp.seal()};
+    p.target = {p.candidates.pointers(), p.argv.pointers(), p.envp.pointers()};
     p.steps.push_back({action::execute, spawn_stage::exec, 0, 0, &p.target});
 }
 

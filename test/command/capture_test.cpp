@@ -66,7 +66,10 @@ strings captured(environment const& changes) { return list(capture_environment(c
 
 strings candidates(std::string const& program, std::optional<std::string_view> path)
 {
-    return list(program_candidates(program, path));
+    string_block variables;
+    if (path)
+        variables.add("PATH=", *path, "");
+    return list(program_candidates(program, variables));
 }
 
 error_code checked(command const& cmd) { return check(cmd.data()); }
@@ -75,17 +78,34 @@ error_code checked(command const& cmd) { return check(cmd.data()); }
 
 TEST_SUITE_BEGIN("capture");
 
-TEST_CASE("a block keeps its strings, and seals them with a null pointer")
+TEST_CASE("a block keeps its strings behind an array that ends with a null pointer")
 {
     for (strings const& all : {strings{}, strings{""}, strings{"a"}, strings{"", "one", "", "two", ""}}) {
         CAPTURE(all.size());
         auto block = block_of(all);
         CHECK(block.size() == all.size());
         CHECK(list(block) == all);
-        auto const* array = block.seal();
+        auto const* array = block.pointers();
         CHECK(array[all.size()] == nullptr);
         CHECK(list(array) == all);
     }
+}
+
+TEST_CASE("a block that was made too small grows")
+{
+    strings all;
+    for (std::size_t i = 0; i < 100; ++i)
+        all.emplace_back(i, static_cast<char>('a' + i % 26));
+    for (std::size_t const strings : {0, 1, 100})
+        for (std::size_t const characters : {0, 5, 10000}) {
+            CAPTURE(strings);
+            CAPTURE(characters);
+            string_block block(strings, characters);
+            for (auto const& one : all)
+                block.add(one);
+            CHECK(list(block) == all);
+            CHECK(list(block.pointers()) == all);
+        }
 }
 
 TEST_CASE("three pieces make one string")
@@ -97,12 +117,12 @@ TEST_CASE("three pieces make one string")
     CHECK(list(block) == strings{"KEY=value", "", "ab"});
 }
 
-TEST_CASE("a sealed block can be moved: its pointers stay good")
+TEST_CASE("a block can be moved: its pointers stay good")
 {
     for (strings const& all : {strings{"a"}, strings{"", "short", std::string(5000, 'x')}}) {
         CAPTURE(all.size());
         auto block = block_of(all);
-        auto const* array = block.seal();
+        auto const* array = block.pointers();
         string_block moved(std::move(block));
         CHECK(list(array) == all);
         CHECK(list(moved) == all);
