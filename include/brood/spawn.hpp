@@ -40,8 +40,7 @@ public:
     result<child_handle> start(std::unique_ptr<streams_base> streams);
 
     /// The same without waiting for its program. Only once.
-    void
-    async_start(asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams, spawn_handler handler);
+    void async_start(std::unique_ptr<streams_base> streams, spawn_handler handler);
 
 private:
     explicit prepared_spawn(std::unique_ptr<launch_ticket>) noexcept;
@@ -173,7 +172,7 @@ struct initiate_spawn {
         auto parts = prepare(executor, cmd);
         if (!parts)
             return fail_spawn(executor, parts.error(), std::move(then));
-        parts.value().prepared.async_start(executor, std::move(parts.value().ends), std::move(then));
+        parts.value().prepared.async_start(std::move(parts.value().ends), std::move(then));
     }
 };
 

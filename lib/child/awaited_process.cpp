@@ -68,16 +68,16 @@ void awaited_process::finish(std::unique_lock<std::mutex> lock)
 
 error_code awaited_process::arm()
 {
-    if (!watch_) {
-        auto made = make_watch();
-        if (!made)
-            return made.error();
-        watch_ = std::move(made).value();
-    }
-    return watch_->arm(shared_from_this());
+    if (watch_)
+        return watch_->arm(shared_from_this());
+    auto made = make_watch(shared_from_this());
+    if (!made)
+        return made.error();
+    watch_ = std::move(made).value();
+    return {};
 }
 
-void awaited_process::exit_hinted()
+void awaited_process::hinted(reap::calling where)
 {
     std::unique_lock lock(mutex_);
     if (!poll_end()) {
@@ -87,7 +87,7 @@ void awaited_process::exit_hinted()
     }
     // One handler may run here and now, where that is allowed at all; of several, one that throws would take the
     // others with it.
-    if (waiters_.size() != 1)
+    if (waiters_.size() != 1 || where == reap::calling::later)
         return finish(std::move(lock));
     auto done = take_ending();
     lock.unlock();

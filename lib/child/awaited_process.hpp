@@ -4,7 +4,7 @@
 
 #include "child/completion.hpp"
 #include "os/process.hpp"
-#include "reap/exit_watch.hpp"
+#include "reap/watch.hpp"
 
 #include <brood/child.hpp>
 
@@ -18,7 +18,7 @@ namespace brood::detail {
 class child_registry;
 
 /// A process whose end any number of handlers wait for. How its end is learnt, its kinds know.
-class awaited_process : public reap::exit_observer, public std::enable_shared_from_this<awaited_process> {
+class awaited_process : public reap::observer, public std::enable_shared_from_this<awaited_process> {
 public:
     explicit awaited_process(asio::any_io_executor executor);
     virtual ~awaited_process();
@@ -39,7 +39,7 @@ public:
 protected:
     /// Finds out, with the lock, whether the process has ended; then it has set the members that tell so.
     virtual bool poll_end() = 0;
-    virtual reap::watch_result make_watch() = 0; // with the lock
+    virtual reap::watch_result make_watch(reap::observer_ptr told) = 0; // with the lock
 
     void take(pid_t pid, os::unique_fd pidfd) noexcept;
     void leave_context() noexcept;
@@ -52,7 +52,7 @@ protected:
     asio::any_io_executor executor_;
     os::child_id id_{0, -1};
     os::unique_fd pidfd_; // until there is a watch, which then owns it
-    std::unique_ptr<reap::exit_watch> watch_;
+    std::unique_ptr<reap::watch> watch_;
     bool ended_ = false;
     bool seen_running_ = false; // a moment ago, so that the first wait need not look
     error_code error_;          // of the end, once it has come
@@ -67,10 +67,10 @@ private:
     // What is left to do without the lock once the process has ended.
     struct ending {
         std::vector<waiter> waiters;
-        std::unique_ptr<reap::exit_watch> watch;
+        std::unique_ptr<reap::watch> watch;
     };
 
-    void exit_hinted() override;
+    void hinted(reap::calling where) override;
     ending take_ending(); // with the lock
     error_code arm();     // with the lock
     void cancel_wait(std::uint64_t id);

@@ -73,7 +73,9 @@ result<exit_status> child_state::wait()
     std::unique_lock lock(mutex_);
     while (!poll_end()) {
         if (blocking_wait_) {
-            blocking_wait_over_.wait(lock);
+            lock.unlock();
+            blocking_wait_.wait(true);
+            lock.lock();
             continue;
         }
         blocking_wait_ = true;
@@ -81,7 +83,7 @@ result<exit_status> child_state::wait()
         auto const waited = os::wait_for_end(id_.pid);
         lock.lock();
         blocking_wait_ = false;
-        blocking_wait_over_.notify_all();
+        blocking_wait_.notify_all();
         if (!poll_end() && !waited)
             return waited.error();
     }

@@ -5,7 +5,6 @@
 #include "child/awaited_process.hpp"
 
 #include <atomic>
-#include <condition_variable>
 
 namespace brood::detail {
 
@@ -54,14 +53,16 @@ public:
 
 private:
     bool poll_end() override;
-    reap::watch_result make_watch() override { return reap::watch(executor_, id_.pid, pidfd_); }
+    reap::watch_result make_watch(reap::observer_ptr told) override
+    {
+        return reap::watch_child(executor_, id_.pid, pidfd_, std::move(told));
+    }
     result<void> send(int number, bool to_group);
     result<void> kill_unreaped();
 
     child_place place_;
     std::shared_ptr<void> lent_;
-    bool blocking_wait_ = false; // one thread is in waitid, so nobody reaps: its pid must stay the child's
-    std::condition_variable blocking_wait_over_;
+    std::atomic<bool> blocking_wait_ = false; // one thread is in waitid, so nobody reaps: its pid must stay the child's
     bool detached_ = false;
     std::atomic<bool> killed_ = false;
     std::optional<resource_usage> usage_;

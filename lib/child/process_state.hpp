@@ -29,7 +29,10 @@ private:
     static constexpr std::chrono::milliseconds grace{250};
 
     bool poll_end() override;
-    reap::watch_result make_watch() override { return reap::watch_foreign(executor_, pidfd_, grace); }
+    reap::watch_result make_watch(reap::observer_ptr told) override
+    {
+        return reap::watch_foreign(executor_, pidfd_, grace, std::move(told));
+    }
     bool may_be_reaped_yet();
 
     std::optional<std::chrono::steady_clock::time_point> exit_seen_;

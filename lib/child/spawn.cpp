@@ -1,7 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "child/launch_ticket.hpp"
 #include "child/spawn_op.hpp"
-#include "reap/exit_watch.hpp"
+#include "reap/watch.hpp"
 
 #include <brood/spawn.hpp>
 
@@ -62,16 +62,9 @@ result<child_handle> prepared_spawn::start(std::unique_ptr<streams_base> streams
     return child_handle(std::move(ticket_->state));
 }
 
-void prepared_spawn::async_start(
-    asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams, spawn_handler handler)
+void prepared_spawn::async_start(std::unique_ptr<streams_base> streams, spawn_handler handler)
 {
-    std::shared_ptr<spawn_op> op;
-    try {
-        op = std::make_shared<spawn_op>(std::move(*ticket_), executor, std::move(streams));
-    } catch (boost::system::system_error const& failed) { // the context's reactor, made on first use
-        return fail_spawn(executor, make_error_code(spawn_stage::pipe, failed.code().value()), std::move(handler));
-    }
-    op->start(std::move(handler));
+    std::make_shared<spawn_op>(std::move(*ticket_), std::move(streams))->start(std::move(handler));
 }
 
 void fail_spawn(asio::any_io_executor const& executor, error_code why, spawn_handler handler)

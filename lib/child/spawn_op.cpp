@@ -3,19 +3,17 @@
 
 #include "os/descriptors.hpp"
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 
 #include <utility>
 
 namespace brood::detail {
 
-spawn_op::spawn_op(launch_ticket ticket, asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams)
+spawn_op::spawn_op(launch_ticket ticket, std::unique_ptr<streams_base> streams)
     : plan_(std::move(ticket.plan)),
       backend_(ticket.backend),
       wish_(ticket.wish),
       streams_(std::move(streams)),
-      settling_(executor),
       state_(std::move(ticket.state))
 {}
 
@@ -31,14 +29,14 @@ spawn_op::~spawn_op()
 
 void spawn_op::start(spawn_handler handler)
 {
-    completion_.emplace(std::move(handler), settling_.get_executor());
+    completion_.emplace(std::move(handler), state_->executor());
     if (auto slot = completion_->cancellation_slot(); slot.is_connected())
         slot.assign([weak = weak_from_this()](asio::cancellation_type type) {
             if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
                 self->cancel();
         });
     if (auto ec = launch_by(launch::start_launch); ec.failed())
-        completion_->post(ec, child_handle());
+        complete(ec, child_handle(), reap::calling::later);
 }
 
 // The pipe is registered before there is a child: nothing that can fail comes after.
@@ -47,23 +45,18 @@ error_code spawn_op::launch_by(starter how)
     auto pipe = os::make_pipe();
     if (!pipe)
         return make_error_code(spawn_stage::pipe, pipe.error().value());
-    auto& [reading, writing] = pipe.value();
-    error_code ec;
-    settling_.assign(reading.get(), ec);
-    if (ec.failed())
-        return make_error_code(spawn_stage::pipe, ec.value());
-    (void)reading.release();
-    auto started = how(plan_, backend_, wish_, std::move(writing));
+    std::lock_guard lock(mutex_);
+    auto watch = reap::watch_pipe(state_->executor(), std::move(pipe.value().first), shared_from_this());
+    if (!watch)
+        return make_error_code(spawn_stage::pipe, watch.error().value());
+    auto started = how(plan_, backend_, wish_, std::move(pipe.value().second));
     if (!started)
         return started.error();
-    {
-        std::lock_guard lock(mutex_);
-        pending_ = std::move(started).value();
-        take_child(*pending_);
-        if (phase_ == phase::cancelled && state_->id() != 0)
-            (void)state_->kill();
-    }
-    wait_for_settling();
+    settling_ = std::move(watch).value();
+    pending_ = std::move(started).value();
+    take_child(*pending_);
+    if (phase_ == phase::cancelled && state_->id() != 0)
+        (void)state_->kill();
     return {};
 }
 
@@ -75,27 +68,22 @@ void spawn_op::take_child(launch::pending_launch& from)
     }
 }
 
-void spawn_op::wait_for_settling()
+void spawn_op::hinted(reap::calling where)
 {
-    settling_.async_read_some(asio::buffer(&nothing_, 1), [self = shared_from_this()](error_code ec, std::size_t) {
-        if (ec == asio::error::eof)
-            self->settled();
-    });
-}
-
-void spawn_op::settled()
-{
-    error_code ignored;
-    settling_.close(ignored);
-    if (auto const why = settle(); why.failed())
-        reap_and_fail(why);
+    std::unique_lock lock(mutex_);
+    if (!pending_)
+        return; // it failed at once, as has been told
+    auto const why = settle();
+    lock.unlock();
+    if (why.failed())
+        reap_and_fail(why, where);
     else
-        succeed();
+        succeed(where);
 }
 
 error_code spawn_op::settle()
 {
-    std::lock_guard lock(mutex_);
+    settling_.reset();
     auto const launched = std::move(pending_);
     take_child(*launched);
     state_->lend(nullptr);
@@ -110,25 +98,26 @@ error_code spawn_op::settle()
     return why;
 }
 
-void spawn_op::succeed()
+void spawn_op::succeed(reap::calling where)
 {
     state_->equip({plan_->own_group, std::move(plan_->cgroup)}, std::move(streams_), false);
     plan_.reset(); // with it the child's ends of its streams
-    completion_->dispatch({}, child_handle(std::move(state_)));
+    complete({}, child_handle(std::move(state_)), where);
 }
 
-void spawn_op::reap_and_fail(error_code why)
+void spawn_op::reap_and_fail(error_code why, reap::calling where)
 {
     if (state_->id() == 0)
-        return failed(why);
-    state_->async_wait([self = shared_from_this(), why](error_code, exit_status) { self->failed(why); });
+        return failed(why, where);
+    state_->async_wait(
+        [self = shared_from_this(), why](error_code, exit_status) { self->failed(why, reap::calling::here); });
 }
 
 // A child that met a busy program is gone; the next one is made by a thread, which can wait for its time.
-void spawn_op::failed(error_code why)
+void spawn_op::failed(error_code why, reap::calling where)
 {
     if (launch::is_busy(why) && std::exchange(may_retry_, false)) {
-        auto fresh = std::make_shared<child_state>(settling_.get_executor());
+        auto fresh = std::make_shared<child_state>(state_->executor());
         {
             std::lock_guard lock(mutex_);
             state_ = std::move(fresh);
@@ -143,7 +132,15 @@ void spawn_op::failed(error_code why)
     }
     plan_.reset();
     streams_.reset();
-    completion_->dispatch(why, child_handle());
+    complete(why, child_handle(), where);
+}
+
+void spawn_op::complete(error_code why, child_handle made, reap::calling where)
+{
+    if (where == reap::calling::here)
+        completion_->dispatch(why, std::move(made));
+    else
+        completion_->post(why, std::move(made));
 }
 
 void spawn_op::cancel()

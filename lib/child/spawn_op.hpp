@@ -5,10 +5,9 @@
 #include "child/completion.hpp"
 #include "child/launch_ticket.hpp"
 #include "launch/pending.hpp"
+#include "reap/watch.hpp"
 
 #include <brood/spawn.hpp>
-
-#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <memory>
 #include <mutex>
@@ -17,13 +16,15 @@
 namespace brood::detail {
 
 /// A spawn that the event loop goes on during. The reactor tells it, by a pipe's end of file, that it has settled.
-class spawn_op : public std::enable_shared_from_this<spawn_op> {
+class spawn_op final : public reap::observer, public std::enable_shared_from_this<spawn_op> {
 public:
-    /// May throw what making a reactor throws.
-    spawn_op(launch_ticket ticket, asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams);
+    spawn_op(launch_ticket ticket, std::unique_ptr<streams_base> streams);
 
     /// Where the event loop goes before the launch has settled, the child goes with it.
     ~spawn_op();
+
+    spawn_op(spawn_op const&) = delete;
+    spawn_op& operator=(spawn_op const&) = delete;
 
     void start(spawn_handler handler);
 
@@ -33,12 +34,12 @@ private:
 
     error_code launch_by(starter how);
     void take_child(launch::pending_launch& from); // with the lock
-    void wait_for_settling();
-    void settled();
-    error_code settle();
-    void succeed();
-    void reap_and_fail(error_code why);
-    void failed(error_code why);
+    void hinted(reap::calling where) override;
+    error_code settle(); // with the lock
+    void succeed(reap::calling where);
+    void reap_and_fail(error_code why, reap::calling where);
+    void failed(error_code why, reap::calling where);
+    void complete(error_code why, child_handle made, reap::calling where);
     void cancel();
 
     enum class phase { launching, cancelled, done };
@@ -47,13 +48,12 @@ private:
     spawn_backend const backend_;
     launch::pidfd_wish const wish_;
     std::unique_ptr<streams_base> streams_;
-    asio::posix::stream_descriptor settling_;
-    char nothing_; // what nobody writes to the pipe
     std::optional<basic_completion<child_handle>> completion_;
-    std::shared_ptr<launch::pending_launch> pending_; // null unless one is under way
     bool may_retry_ = true;
 
-    std::mutex mutex_; // guards what a cancellation touches
+    std::mutex mutex_; // guards what a cancellation touches, and a launch from being told of too early
+    std::shared_ptr<launch::pending_launch> pending_; // null unless one is under way
+    std::unique_ptr<reap::watch> settling_;
     phase phase_ = phase::launching;
     state_ptr state_;
 };

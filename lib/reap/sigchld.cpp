@@ -1,13 +1,15 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/child_signal.hpp"
 #include "os/process.hpp"
-#include "reap/exit_watch.hpp"
+#include "reap/loop_executor.hpp"
+#include "reap/watch.hpp"
 
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/query.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <array>
@@ -27,7 +29,7 @@ class sigchld_service;
 // tells for all, so that no child of one hides a child of another.
 struct registry {
     struct entry {
-        std::shared_ptr<exit_observer> observer;
+        observer_ptr told;
         sigchld_service* service;
     };
 
@@ -50,15 +52,16 @@ registry& the_registry() noexcept
  */
 class sigchld_service final : public asio::execution_context::service {
     using clock = std::chrono::steady_clock;
+    using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, loop_executor>;
 
 public:
     static inline asio::execution_context::id id;
 
-    explicit sigchld_service(asio::execution_context& context) : service(context) {}
+    explicit sigchld_service(asio::execution_context& context) : service(context), loop_(context) {}
 
     // All but shutdown() is called with the registry's lock held.
 
-    error_code open(asio::any_io_executor const& executor)
+    error_code open()
     {
         if (auto handler = os::ensure_child_signal_handler(); !handler)
             return handler.error();
@@ -67,7 +70,7 @@ public:
         auto pipe = os::borrow_child_signal_pipe();
         if (!pipe)
             return pipe.error();
-        reader_.emplace(executor);
+        reader_.emplace(loop_);
         error_code ec;
         reader_->assign(pipe.value()->reading_end(), ec);
         if (ec.failed()) {
@@ -75,8 +78,8 @@ public:
             return ec;
         }
         pipe_ = std::move(pipe).value();
-        tick_.emplace(executor);
-        pause_.emplace(executor);
+        tick_.emplace(loop_);
+        pause_.emplace(loop_);
         return {};
     }
 
@@ -105,11 +108,11 @@ private:
     void shutdown() override
     {
         auto& all = the_registry();
-        std::vector<std::shared_ptr<exit_observer>> dropped; // outlives the lock: their ends may come back here
+        std::vector<observer_ptr> dropped; // outlives the lock: their ends may come back here
         std::lock_guard lock(all.mutex);
         for (auto i = all.entries.begin(); i != all.entries.end();)
             if (i->second.service == this) {
-                dropped.push_back(std::move(i->second.observer));
+                dropped.push_back(std::move(i->second.told));
                 i = all.entries.erase(i);
             } else {
                 ++i;
@@ -128,34 +131,32 @@ private:
         reader_->async_wait(asio::posix::descriptor_base::wait_read, [this](error_code ec) { on_signal(ec); });
     }
 
-    void listen_again()
-    {
-        std::lock_guard lock(the_registry().mutex);
-        listening_ = false;
-        if (watched_ > 0)
-            listen();
-    }
-
-    // Listens again after it has told: then a handler that starts the next child finds nothing to cancel and make
-    // anew. One that throws must not leave the others unheard.
+    // It listens again, and looks for more, before it tells: handlers that are called in here may take their time, or
+    // throw.
     void on_signal(error_code ec)
     {
-        if (ec.failed())
-            return listen_again();
-        std::array<pid_t, 64> room;
-        auto const hints = pipe_->take_hints(room);
-        try {
-            tell(hints);
-        } catch (...) {
-            listen_again();
-            throw;
+        std::array<pid_t, most_at_once> room;
+        std::array<observer_ptr, most_at_once> told;
+        std::size_t count = 0;
+        bool full = false;
+        if (!ec.failed()) {
+            auto const hints = pipe_->take_hints(room);
+            full = hints.size() == room.size();
+            count = take_ended(hints, told);
         }
-        listen_again();
-        // Handlers may start more children: after a while the loop's other work has its turn.
-        if (hints.size() == room.size())
+        {
+            std::lock_guard lock(the_registry().mutex);
+            listening_ = false;
+            if (watched_ > 0)
+                listen();
+        }
+        // There may be more hints: after a while the loop's other work has its turn.
+        if (full)
             hint(0);
-        else
+        else if (!ec.failed())
             sweep_when_rested();
+        for (std::size_t i = 0; i < count; ++i)
+            std::exchange(told[i], nullptr)->hinted(i + 1 < count ? calling::later : calling::here);
     }
 
     // Whoever replaces the handler, blocks the signal everywhere, or reaps our children makes us late, but not
@@ -188,23 +189,26 @@ private:
         });
     }
 
-    static std::shared_ptr<exit_observer> take_ended(pid_t pid);
-    static void tell(std::span<pid_t const> hints);
+    static constexpr std::size_t most_at_once = 64;
+
+    static observer_ptr take_ended(pid_t pid);
+    static std::size_t take_ended(std::span<pid_t const> hints, std::span<observer_ptr> told);
     void sweep_when_rested();
     void sweep();
     void hint_ended();
 
     os::child_signal_pipe_ptr pipe_;
-    std::optional<asio::posix::stream_descriptor> reader_;
-    std::optional<asio::steady_timer> tick_;
-    std::optional<asio::steady_timer> pause_;
+    loop_executor const loop_;
+    std::optional<asio::posix::basic_stream_descriptor<loop_executor>> reader_;
+    std::optional<timer> tick_;
+    std::optional<timer> pause_;
     clock::time_point rested_at_; // when the next sweep may be
     std::size_t watched_ = 0;
     bool listening_ = false; // the reader waits, or its handler runs
     bool pausing_ = false;   // a sweep waits for its time
 };
 
-std::shared_ptr<exit_observer> sigchld_service::take_ended(pid_t pid)
+observer_ptr sigchld_service::take_ended(pid_t pid)
 {
     auto& all = the_registry();
     std::lock_guard lock(all.mutex);
@@ -214,14 +218,16 @@ std::shared_ptr<exit_observer> sigchld_service::take_ended(pid_t pid)
     auto taken = std::move(found->second);
     all.entries.erase(found);
     taken.service->unwatch_one();
-    return std::move(taken.observer);
+    return std::move(taken.told);
 }
 
-void sigchld_service::tell(std::span<pid_t const> hints)
+std::size_t sigchld_service::take_ended(std::span<pid_t const> hints, std::span<observer_ptr> told)
 {
+    std::size_t count = 0;
     for (pid_t pid : hints)
-        if (auto const observer = take_ended(pid))
-            observer->exit_hinted();
+        if (auto one = take_ended(pid))
+            told[count++] = std::move(one);
+    return count;
 }
 
 void sigchld_service::sweep_when_rested()
@@ -262,18 +268,18 @@ void sigchld_service::hint_ended()
             hint(pid);
 }
 
-class sigchld_watch final : public exit_watch {
+class sigchld_watch final : public watch {
 public:
     sigchld_watch(sigchld_service& service, pid_t pid) : service_(service), pid_(pid) {}
 
     ~sigchld_watch() override { disarm(); }
 
-    error_code arm(std::shared_ptr<exit_observer> observer) override
+    error_code arm(observer_ptr told) override
     {
         {
             auto& all = the_registry();
             std::lock_guard lock(all.mutex);
-            all.entries.insert_or_assign(pid_, registry::entry{std::move(observer), &service_});
+            all.entries.insert_or_assign(pid_, registry::entry{std::move(told), &service_});
             service_.watch_one();
         }
         // Its signal may have come before anybody listened.
@@ -284,16 +290,14 @@ public:
         return {};
     }
 
-    error_code rearm(std::shared_ptr<exit_observer> observer) override { return arm(std::move(observer)); }
-
     void disarm() noexcept override
     {
-        std::shared_ptr<exit_observer> dropped; // after the lock
+        observer_ptr dropped; // after the lock
         auto& all = the_registry();
         std::lock_guard lock(all.mutex);
         // An entry that is there proves that the service still is.
         if (auto const found = all.entries.find(pid_); found != all.entries.end()) {
-            dropped = std::move(found->second.observer);
+            dropped = std::move(found->second.told);
             found->second.service->unwatch_one();
             all.entries.erase(found);
         }
@@ -312,13 +316,22 @@ private:
 
 } // namespace
 
-watch_result watch_sigchld(asio::any_io_executor const& executor, pid_t pid)
+watch_result watch_sigchld(asio::any_io_executor const& executor, pid_t pid, observer_ptr told)
 {
-    auto& service = asio::use_service<sigchld_service>(asio::query(executor, asio::execution::context));
-    std::lock_guard lock(the_registry().mutex);
-    if (auto ec = service.open(executor); ec.failed())
-        return ec;
-    return watch_result(std::make_unique<sigchld_watch>(service, pid));
+    try {
+        auto& service = asio::use_service<sigchld_service>(asio::query(executor, asio::execution::context));
+        {
+            std::lock_guard lock(the_registry().mutex);
+            if (auto ec = service.open(); ec.failed())
+                return ec;
+        }
+        auto made = std::make_unique<sigchld_watch>(service, pid);
+        if (auto ec = made->arm(std::move(told)); ec.failed())
+            return ec;
+        return watch_result(std::move(made));
+    } catch (boost::system::system_error const& failed) { // the context's reactor, made on first use
+        return failed.code();
+    }
 }
 
 } // namespace brood::reap

@@ -3,12 +3,17 @@
 
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
+#include <future>
 #include <memory>
+#include <mutex>
 #include <thread>
+
+#include <sys/wait.h>
 
 using namespace brood;
 using namespace test;
@@ -39,6 +44,23 @@ struct counting_allocator {
     }
 
     std::atomic<int>* count;
+};
+
+child waiting(asio::any_io_executor const& executor, way const& w)
+{
+    auto cmd = probe(w, "wait", "2");
+    return spawn(executor, cmd.in(stdio::piped()).out(stdio::null())).value();
+}
+
+// Happens once, and is waited for on another thread, a minute at most.
+class happening {
+public:
+    void tell() { promise_.set_value(); }
+    bool await() { return future_.wait_for(60s) == std::future_status::ready; }
+
+private:
+    std::promise<void> promise_;
+    std::future<void> future_ = promise_.get_future();
 };
 
 } // namespace
@@ -102,6 +124,78 @@ TEST_CASE("a thread pool is a loop too" * needs_threads())
             });
         pool.join();
         CHECK(right == 20);
+    }
+}
+
+TEST_CASE("a handler that takes its time keeps no other child's end from being told" * needs_threads())
+{
+    for (auto const& w : all_ways()) {
+        CAPTURE(w);
+        asio::thread_pool pool(2);
+        auto first = waiting(pool.get_executor(), w);
+        auto second = waiting(pool.get_executor(), w);
+        happening second_told;
+        bool heard = false;
+        first.async_wait([&](error_code, exit_status) {
+            second.in().close();
+            heard = second_told.await();
+        });
+        second.async_wait([&](error_code, exit_status) { second_told.tell(); });
+        first.in().close();
+        pool.join();
+        CHECK(heard);
+    }
+}
+
+TEST_CASE("of ends that are told at once, none waits for another one's handler" * needs_threads())
+{
+    for (auto const& w : all_ways()) {
+        CAPTURE(w);
+        asio::io_context context;
+        auto first = waiting(context.get_executor(), w);
+        auto second = waiting(context.get_executor(), w);
+        happening first_told, second_told;
+        int met = 0;
+        std::mutex mutex;
+        auto const meet = [&](happening& mine, happening& other) {
+            mine.tell();
+            bool const heard = other.await();
+            std::lock_guard lock(mutex);
+            met += heard;
+        };
+        first.async_wait([&](error_code, exit_status) { meet(first_told, second_told); });
+        second.async_wait([&](error_code, exit_status) { meet(second_told, first_told); });
+        for (auto* one : {&first, &second}) {
+            one->in().close();
+            siginfo_t info{};
+            REQUIRE(::waitid(P_PID, static_cast<id_t>(one->id()), &info, WEXITED | WNOWAIT) == 0);
+        }
+        std::thread other([&] { context.run_for(60s); });
+        context.run_for(60s);
+        other.join();
+        CHECK(met == 2);
+    }
+}
+
+TEST_CASE("a strand that is busy holds up only its own children" * needs_threads())
+{
+    for (auto const& w : all_ways()) {
+        CAPTURE(w);
+        asio::thread_pool pool(2);
+        auto const strand = asio::make_strand(pool);
+        auto own = waiting(strand, w);
+        auto other = waiting(pool.get_executor(), w);
+        happening other_told;
+        bool heard = false;
+        own.async_wait([](error_code, exit_status) {});
+        other.async_wait([&](error_code, exit_status) { other_told.tell(); });
+        asio::post(strand, [&] {
+            other.in().close();
+            heard = other_told.await();
+            own.in().close();
+        });
+        pool.join();
+        CHECK(heard);
     }
 }
 

@@ -1,5 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "reap/exit_watch.hpp"
+#include "reap/watch.hpp"
 #include "support/ordinary_user.hpp"
 #include "support/refuse.hpp"
 #include "support/support.hpp"

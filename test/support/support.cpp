@@ -5,7 +5,7 @@
 #include "launch/backend.hpp"
 #include "os/cgroup.hpp"
 #include "os/child_signal.hpp"
-#include "reap/exit_watch.hpp"
+#include "reap/watch.hpp"
 #include "support/refuse.hpp"
 
 #include <algorithm>
