@@ -107,6 +107,8 @@ failure run_steps(child_args const& args) noexcept
 void shared_child_main(void* argument) noexcept
 {
     auto& child = *static_cast<shared_child*>(argument);
+    if (child.parent_first)
+        raw::yield();
     if (*child.handlers_kept)
         raw::default_handlers();
     int const owned = own_descriptors(child.args);

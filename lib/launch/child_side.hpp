@@ -36,6 +36,7 @@ failure run_steps(child_args const& args) noexcept;
 struct shared_child {
     child_args args;
     bool const* handlers_kept; ///< Whether the child must drop the parent's signal handlers itself.
+    bool parent_first = false; ///< The parent goes on meanwhile, and shall not lose its processor to the child.
     failure report{};          ///< Set before the child exits.
 };
 

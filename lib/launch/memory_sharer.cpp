@@ -48,6 +48,7 @@ result<launched> memory_sharer::clone(parent what, pidfd_wish wish, os::signal_b
 {
     child_.args.inherited_mask = blocked.previous();
     request_.wait = what == parent::waits;
+    child_.parent_first = !request_.wait;
     // While the parent goes on it may close what the child still needs.
     if (request_.wait && os::can_unshare_descriptors())
         child_.args.kept_below = count_needed(steps_);

@@ -66,6 +66,9 @@ int execute_image(int fd, char* const* argv, char* const* envp) noexcept; ///< T
 char* map_rest(int fd, long offset) noexcept; ///< A file's contents from there on; null on failure.
 [[noreturn]] void exit_now(int code) noexcept;
 
+/// Lets others that wait for this processor run first.
+void yield() noexcept;
+
 /// Opens this process's own pidfd and sends it up `socket` in an empty message, which is empty of it on failure.
 void send_own_pidfd(int socket) noexcept;
 

@@ -142,7 +142,7 @@ private:
         if (!ec.failed()) {
             auto const hints = pipe_->take_hints(room);
             full = hints.size() == room.size();
-            count = take_ended(hints, told);
+            count = take(hints, told);
         }
         {
             std::lock_guard lock(the_registry().mutex);
@@ -191,8 +191,8 @@ private:
 
     static constexpr std::size_t most_at_once = 64;
 
-    static observer_ptr take_ended(pid_t pid);
-    static std::size_t take_ended(std::span<pid_t const> hints, std::span<observer_ptr> told);
+    static observer_ptr take(pid_t pid);
+    static std::size_t take(std::span<pid_t const> hints, std::span<observer_ptr> told);
     void sweep_when_rested();
     void sweep();
     void hint_ended();
@@ -208,12 +208,12 @@ private:
     bool pausing_ = false;   // a sweep waits for its time
 };
 
-observer_ptr sigchld_service::take_ended(pid_t pid)
+observer_ptr sigchld_service::take(pid_t pid)
 {
     auto& all = the_registry();
     std::lock_guard lock(all.mutex);
     auto const found = all.entries.find(pid);
-    if (found == all.entries.end() || !os::has_ended(pid))
+    if (found == all.entries.end())
         return nullptr;
     auto taken = std::move(found->second);
     all.entries.erase(found);
@@ -221,11 +221,11 @@ observer_ptr sigchld_service::take_ended(pid_t pid)
     return std::move(taken.told);
 }
 
-std::size_t sigchld_service::take_ended(std::span<pid_t const> hints, std::span<observer_ptr> told)
+std::size_t sigchld_service::take(std::span<pid_t const> hints, std::span<observer_ptr> told)
 {
     std::size_t count = 0;
     for (pid_t pid : hints)
-        if (auto one = take_ended(pid))
+        if (auto one = take(pid))
             told[count++] = std::move(one);
     return count;
 }

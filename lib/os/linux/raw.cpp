@@ -251,6 +251,8 @@ void exit_now(int code) noexcept
         system_call(SYS_exit_group, code);
 }
 
+void yield() noexcept { call(SYS_sched_yield); }
+
 void send_own_pidfd(int socket) noexcept
 {
     int const pidfd = call(abi::sys_pidfd_open, call(SYS_getpid), 0);

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -150,6 +151,7 @@ int execute(char const* path, char* const* argv, char* const* envp) noexcept
 int execute_image(int, char* const*, char* const*) noexcept { return -ENOSYS; }
 
 void exit_now(int code) noexcept { ::_exit(code); }
+void yield() noexcept { ::sched_yield(); }
 
 void send_own_pidfd(int) noexcept {}
 
