@@ -26,20 +26,21 @@ public:
         memory_[0] = nullptr;
     }
 
-    void add(std::string_view text) { add(text, {}, {}); }
+    void add(std::string_view text)
+    {
+        begin(text.size() + 1);
+        put(text);
+        *end_++ = '\0';
+    }
 
     /// Adds three pieces as one string.
     void add(std::string_view a, std::string_view b, std::string_view c)
     {
-        auto const length = a.size() + b.size() + c.size() + 1;
-        if (size_ == most_ || length > room_)
-            grow(length);
-        memory_[size_] = end_;
-        memory_[++size_] = nullptr;
-        for (auto piece : {a, b, c})
-            end_ = std::copy(piece.begin(), piece.end(), end_);
+        begin(a.size() + b.size() + c.size() + 1);
+        put(a);
+        put(b);
+        put(c);
         *end_++ = '\0';
-        room_ -= length;
     }
 
     std::size_t size() const noexcept { return size_; }
@@ -49,6 +50,17 @@ public:
     char* const* pointers() const noexcept { return memory_ ? memory_.get() : &no_strings; }
 
 private:
+    void begin(std::size_t length)
+    {
+        if (size_ == most_ || length > room_)
+            grow(length);
+        room_ -= length;
+        memory_[size_] = end_;
+        memory_[++size_] = nullptr;
+    }
+
+    void put(std::string_view piece) { end_ = std::copy(piece.begin(), piece.end(), end_); }
+
     void grow(std::size_t more)
     {
         string_block bigger(2 * size_ + 4, 2 * (static_cast<std::size_t>(end_ - text_) + more));
