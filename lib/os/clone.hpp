@@ -33,8 +33,8 @@ bool can_unshare_descriptors() noexcept;
 /// Whether the platform has such children, and the process doesn't run in an emulator that copies the memory.
 bool can_clone_sharing_memory() noexcept;
 
-/// Whether the process runs under Valgrind, which turns vfork into fork: memory is not shared.
-bool under_emulator() noexcept;
+/// Whether the process runs in an emulator that turns vfork into fork, as Valgrind and QEMU do: memory is not shared.
+bool vfork_is_fork() noexcept;
 
 } // namespace brood::os
 

@@ -66,6 +66,9 @@ int execute_image(int fd, char* const* argv, char* const* envp) noexcept; ///< T
 char* map_rest(int fd, long offset) noexcept; ///< A file's contents from there on; null on failure.
 [[noreturn]] void exit_now(int code) noexcept;
 
+/// The entry of a child that sets a bool and ends.
+void set_and_exit(void* flag) noexcept;
+
 /// Lets others that wait for this processor run first.
 void yield() noexcept;
 

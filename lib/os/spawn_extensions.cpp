@@ -41,7 +41,7 @@ spawn_extensions const& find_spawn_extensions() noexcept
     return found;
 }
 
-bool posix_spawn_tells_failure() noexcept { return !under_emulator(); }
+bool posix_spawn_tells_failure() noexcept { return !vfork_is_fork(); }
 
 bool posix_spawn_refused_with(int error) noexcept
 {

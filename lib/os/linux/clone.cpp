@@ -3,10 +3,13 @@
 
 #include "os/linux/abi.hpp"
 #include "os/linux/syscall.hpp"
+#include "os/raw.hpp"
+#include "os/signals.hpp"
 
 #include <atomic>
 
 #include <signal.h>
+#include <sys/wait.h>
 
 #if __has_include(<valgrind/valgrind.h>)
 #    include <valgrind/valgrind.h>
@@ -98,9 +101,7 @@ bool is_refusal(long result) noexcept { return result == -ENOSYS || result == -E
 
 std::atomic<bool> clone3_refused = false;
 
-} // namespace
-
-bool under_emulator() noexcept
+bool under_valgrind() noexcept
 {
 #ifdef RUNNING_ON_VALGRIND
     return RUNNING_ON_VALGRIND != 0;
@@ -109,7 +110,34 @@ bool under_emulator() noexcept
 #endif
 }
 
-bool can_clone_sharing_memory() noexcept { return !under_emulator(); }
+// The sizes of its arguments are checked first.
+bool knows_clone3() noexcept { return system_call(abi::sys_clone3, 0, 0) == -EINVAL; }
+
+// Where clone3 is refused, that may be a kernel's or a filter's doing, or an emulator's. Then a child is asked. It ends
+// without a signal, so that the application hears nothing of it; QEMU has no such children, and says EINVAL.
+bool shares_memory() noexcept
+{
+    signal_block const blocked;
+    alignas(16) char stack[1024];
+    bool shared = false;
+    clone_request request{raw::set_and_exit, &shared, stack, sizeof stack, false};
+    auto* const top = stack + sizeof stack;
+    long const pid = clone_and_enter(SYS_clone, word(abi::clone_vm | abi::clone_vfork), word(top), 0, request);
+    if (pid < 0)
+        return pid != -EINVAL;
+    system_call(SYS_wait4, pid, 0, static_cast<long>(__WALL));
+    return *static_cast<bool volatile*>(&shared);
+}
+
+} // namespace
+
+bool vfork_is_fork() noexcept
+{
+    static bool const found = under_valgrind() || (!knows_clone3() && !shares_memory());
+    return found;
+}
+
+bool can_clone_sharing_memory() noexcept { return !vfork_is_fork(); }
 
 bool can_unshare_descriptors() noexcept
 {

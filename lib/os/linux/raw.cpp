@@ -251,6 +251,12 @@ void exit_now(int code) noexcept
         system_call(SYS_exit_group, code);
 }
 
+void set_and_exit(void* flag) noexcept
+{
+    *static_cast<bool volatile*>(flag) = true;
+    exit_now(0);
+}
+
 void yield() noexcept { call(SYS_sched_yield); }
 
 void send_own_pidfd(int socket) noexcept

@@ -8,6 +8,6 @@ namespace brood::os {
 pid_t clone_sharing_memory(clone_request&) noexcept { return -ENOSYS; }
 bool can_unshare_descriptors() noexcept { return false; }
 bool can_clone_sharing_memory() noexcept { return false; }
-bool under_emulator() noexcept { return false; }
+bool vfork_is_fork() noexcept { return false; }
 
 } // namespace brood::os
