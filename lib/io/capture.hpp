@@ -61,6 +61,8 @@ private:
     {
         if (size > text_.capacity() && !reserve(size))
             return false;
+        // Before the read: in there, each page's first touch would hold up the child's writing too.
+        os::provide(text_.data() + text_.size(), size - text_.size());
         text_.resize(size);
         return true;
     }
@@ -80,7 +82,7 @@ private:
         try {
             std::string larger;
             larger.reserve(capacity);
-            os::prefer_large_pages(larger.data(), larger.capacity());
+            os::provide(larger.data(), kept_);
             larger.assign(text_.data(), kept_);
             text_ = std::move(larger);
             return true;

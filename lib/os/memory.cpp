@@ -25,15 +25,15 @@ result<void*> map_stack(std::size_t size) noexcept
     return bottom;
 }
 
-void prefer_large_pages(void* memory, std::size_t size) noexcept
+void provide(void* memory, std::size_t size) noexcept
 {
-#ifdef MADV_HUGEPAGE
-    if (size < std::size_t{4} << 20)
+#ifdef MADV_POPULATE_WRITE
+    if (size < std::size_t{64} << 10)
         return;
     auto const page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    auto const first = (reinterpret_cast<std::uintptr_t>(memory) + page - 1) / page * page;
-    auto const last = (reinterpret_cast<std::uintptr_t>(memory) + size) / page * page;
-    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+    auto const first = reinterpret_cast<std::uintptr_t>(memory) / page * page;
+    auto const last = reinterpret_cast<std::uintptr_t>(memory) + size;
+    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_POPULATE_WRITE);
 #else
     (void)memory, (void)size;
 #endif

@@ -11,8 +11,11 @@ namespace brood::os {
 /// Maps memory for a stack, with a guard page below. Gives its lowest usable address.
 result<void*> map_stack(std::size_t size) noexcept;
 
-/// Asks for large pages where a block of memory is large too, which makes its first touch cheaper. A wish.
-void prefer_large_pages(void* memory, std::size_t size) noexcept;
+/// Makes the system provide memory that is written to next: one call costs less than the first touch of each page.
+/**
+ * A wish: where it is not granted, and for what is too small for a call of its own, the first touch does it.
+ */
+void provide(void* memory, std::size_t size) noexcept;
 
 } // namespace brood::os
 

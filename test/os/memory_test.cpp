@@ -1,0 +1,79 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/memory.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace os = brood::os;
+
+namespace {
+
+/// Memory that nothing has touched yet.
+class fresh_memory {
+public:
+    fresh_memory() = default;
+    ~fresh_memory() { ::munmap(start_, size); }
+
+    fresh_memory(fresh_memory const&) = delete;
+    fresh_memory& operator=(fresh_memory const&) = delete;
+
+    char* data() const { return static_cast<char*>(start_); }
+
+    std::ptrdiff_t resident_pages() const
+    {
+        std::vector<unsigned char> pages(size / page());
+        REQUIRE(::mincore(start_, size, pages.data()) == 0);
+        return std::count_if(pages.begin(), pages.end(), [](unsigned char flags) { return (flags & 1) != 0; });
+    }
+
+    static std::size_t page() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
+
+    static constexpr std::size_t size = 1024 * 1024;
+
+private:
+    void* start_ = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+};
+
+bool can_provide()
+{
+#ifdef MADV_POPULATE_WRITE
+    fresh_memory const memory;
+    return ::madvise(memory.data(), memory.page(), MADV_POPULATE_WRITE) == 0; // Linux 5.14
+#else
+    return false;
+#endif
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("memory");
+
+TEST_CASE("memory that is provided is there before it is touched" * doctest::skip(!can_provide()))
+{
+    fresh_memory const memory;
+    REQUIRE(memory.resident_pages() == 0);
+    os::provide(memory.data() + 1, memory.size - 1);
+    CHECK(memory.resident_pages() == static_cast<std::ptrdiff_t>(memory.size / memory.page()));
+}
+
+TEST_CASE("what is written already stays as it is where memory is provided")
+{
+    fresh_memory const memory;
+    std::fill_n(memory.data(), memory.size, 'x');
+    os::provide(memory.data() + 100, memory.size - 200);
+    CHECK(std::count(memory.data(), memory.data() + memory.size, 'x') == static_cast<std::ptrdiff_t>(memory.size));
+}
+
+TEST_CASE("a little memory is not worth a call" * doctest::skip(!can_provide()))
+{
+    fresh_memory const memory;
+    os::provide(memory.data(), memory.page());
+    CHECK(memory.resident_pages() == 0);
+}
+
+TEST_SUITE_END();
