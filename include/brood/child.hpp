@@ -67,9 +67,9 @@ struct streams final : streams_base {
 /// All of a child but what depends on its executor's type. Move-only; without a child after a move.
 class BROOD_API child_handle {
 public:
-    child_handle() noexcept = default;
-    explicit child_handle(state_ptr state) noexcept : state_(std::move(state)) {}
-    child_handle(child_handle&&) noexcept = default;
+    child_handle() noexcept;
+    explicit child_handle(state_ptr state) noexcept;
+    child_handle(child_handle&&) noexcept;
     child_handle& operator=(child_handle&& other) noexcept;
     ~child_handle();
 

@@ -2,9 +2,10 @@
 #ifndef BROOD_STOP_HPP
 #define BROOD_STOP_HPP
 
+#include <brood/export.hpp>
+
 #include <chrono>
 #include <initializer_list>
-#include <utility>
 #include <vector>
 
 #include <signal.h>
@@ -23,29 +24,25 @@ struct stop_step {
 };
 
 /// How to end a child: signals, each with a time of grace, and SIGKILL when the last one is over. A value.
-class stop_plan {
+class BROOD_API stop_plan {
 public:
     /// SIGTERM, and five seconds for the child to obey.
-    stop_plan() : stop_plan(SIGTERM, std::chrono::seconds(5)) {}
+    stop_plan();
 
     /// One signal, and how long the child has to obey it.
-    stop_plan(int signal, duration grace) : steps_{{signal, grace}} {}
+    stop_plan(int signal, duration grace);
 
     /// Any number of steps. None at all: SIGKILL at once.
-    stop_plan(std::initializer_list<stop_step> steps) : steps_(steps) {}
-    explicit stop_plan(std::vector<stop_step> steps) : steps_(std::move(steps)) {}
+    stop_plan(std::initializer_list<stop_step> steps);
+    explicit stop_plan(std::vector<stop_step> steps);
 
     /// Adds a step.
-    stop_plan& then(int signal, duration grace) &
-    {
-        steps_.push_back({signal, grace});
-        return *this;
-    }
-    stop_plan&& then(int signal, duration grace) && { return std::move(then(signal, grace)); }
+    stop_plan& then(int signal, duration grace) &;
+    stop_plan&& then(int signal, duration grace) &&;
 
     std::vector<stop_step> const& steps() const noexcept { return steps_; }
 
-    friend bool operator==(stop_plan const&, stop_plan const&) = default;
+    BROOD_API friend bool operator==(stop_plan const&, stop_plan const&);
 
 private:
     std::vector<stop_step> steps_;

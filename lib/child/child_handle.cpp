@@ -11,6 +11,10 @@ error_code no_process() { return sys::make_error_code(sys::no_such_process); }
 
 } // namespace
 
+child_handle::child_handle() noexcept = default;
+child_handle::child_handle(state_ptr state) noexcept : state_(std::move(state)) {}
+child_handle::child_handle(child_handle&&) noexcept = default;
+
 child_handle& child_handle::operator=(child_handle&& other) noexcept
 {
     child_handle dropped(std::move(*this));
