@@ -20,6 +20,7 @@ namespace brood {
 namespace detail {
 
 struct launch_ticket;
+class spawn_op;
 using spawn_handler = asio::any_completion_handler<void(error_code, child_handle)>;
 
 /// A checked command with all its descriptors open, ready to become a child.
@@ -36,11 +37,18 @@ public:
     /// The same of the terminal.
     int take_terminal() noexcept;
 
+    /// Keeps what the command borrows of descriptors: their owner may close them before the start.
+    error_code keep_borrowed();
+
+    /// Has a child that was to lead a process group join another one's.
+    void join_group(pid_t leader) noexcept;
+
     /// Makes the child, which keeps the streams. Only once.
     result<child_handle> start(std::unique_ptr<streams_base> streams);
 
-    /// The same without waiting for its program. Only once.
-    void async_start(std::unique_ptr<streams_base> streams, spawn_handler handler);
+    /// The same without waiting for its program. Only once. The operation is for those that may kill the child before.
+    std::weak_ptr<spawn_op>
+    async_start(asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams, spawn_handler handler);
 
 private:
     explicit prepared_spawn(std::unique_ptr<launch_ticket>) noexcept;
@@ -172,7 +180,7 @@ struct initiate_spawn {
         auto parts = prepare(executor, cmd);
         if (!parts)
             return fail_spawn(executor, parts.error(), std::move(then));
-        parts.value().prepared.async_start(std::move(parts.value().ends), std::move(then));
+        parts.value().prepared.async_start(executor, std::move(parts.value().ends), std::move(then));
     }
 };
 

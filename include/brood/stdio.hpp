@@ -27,6 +27,9 @@ public:
     static stdio piped() { return {source::piped, -1}; }
 
     /// A descriptor of the parent's. Borrowed: it must be open at the spawn, and stays open and unchanged.
+    /**
+     * An asynchronous operation keeps what it needs: it must be open until the function that begins it has returned.
+     */
     static stdio fd(int descriptor) { return {source::fd, descriptor}; }
 
     /// A file, opened at the spawn by the parent: a relative path starts in the parent's directory.

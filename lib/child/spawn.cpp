@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "child/launch_ticket.hpp"
 #include "child/spawn_op.hpp"
+#include "launch/child_descriptors.hpp"
 #include "reap/watch.hpp"
 
 #include <brood/spawn.hpp>
@@ -51,6 +52,17 @@ int prepared_spawn::take_parent_end(int child_fd) noexcept
 
 int prepared_spawn::take_terminal() noexcept { return ticket_->plan->terminal.release(); }
 
+error_code prepared_spawn::keep_borrowed() { return launch::keep_borrowed(*ticket_->plan); }
+
+void prepared_spawn::join_group(pid_t leader) noexcept
+{
+    auto& plan = *ticket_->plan;
+    for (auto& step : plan.steps)
+        if (step.what == launch::action::set_group)
+            step.a = leader;
+    plan.own_group = false;
+}
+
 result<child_handle> prepared_spawn::start(std::unique_ptr<streams_base> streams)
 {
     auto made = launch::launch(*ticket_->plan, ticket_->backend, ticket_->wish);
@@ -62,9 +74,16 @@ result<child_handle> prepared_spawn::start(std::unique_ptr<streams_base> streams
     return child_handle(std::move(ticket_->state));
 }
 
-void prepared_spawn::async_start(std::unique_ptr<streams_base> streams, spawn_handler handler)
+std::weak_ptr<spawn_op> prepared_spawn::async_start(
+    asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams, spawn_handler handler)
 {
-    std::make_shared<spawn_op>(std::move(*ticket_), std::move(streams))->start(std::move(handler));
+    if (auto ec = keep_borrowed(); ec.failed()) {
+        fail_spawn(executor, ec, std::move(handler));
+        return {};
+    }
+    auto const op = std::make_shared<spawn_op>(std::move(*ticket_), std::move(streams));
+    op->start(executor, std::move(handler));
+    return op;
 }
 
 void fail_spawn(asio::any_io_executor const& executor, error_code why, spawn_handler handler)

@@ -27,9 +27,9 @@ spawn_op::~spawn_op()
         state_->drop();
 }
 
-void spawn_op::start(spawn_handler handler)
+void spawn_op::start(asio::any_io_executor const& executor, spawn_handler handler)
 {
-    completion_.emplace(std::move(handler), state_->executor());
+    completion_.emplace(std::move(handler), executor);
     if (auto slot = completion_->cancellation_slot(); slot.is_connected())
         slot.assign([weak = weak_from_this()](asio::cancellation_type type) {
             if (auto self = weak.lock(); self && type != asio::cancellation_type::none)

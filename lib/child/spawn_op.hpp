@@ -26,7 +26,8 @@ public:
     spawn_op(spawn_op const&) = delete;
     spawn_op& operator=(spawn_op const&) = delete;
 
-    void start(spawn_handler handler);
+    /// The handler gets the child on an executor that need not be the child's.
+    void start(asio::any_io_executor const& executor, spawn_handler handler);
 
 private:
     using starter =

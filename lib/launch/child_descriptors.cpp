@@ -4,6 +4,7 @@
 #include "launch/moves.hpp"
 #include "os/descriptors.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 
@@ -92,6 +93,21 @@ private:
     std::map<int, int> opened_;
 };
 
+// Out of the way of all targets.
+result<int> duplicate(plan& p, int fd)
+{
+    auto made = os::duplicate_above(fd, p.highest_target);
+    if (!made)
+        return make_error_code(spawn_stage::stdio, made.error().value());
+    p.opened.push_back(std::move(made).value());
+    return p.opened.back().get();
+}
+
+bool is_opened(plan const& p, int fd)
+{
+    return std::ranges::any_of(p.opened, [fd](os::unique_fd const& own) { return own.get() == fd; });
+}
+
 bool is_plain_inherit(int child_fd, stdio const& io) { return child_fd <= 2 && io.from() == source::inherit; }
 
 } // namespace
@@ -118,14 +134,7 @@ error_code add_descriptors(plan& p, detail::command_data const& cmd)
                 moves.push_back({p.child_terminal, stream});
     p.highest_target = kept.back();
 
-    auto const spare = [&](int fd) -> result<int> {
-        auto duplicate = os::duplicate_above(fd, p.highest_target);
-        if (!duplicate)
-            return make_error_code(stage, duplicate.error().value());
-        p.opened.push_back(std::move(duplicate).value());
-        return p.opened.back().get();
-    };
-    auto ordered = order_moves(std::move(moves), spare);
+    auto ordered = order_moves(std::move(moves), [&](int fd) { return duplicate(p, fd); });
     if (!ordered)
         return ordered.error();
     for (auto const& move : ordered.value())
@@ -134,6 +143,22 @@ error_code add_descriptors(plan& p, detail::command_data const& cmd)
     if (!cmd.inherit_fds)
         for (auto const& range : ranges_between(kept))
             p.steps.push_back({action::close_range, stage, range.first, range.last});
+    return {};
+}
+
+error_code keep_borrowed(plan& p)
+{
+    std::map<int, int> kept;
+    for (auto& s : p.steps) {
+        if (s.what != action::move_fd || is_opened(p, s.a))
+            continue;
+        auto const known = kept.find(s.a);
+        auto const own = known == kept.end() ? duplicate(p, s.a) : result<int>(known->second);
+        if (!own)
+            return own.error();
+        kept.emplace(s.a, own.value());
+        s.a = own.value();
+    }
     return {};
 }
 

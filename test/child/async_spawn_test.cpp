@@ -73,6 +73,35 @@ TEST_CASE("the event loop goes on while a child sets itself up" * needs_threads(
     ::close(gate[1]);
 }
 
+TEST_CASE("a borrowed descriptor may be closed at once")
+{
+    for (auto const& w : all_ways())
+        for (bool same_number : {false, true}) {
+            CAPTURE(w);
+            CAPTURE(same_number);
+            leaves_nothing guard;
+            asio::io_context context;
+            int ends[2];
+            REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+            REQUIRE(::write(ends[1], "x", 1) == 1);
+            ::close(ends[1]);
+            auto cmd = probe(w, "copy");
+            if (same_number)
+                cmd.fd(ends[0], stdio::inherit()).in(stdio::same_as(ends[0]));
+            else
+                cmd.in(stdio::fd(ends[0]));
+            std::optional<child> made;
+            async_spawn(context, cmd.out(stdio::null()), [&](error_code ec, child got) {
+                CHECK_FALSE(ec.failed());
+                made.emplace(std::move(got));
+            });
+            ::close(ends[0]);
+            context.run_for(60s);
+            REQUIRE(made);
+            CHECK(made->wait().value().success());
+        }
+}
+
 TEST_CASE("a program that stays busy is told so, after some time")
 {
     scratch_folder const folder;
