@@ -35,7 +35,7 @@ struct group_options {
     /// What happens over that limit; `errc::output_limit_exceeded` comes with the result of a child that is stopped.
     limit_policy on_output_limit = limit_policy::stop_child;
 
-    /// How long each child may run before it is stopped; `errc::timed_out` comes with its result.
+    /// How long each child may take, from its start on, before it is stopped; `errc::timed_out` comes with its result.
     std::optional<duration> timeout;
 
     /// How long captured streams are read on after a child's end: see `output_options::drain_grace`.
@@ -203,20 +203,21 @@ public:
     /// Where the children are awaited, and where operations complete that have no executor of their own.
     Executor get_executor() const noexcept { return executor_; }
 
-    /// How many children run now.
+    /// How many children run or are being spawned now.
     std::size_t running() const { return handle_.running(); }
 
-    /// Spawns a child at once.
+    /// Spawns a child at once, as `brood::spawn`: the calling thread is held until its program runs.
     /**
      * @par Errors
-     * Those of `brood::spawn`; `resource_unavailable_try_again` where as many run as may;
+     * Those of `brood::spawn`; `resource_unavailable_try_again` where as many run, or wait to be started, as may run;
      * `asio::error::operation_aborted` in a group that has been stopped.
      */
     result<group_child> spawn(command const& cmd) { return handle_.spawn(cmd); }
 
-    /// Spawns a child as soon as fewer run than may. First come, first served.
+    /// Spawns a child as soon as fewer run than may. First come, first served, and one after the other.
     /**
-     * It completes when the child runs, or has failed to. A failed spawn is no result, and stops nobody.
+     * It completes when the child runs, or has failed to; the calling thread is not held meanwhile. A failed spawn is
+     * no result, and stops nobody. A child that is being spawned counts as one that runs.
      *
      * @par Completion Signature
      * @code void(error_code, group_child) @endcode
@@ -225,7 +226,7 @@ public:
      * Those of `brood::spawn`; `asio::error::operation_aborted` in a group that has been or gets stopped.
      *
      * @par Per-Operation Cancellation
-     * `terminal`, `partial` and `total`, while it waits: there will be no child.
+     * `terminal`, `partial` and `total`: there will be no child. One that is being spawned is killed and reaped first.
      */
     template <class CompletionToken = detail::default_token<Executor>>
     auto async_spawn(command cmd, CompletionToken&& token = {})

@@ -44,7 +44,7 @@ struct output_options {
     /// What happens over the limit.
     limit_policy on_limit = limit_policy::stop_child;
 
-    /// How long the child may run before it is stopped, and the operation fails with `errc::timed_out`.
+    /// How long the child may take, from its start on, before it is stopped. Then comes `errc::timed_out`.
     std::optional<duration> timeout;
 
     /// How long the streams are read on after the child's end, for a descendant that still holds them open.
@@ -102,6 +102,9 @@ concept not_options = !std::convertible_to<CompletionToken, output_options>;
 
 /// Starts a child and waits for its end. It completes only once no child is left.
 /**
+ * The start does not hold the calling thread, as that of `async_spawn`. A child that is stopped meanwhile has its start
+ * finished, if the stop plan's time allows it, and then the plan begins; to be killed it need not run.
+ *
  * A stream that is `piped()`, or a terminal, would have nobody at its other end: `invalid_argument`.
  *
  * @par Completion Signature
@@ -129,7 +132,7 @@ auto async_run(ExecutionContext& context, command cmd, CompletionToken&& token =
         asio::any_io_executor(context.get_executor()), std::move(cmd), std::forward<CompletionToken>(token));
 }
 
-/// Starts a child, captures what it writes, and waits for its end.
+/// Starts a child as `async_run` does, captures what it writes, and waits for its end.
 /**
  * Both output streams are read at once, while the input is written. It completes only once the child has been
  * reaped and both streams have ended:

@@ -85,7 +85,8 @@ async_output(asio::any_io_executor const& executor, pipeline line, output_option
 
 /// Has each stage spawned in turn, with its pipes and its process group. The first failure is the last spawn.
 /**
- * None of them may be reaped before all are spawned: the group would go with its leader.
+ * None of them may be reaped before all are spawned: the group would go with its leader. Stages that are prepared only
+ * have no ids yet, and are told to lead a group each.
  */
 BROOD_API error_code
 spawn_stages(pipeline const& line, std::function<result<pid_t>(command const& stage)> const& spawn_one);
@@ -163,6 +164,9 @@ result<std::vector<child>> spawn(ExecutionContext& context, pipeline const& line
 
 /// Starts a pipeline and waits for the end of all its stages. It completes only once no child is left.
 /**
+ * The stages are started one after the other, and none of that holds the calling thread. What they say is checked, and
+ * files that they name are opened, before this returns. Once the pipeline is to end, no further stage is started.
+ *
  * @par Completion Signature
  * @code void(error_code, std::vector<exit_status>) @endcode
  * One status for each stage, with an error too; that of a stage that never ran is no status (`exit_status()`).

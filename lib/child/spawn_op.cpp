@@ -143,6 +143,18 @@ void spawn_op::complete(error_code why, child_handle made, reap::calling where)
         completion_->post(why, std::move(made));
 }
 
+void spawn_op::kill()
+{
+    std::lock_guard lock(mutex_);
+    if (phase_ != phase::launching || !pending_)
+        return;
+    take_child(*pending_);
+    if (state_->id() == 0)
+        return;
+    state_->equip({plan_->own_group, {}}, nullptr, false);
+    (void)state_->kill_tree();
+}
+
 void spawn_op::cancel()
 {
     std::lock_guard lock(mutex_);

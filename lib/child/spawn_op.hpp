@@ -29,6 +29,9 @@ public:
     /// The handler gets the child on an executor that need not be the child's.
     void start(asio::any_io_executor const& executor, spawn_handler handler);
 
+    /// Kills the child, if there is one already, with the process group that it may lead. Completes as ever.
+    void kill();
+
 private:
     using starter =
         launch::pending_result (*)(std::shared_ptr<launch::plan>, spawn_backend, launch::pidfd_wish, os::unique_fd);

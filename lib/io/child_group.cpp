@@ -33,10 +33,10 @@ output_options for_each(group_options const& options)
 
 } // namespace
 
-/// Takes a child's end in. Destroyed uninvoked, it tells that the event loop goes.
+/// Takes the end of a run in. Destroyed uninvoked, it tells that the event loop goes.
 class group_state::ended_handler {
 public:
-    ended_handler(std::shared_ptr<group_state> group, group_child who) : group_(std::move(group)), who_(who) {}
+    ended_handler(std::shared_ptr<group_state> group, id which) : group_(std::move(group)), which_(which) {}
     ended_handler(ended_handler&&) noexcept = default;
 
     ~ended_handler()
@@ -47,13 +47,12 @@ public:
 
     void operator()(error_code ec, group_result told)
     {
-        static_cast<group_child&>(told) = who_;
-        std::exchange(group_, nullptr)->child_ended(ec, std::move(told));
+        std::exchange(group_, nullptr)->run_ended(which_, ec, std::move(told));
     }
 
 private:
     std::shared_ptr<group_state> group_;
-    group_child who_;
+    id which_;
 };
 
 group_state::group_state(asio::any_io_executor executor, group_options options)
@@ -86,7 +85,7 @@ result<group_child> group_state::spawn(command const& cmd)
         return ec;
     std::lock_guard lock(mutex_);
     switch (fsm_.request()) {
-    case group_fsm::now: return launch(cmd);
+    case group_fsm::now: return start_now(cmd);
     case group_fsm::later: return sys::make_error_code(sys::resource_unavailable_try_again);
     case group_fsm::never: break;
     }
@@ -99,16 +98,11 @@ void group_state::async_spawn(command cmd, group_spawn_handler handler)
     if (auto ec = refuse(cmd); ec.failed())
         return then.post(ec, {});
     std::lock_guard lock(mutex_);
-    switch (fsm_.request()) {
-    case group_fsm::now: return launch_for(then, cmd);
-    case group_fsm::later: {
-        auto const which = prepare_cancel(then, &group_state::cancel_spawn);
-        fsm_.wait(which);
-        pending_.spawns.emplace(which, waiting_spawn{std::move(cmd), std::move(then)});
-        return;
-    }
-    case group_fsm::never: return then.post(aborted(), {});
-    }
+    auto const which = prepare_cancel(then, &group_state::cancel_spawn);
+    if (!fsm_.wait(which))
+        return then.post(aborted(), {});
+    pending_.spawns.emplace(which, pending_spawn{std::move(cmd), std::move(then)});
+    start_next();
 }
 
 void group_state::async_next(group_next_handler handler)
@@ -136,7 +130,9 @@ void group_state::close() noexcept
     std::lock_guard lock(mutex_);
     closed_ = true;
     fsm_.stop();
-    abort_spawns();
+    for (auto& [which, spawn] : pending_.spawns)
+        spawn.then.post(aborted(), {});
+    pending_.spawns.clear();
     for (auto& [which, then] : pending_.readers)
         then.post(aborted(), {});
     pending_.readers.clear();
@@ -160,11 +156,18 @@ group_state::id group_state::prepare_cancel(Completion const& then, void (group_
 void group_state::cancel_spawn(id which)
 {
     std::lock_guard lock(mutex_);
-    if (!fsm_.withdraw(which))
-        return;
     auto const found = pending_.spawns.find(which);
-    found->second.then.post(aborted(), {});
-    pending_.spawns.erase(found);
+    if (found == pending_.spawns.end())
+        return;
+    if (fsm_.withdraw(which)) {
+        found->second.then.post(aborted(), {});
+        pending_.spawns.erase(found);
+        return;
+    }
+    auto& starting = members_.at(which);
+    starting.cancelled = true;
+    if (auto const run = starting.run.lock())
+        run->kill();
 }
 
 void group_state::cancel_reader(id which)
@@ -189,17 +192,43 @@ void group_state::cancel_end_wait(id which)
     for_each_member([](member& running) { running.kill(); });
 }
 
-void group_state::child_ended(error_code ec, group_result told)
+void group_state::child_started(id which, pid_t pid)
 {
     std::lock_guard lock(mutex_);
-    members_.erase(told.index);
+    fsm_.start_over(which);
+    auto& started = members_.at(which);
+    if (!started.cancelled) {
+        started.who = {next_index_++, pid};
+        if (auto spawn = pending_.spawns.extract(which))
+            spawn.mapped().then.post({}, started.who);
+    }
+    start_next();
+}
+
+void group_state::run_ended(id which, error_code ec, group_result told)
+{
+    std::lock_guard lock(mutex_);
+    auto const ended = members_.extract(which).mapped();
+    if (ended.who.id != 0) {
+        static_cast<group_child&>(told) = ended.who;
+        child_ended(ec, std::move(told));
+    } else {
+        fsm_.start_over(which);
+        fsm_.not_started();
+        if (auto spawn = pending_.spawns.extract(which))
+            spawn.mapped().then.post(ended.cancelled ? aborted() : ec, {});
+    }
+    start_next();
+    deliver();
+}
+
+void group_state::child_ended(error_code ec, group_result told)
+{
     bool const well = !ec.failed() && told.status.success();
     if (!closed_)
         finished_.push_back({ec, std::move(told)});
     if (fsm_.ended(well))
         stop_all();
-    launch_waiting();
-    deliver();
 }
 
 void group_state::context_gone() noexcept
@@ -211,40 +240,40 @@ void group_state::context_gone() noexcept
     std::swap(dropped, pending_);
 }
 
-result<group_child> group_state::launch(command const& cmd)
+result<group_child> group_state::start_now(command const& cmd)
 {
     auto const run = std::make_shared<member>(executor_, 1, each_);
-    if (auto const ec = run->spawn(cmd); ec.failed()) {
+    if (auto const ec = run->start_now(cmd); ec.failed()) {
         fsm_.not_started();
         return ec;
     }
+    auto const which = next_id_++;
     group_child const who{next_index_++, run->children().front().id()};
-    members_.emplace(who.index, run);
-    run->start(ended_handler(shared_from_this(), who));
+    members_.emplace(which, one_member{run, who});
+    run->run_started(ended_handler(shared_from_this(), which));
     return who;
 }
 
-void group_state::launch_for(basic_completion<group_child>& then, command const& cmd)
+void group_state::start_next()
 {
-    if (auto const made = launch(cmd))
-        then.post({}, made.value());
-    else
-        then.post(made.error(), {});
+    auto const which = fsm_.admit();
+    if (!which)
+        return;
+    auto const run = std::make_shared<member>(executor_, 1, each_);
+    members_.emplace(*which, one_member{run, {}});
+    run->run(
+        pending_.spawns.at(*which).cmd, ended_handler(shared_from_this(), *which),
+        [self = shared_from_this(), which = *which](pid_t pid) { self->child_started(which, pid); });
 }
 
-void group_state::launch_waiting()
+void group_state::abort_waiting()
 {
-    while (auto const which = fsm_.admit()) {
-        auto next = pending_.spawns.extract(*which);
-        launch_for(next.mapped().then, next.mapped().cmd);
+    auto& spawns = pending_.spawns;
+    for (auto each = spawns.begin(); each != spawns.end();) {
+        auto const spawn = each++;
+        if (!members_.contains(spawn->first))
+            spawns.extract(spawn).mapped().then.post(aborted(), {});
     }
-}
-
-void group_state::abort_spawns()
-{
-    for (auto& [which, waiting] : pending_.spawns)
-        waiting.then.post(aborted(), {});
-    pending_.spawns.clear();
 }
 
 void group_state::deliver()
@@ -266,15 +295,15 @@ void group_state::stop_all()
 {
     if (!fsm_.stop())
         return;
-    abort_spawns();
+    abort_waiting();
     for_each_member([](member& running) { running.stop(); });
 }
 
 template <class Function>
 void group_state::for_each_member(Function what)
 {
-    for (auto const& [index, each] : members_)
-        if (auto const running = each.lock())
+    for (auto const& [which, each] : members_)
+        if (auto const running = each.run.lock())
             what(*running);
 }
 

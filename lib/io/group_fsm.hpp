@@ -20,40 +20,54 @@ public:
 
     enum class admission {
         now,   ///< It counts as running from here on.
-        later, ///< There is no room: it may `wait`.
+        later, ///< There is no room.
         never, ///< The group has been stopped.
     };
     using enum admission;
 
     group_fsm(std::size_t limit, failure_policy on_failure) : limit_(limit), on_failure_(on_failure) {}
 
+    /// For one that does not wait. Those that do come first.
     admission request()
     {
         if (stopped_)
             return never;
-        if (running_ >= limit_)
+        if (running_ + waiting_.size() >= limit_)
             return later;
         ++running_;
         return now;
     }
 
-    void wait(ticket who) { waiting_.push_back(who); }
+    /// Puts one at the end of the queue; false in a group that has been stopped.
+    bool wait(ticket who)
+    {
+        if (!stopped_)
+            waiting_.push_back(who);
+        return !stopped_;
+    }
 
     /// Takes one out of the queue; false if it is not in there.
     bool withdraw(ticket who) { return std::erase(waiting_, who) > 0; }
 
-    /// Who comes next, if there is room. It counts as running from here on.
+    /// Who comes next, if there is room and no other one is being started. It counts as running from here on.
     std::optional<ticket> admit()
     {
-        if (waiting_.empty() || running_ >= limit_)
+        if (waiting_.empty() || starting_ || running_ >= limit_)
             return std::nullopt;
-        ++running_;
-        auto const who = waiting_.front();
+        starting_ = waiting_.front();
         waiting_.pop_front();
-        return who;
+        ++running_;
+        return starting_;
     }
 
-    /// One that was admitted could not be spawned.
+    /// One that was admitted has been started, or has failed to.
+    void start_over(ticket who)
+    {
+        if (starting_ == who)
+            starting_.reset();
+    }
+
+    /// One that counted as running could not be started.
     void not_started() { --running_; }
 
     /// One has ended, well or not. True: the others are to be stopped for that.
@@ -77,7 +91,8 @@ private:
     std::size_t limit_;
     failure_policy on_failure_;
     std::size_t running_ = 0;
-    std::deque<ticket> waiting_; // empty unless as many run as may
+    std::optional<ticket> starting_; // one at a time, so that they start in their order
+    std::deque<ticket> waiting_;
     bool stopped_ = false;
 };
 

@@ -40,9 +40,16 @@ private:
     using member = run_op<group_result>;
     class ended_handler;
 
-    struct waiting_spawn {
+    // Waits for its turn, and then for its start: so long it is a member, too.
+    struct pending_spawn {
         command cmd;
         basic_completion<group_child> then;
+    };
+
+    struct one_member {
+        std::weak_ptr<member> run;
+        group_child who;        // its id is 0 until it has been started
+        bool cancelled = false; // before that: it is to be no child of the group
     };
 
     struct end_wait {
@@ -58,13 +65,14 @@ private:
 
     // In each map, the first has waited longest.
     struct pending {
-        std::map<id, waiting_spawn> spawns;
+        std::map<id, pending_spawn> spawns;
         std::map<id, basic_completion<group_result>> readers;
         std::map<id, end_wait> end_waits;
     };
 
     error_code refuse(command const& cmd) const;
-    void child_ended(error_code ec, group_result told);
+    void child_started(id which, pid_t pid);
+    void run_ended(id which, error_code ec, group_result told);
     void context_gone() noexcept;
 
     void cancel_spawn(id which);
@@ -74,10 +82,10 @@ private:
     id prepare_cancel(Completion const& then, void (group_state::*cancel)(id));
 
     // All with the lock.
-    result<group_child> launch(command const& cmd);
-    void launch_for(basic_completion<group_child>& then, command const& cmd);
-    void launch_waiting();
-    void abort_spawns();
+    result<group_child> start_now(command const& cmd);
+    void start_next();
+    void child_ended(error_code ec, group_result told);
+    void abort_waiting();
     void deliver();
     void stop_all();
     template <class Function>
@@ -90,7 +98,7 @@ private:
 
     mutable std::mutex mutex_; // guards everything below
     group_fsm fsm_;
-    std::map<std::size_t, std::weak_ptr<member>> members_; // by their indices
+    std::map<id, one_member> members_;
     std::deque<finished_child> finished_;
     pending pending_;
     id next_id_ = 0;

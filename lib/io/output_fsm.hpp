@@ -27,10 +27,29 @@ public:
     };
     using enum action;
 
+    /// Until they have `started`, all children count as running.
     explicit output_fsm(std::size_t children = 1) : running_(children) {}
 
     /// One more stream is captured.
     void stream_opened() { ++open_; }
+
+    /// Whether one more child is to be started: not once they are to end.
+    bool may_start() const { return !stopping_ && !hurried_; }
+
+    /// As many run as will; with an error, since the next one could not be started. They can be stopped only now.
+    action started(std::size_t running, error_code ec)
+    {
+        blame(ec);
+        start_failed_ = ec.failed();
+        running_ = running;
+        if (ended())
+            return finish;
+        if (start_failed_ || hurried_)
+            return end_now();
+        return stopping_ ? stop : none;
+    }
+
+    bool start_failed() const { return start_failed_; }
 
     /// One child has been reaped, or was lost.
     action child_ended(error_code ec)
@@ -90,6 +109,7 @@ private:
 
     int open_ = 0;
     std::size_t running_;
+    bool start_failed_ = false;
     bool stopping_ = false;
     bool cancelled_ = false;
     bool hurried_ = false;

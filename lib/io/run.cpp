@@ -21,11 +21,9 @@ error_code refuse_parent_ends(pipeline const& line, int first)
 template <class Value, class What>
 void run_to_end(run_op<Value>& op, What const& what, error_code refused, typename run_op<Value>::handler_type handler)
 {
-    if (!refused.failed())
-        refused = op.spawn(what);
     if (refused.failed())
         return op.fail(refused, std::move(handler));
-    op.start(std::move(handler));
+    op.run(what, std::move(handler));
 }
 
 void feed_from(output_options const& options, command& cmd)
@@ -111,7 +109,7 @@ void async_output(
     line = with_ends(line, options);
     auto const count = line.stages().size();
     auto const op = std::make_shared<run_op<pipeline_output>>(executor, count, std::move(options));
-    os::unique_fd err; // closed once all stages have it
+    os::unique_fd err; // each stage keeps its own
     if (!refused.failed() && captures_err(line)) {
         auto shared = share_err(*op, line);
         if (shared)

@@ -23,13 +23,14 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 namespace brood::detail {
 
-/// A command's child, or all those of a pipeline, from the spawn to the end. The piped streams are captured.
+/// A command's child, or all those of a pipeline, from the start to the end. The piped streams are captured.
 /**
  * Its parts run on a strand, and keep it alive while they are pending. What is told at the end is a `Value`: the
  * output or the status alone, of one child or of the stages.
@@ -47,35 +48,47 @@ public:
           statuses_(children)
     {}
 
-    /// A command or a pipeline.
-    template <class What>
-    error_code spawn(What const& what)
-    {
-        return children_.spawn(what, [this](prepared_spawn& prepared) { open_streams(prepared); });
-    }
-
     /// Captures standard error from elsewhere than a child's own pipe.
     error_code capture_err(os::unique_fd from)
     {
         return registered([&] { open_stream(2, std::move(from)); });
     }
 
-    /// Once all have been spawned.
-    void start(handler_type handler)
+    /// Starts the child of a command, or the children of a pipeline, and runs them to their end.
+    /**
+     * The first one is started in here, as far as that goes without waiting. `on_running` gets its id when all run.
+     */
+    template <class What>
+    void run(What const& what, handler_type handler, std::function<void(pid_t)> on_running = {})
     {
-        completion_.emplace(std::move(handler), strand_.get_inner_executor());
-        if (auto slot = completion_->cancellation_slot(); slot.is_connected())
-            slot.assign([weak = this->weak_from_this()](asio::cancellation_type type) {
-                if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
-                    self->on_strand([](output_fsm& fsm) { return fsm.cancel(); });
-            });
-        asio::dispatch(strand_, [self = this->shared_from_this()] { self->begin(); });
+        begin(std::move(handler));
+        if (auto ec = children_.prepare_ahead(what, stream_opener()); ec.failed())
+            return finish(ec);
+        on_running_ = std::move(on_running);
+        asio::dispatch(strand_, [self = this->shared_from_this()] { self->start_timeout(); });
+        start_next();
     }
 
-    /// Instead of `start`.
+    /// Starts a command's child, and waits for that. `run_started` comes next.
+    error_code start_now(command const& cmd)
+    {
+        auto const ec = children_.prepare(cmd, stream_opener());
+        return ec.failed() ? ec : children_.start_now();
+    }
+
+    void run_started(handler_type handler)
+    {
+        begin(std::move(handler));
+        asio::dispatch(strand_, [self = this->shared_from_this()] {
+            self->start_timeout();
+            self->all_started({});
+        });
+    }
+
+    /// Instead of `run`.
     void fail(error_code ec, handler_type handler)
     {
-        completion_.emplace(std::move(handler), strand_.get_inner_executor());
+        begin(std::move(handler));
         finish(ec);
     }
 
@@ -115,6 +128,11 @@ private:
         fsm_.stream_opened();
     }
 
+    auto stream_opener()
+    {
+        return [this](prepared_spawn& from) { open_streams(from); };
+    }
+
     void open_streams(prepared_spawn& from)
     {
         if (os::unique_fd fd(from.take_parent_end(0)); fd.get() >= 0) {
@@ -134,15 +152,53 @@ private:
         asio::dispatch(strand_, [self = this->shared_from_this(), event] { self->act(event(self->fsm_)); });
     }
 
-    void begin()
+    void begin(handler_type handler)
     {
-        for (std::size_t i = 0; i < statuses_.size(); ++i)
-            children_.all()[i].async_wait(
+        completion_.emplace(std::move(handler), strand_.get_inner_executor());
+        if (auto slot = completion_->cancellation_slot(); slot.is_connected())
+            slot.assign([weak = this->weak_from_this()](asio::cancellation_type type) {
+                if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
+                    self->on_strand([](output_fsm& fsm) { return fsm.cancel(); });
+            });
+    }
+
+    void start_timeout()
+    {
+        if (options_.timeout && !stop_) // a cancellation on another thread may have come before
+            arm(*options_.timeout, [this] { act(fsm_.timeout()); });
+    }
+
+    void start_next()
+    {
+        children_.async_start(strand_, [self = this->shared_from_this()](error_code ec) { self->one_started(ec); });
+    }
+
+    void one_started(error_code ec)
+    {
+        if (!ec.failed() && children_.has_next() && fsm_.may_start())
+            return start_next();
+        if (auto const tell = std::exchange(on_running_, {}); tell && !ec.failed())
+            tell(children().front().id());
+        all_started(ec);
+    }
+
+    void all_started(error_code ec)
+    {
+        children_.start_no_more();
+        auto const next = fsm_.started(children().size(), ec);
+        if (next != action::finish)
+            watch();
+        act(next);
+    }
+
+    // None is reaped before all have been started: its process group would go with it.
+    void watch()
+    {
+        for (std::size_t i = 0; i < children().size(); ++i)
+            children()[i].async_wait(
                 asio::bind_executor(strand_, [self = this->shared_from_this(), i](error_code ec, exit_status status) {
                     self->child_ended(i, ec, status);
                 }));
-        if (options_.timeout && !stop_) // a cancellation on another thread may have come before
-            arm(*options_.timeout, [this] { act(fsm_.timeout()); });
         if (input_)
             feed();
         for (auto& stream : streams_)
@@ -152,9 +208,10 @@ private:
 
     void child_ended(std::size_t which, error_code ec, exit_status status)
     {
-        statuses_[which] = status;
+        if (!fsm_.start_failed())
+            statuses_[which] = status;
         if (ec.failed()) // it can't be waited for
-            (void)children_.all()[which].kill();
+            (void)children()[which].kill();
         act(fsm_.child_ended(ec));
     }
 
@@ -241,7 +298,7 @@ private:
         switch (what) {
         case action::none: break;
         case action::stop:
-            stop_.emplace(std::move(options_.stop));
+            stop_.emplace(options_.stop);
             escalate();
             break;
         case action::kill: children_.signal(SIGKILL); break;
@@ -268,8 +325,8 @@ private:
         run_result all;
         all.statuses = std::move(statuses_);
         all.truncated = is_truncated();
-        if (!children_.all().empty())
-            all.usage = children_.all().front().usage();
+        if (!children().empty())
+            all.usage = children().front().usage();
         if (auto& out = streams_[0])
             all.out = out->text.release();
         if (auto& err = streams_[1])
@@ -307,6 +364,7 @@ private:
     strand strand_; // guards everything below
     output_options options_;
     run_children children_;
+    std::function<void(pid_t)> on_running_;
     std::optional<basic_completion<Value>> completion_;
     output_fsm fsm_;
     std::optional<stop_fsm> stop_;

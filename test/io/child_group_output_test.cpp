@@ -322,6 +322,7 @@ TEST_CASE("killing a child with a group of its own reaches its children")
         side_channel side;
         test.spawn(family(w, side).process_group());
         ended_later const grandchild{std::atoi(side.line().c_str())};
+        test.until([&] { return test.members.size() == 1; });
         test.group.reset(); // nobody runs the loop
         CHECK(eventually([&] { return !is_alive(grandchild.pid); }));
         test.finish();

@@ -28,6 +28,7 @@ TEST_CASE("a spawn that is cancelled while it waits never starts")
         leaves_nothing guard;
         test_group test(limited(1));
         test.spawn(pausing(w));
+        test.until([&] { return test.members.size() == 1; });
         test.spawn(pausing(w));
         test.spawn_cancel.emit(asio::cancellation_type::total);
         test.until([&] { return test.members.size() == 2; });
@@ -170,8 +171,10 @@ TEST_CASE("a coroutine that goes with its loop takes its group along")
                     co_await group.async_spawn(pausing(by));
                 }(w),
                 [](std::exception_ptr) { CHECK(false); });
-            context.poll();
-            CHECK(has_children());
+            CHECK(eventually([&] {
+                context.poll();
+                return has_children();
+            }));
         }
         CHECK(eventually([] { return !has_children(); }));
     }

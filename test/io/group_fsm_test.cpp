@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <optional>
+
 using namespace brood;
 
 using brood::detail::group_fsm;
@@ -17,9 +19,18 @@ group_fsm full(std::size_t limit, failure_policy on_failure = failure_policy::ca
         CHECK(fsm.request() == group_fsm::now);
     for (group_fsm::ticket ticket : {1u, 2u, 3u}) {
         CHECK(fsm.request() == group_fsm::later);
-        fsm.wait(ticket);
+        CHECK(fsm.wait(ticket));
     }
     return fsm;
+}
+
+/// Who comes next, and is started at once.
+std::optional<group_fsm::ticket> started(group_fsm& fsm)
+{
+    auto const who = fsm.admit();
+    if (who)
+        fsm.start_over(*who);
+    return who;
 }
 
 } // namespace
@@ -40,12 +51,12 @@ TEST_CASE("each end admits one, first come, first served")
 {
     auto fsm = full(2);
     CHECK_FALSE(fsm.ended(true));
-    CHECK(fsm.admit() == 1);
+    CHECK(started(fsm) == 1);
     CHECK(fsm.admit() == std::nullopt);
     CHECK_FALSE(fsm.ended(true));
     CHECK_FALSE(fsm.ended(true));
-    CHECK(fsm.admit() == 2);
-    CHECK(fsm.admit() == 3);
+    CHECK(started(fsm) == 2);
+    CHECK(started(fsm) == 3);
     CHECK(fsm.admit() == std::nullopt);
     CHECK(fsm.running() == 2);
 }
@@ -54,9 +65,44 @@ TEST_CASE("a spawn that fails makes room for the next")
 {
     auto fsm = full(1);
     CHECK_FALSE(fsm.ended(true));
-    CHECK(fsm.admit() == 1);
+    CHECK(started(fsm) == 1);
     fsm.not_started();
+    CHECK(started(fsm) == 2);
+}
+
+TEST_CASE("they are started one at a time, in their order, and count as running meanwhile")
+{
+    group_fsm fsm(3, failure_policy::carry_on);
+    for (group_fsm::ticket ticket : {1u, 2u, 3u, 4u})
+        CHECK(fsm.wait(ticket));
+    CHECK(fsm.admit() == 1);
+    CHECK(fsm.running() == 1);
+    CHECK(fsm.admit() == std::nullopt); // there is room, but one is being started
+    fsm.start_over(1);
     CHECK(fsm.admit() == 2);
+    fsm.start_over(1); // it is another one now
+    CHECK(fsm.admit() == std::nullopt);
+    fsm.start_over(2);
+    fsm.not_started();
+    CHECK(fsm.running() == 1);
+    CHECK(fsm.admit() == 3);
+    fsm.start_over(3);
+    CHECK(fsm.admit() == 4);
+    CHECK(fsm.running() == 3);
+    CHECK_FALSE(fsm.idle());
+}
+
+TEST_CASE("one that does not wait takes no place of those that do")
+{
+    group_fsm fsm(3, failure_policy::carry_on);
+    CHECK(fsm.wait(1));
+    CHECK(fsm.wait(2));
+    CHECK(fsm.admit() == 1);
+    CHECK(fsm.request() == group_fsm::now);
+    CHECK(fsm.request() == group_fsm::later);
+    fsm.start_over(1);
+    CHECK(fsm.admit() == 2);
+    CHECK(fsm.running() == 3);
 }
 
 TEST_CASE("one that gives up waiting is passed over")
@@ -65,14 +111,14 @@ TEST_CASE("one that gives up waiting is passed over")
     CHECK(fsm.withdraw(1));
     CHECK_FALSE(fsm.withdraw(1));
     CHECK_FALSE(fsm.ended(true));
-    CHECK(fsm.admit() == 2);
+    CHECK(started(fsm) == 2);
     CHECK_FALSE(fsm.withdraw(2));
 }
 
 TEST_CASE("a group is idle when none runs and none waits")
 {
     auto fsm = full(1);
-    for (bool more = true; more; more = fsm.admit().has_value()) {
+    for (bool more = true; more; more = started(fsm).has_value()) {
         CHECK_FALSE(fsm.idle());
         CHECK_FALSE(fsm.ended(true));
     }
@@ -99,6 +145,7 @@ TEST_CASE("a stopped group starts nobody, for good")
     CHECK_FALSE(fsm.stop());
     CHECK_FALSE(fsm.withdraw(1));
     CHECK(fsm.request() == group_fsm::never);
+    CHECK_FALSE(fsm.wait(4));
     CHECK_FALSE(fsm.ended(true));
     CHECK(fsm.admit() == std::nullopt);
     CHECK(fsm.idle());

@@ -44,6 +44,65 @@ TEST_CASE("of several children, the last one's end is the end")
     CHECK(fsm.error() == errc::status_lost);
 }
 
+TEST_CASE("children are started until they are to end")
+{
+    output_fsm fsm(3);
+    CHECK(fsm.may_start());
+
+    SUBCASE("of itself")
+    {
+        CHECK(fsm.started(3, {}) == action::none);
+        CHECK_FALSE(fsm.error().failed());
+        CHECK_FALSE(fsm.start_failed());
+    }
+    SUBCASE("cancelled")
+    {
+        CHECK(fsm.cancel() == action::stop);
+        CHECK_FALSE(fsm.may_start());
+        CHECK(fsm.started(2, {}) == action::stop); // now it reaches them
+        CHECK(fsm.child_ended({}) == action::none);
+        CHECK(fsm.child_ended({}) == action::finish);
+        CHECK(fsm.error() == aborted);
+        CHECK_FALSE(fsm.start_failed());
+    }
+    SUBCASE("killed")
+    {
+        CHECK(fsm.end_now() == action::kill);
+        CHECK_FALSE(fsm.may_start());
+        CHECK(fsm.started(1, {}) == action::kill);
+        CHECK(fsm.child_ended({}) == action::finish);
+        CHECK_FALSE(fsm.error().failed());
+    }
+    SUBCASE("timed out")
+    {
+        CHECK(fsm.timeout() == action::stop);
+        CHECK_FALSE(fsm.may_start());
+        CHECK(fsm.started(1, errc::nul_byte) == action::kill);
+        CHECK(fsm.child_ended({}) == action::finish);
+        CHECK(fsm.error() == errc::timed_out);
+    }
+}
+
+TEST_CASE("where one fails to start, the others are killed")
+{
+    auto fsm = with_streams(1);
+    CHECK(fsm.started(2, errc::nul_byte) == action::kill);
+    CHECK(fsm.start_failed());
+    CHECK(fsm.child_ended({}) == action::none);
+    CHECK(fsm.child_ended({}) == action::abandon);
+    CHECK(fsm.stream_ended(true) == action::finish);
+    CHECK(fsm.error() == errc::nul_byte);
+}
+
+TEST_CASE("where none starts, that is the end, whatever is open")
+{
+    auto fsm = with_streams(2);
+    CHECK(fsm.started(0, errc::nul_byte) == action::finish);
+    CHECK(fsm.error() == errc::nul_byte);
+    CHECK(fsm.timeout() == action::none);
+    CHECK(fsm.end_soon() == action::none);
+}
+
 TEST_CASE("streams that end first wait for the child")
 {
     auto fsm = with_streams(2);

@@ -107,7 +107,7 @@ TEST_CASE("within the grace it is not killed")
         running_output op(cmd, stopped_by(stop_plan(SIGTERM, 1h)));
         CHECK(side.line() == "ready");
         op.cancel();
-        CHECK(side.line() == term);
+        CHECK(side.line(op.context) == term);
         op.context.poll();
         CHECK_FALSE(op.done);
         input.second.reset(); // it goes of its own accord
@@ -129,7 +129,7 @@ TEST_CASE("a second cancellation kills at once, and keeps what came")
         running_output op(cmd, stopped_by(stop_plan(SIGTERM, 1h)));
         CHECK(side.line() == "ready");
         op.cancel();
-        CHECK(side.line() == term);
+        CHECK(side.line(op.context) == term);
         op.cancel();
         op.finish();
         CHECK(op.error == asio::error::operation_aborted);
@@ -145,6 +145,7 @@ TEST_CASE("cancelling after the child's end gives up the streams alone")
         output_options options;
         options.drain_grace = 1h;
         running_output op(probe(w, "grandchild"), options);
+        REQUIRE(eventually(has_children));
         REQUIRE(eventually([&] {
             op.context.poll();
             return !has_children();

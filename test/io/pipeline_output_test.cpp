@@ -112,8 +112,9 @@ TEST_CASE("a timeout stops all stages")
         auto const end = output_now(probe(w, "pause") | probe(w, "pause"), options);
         CHECK(end.error == errc::timed_out);
         REQUIRE(end.told.statuses.size() == 2);
-        for (auto const& status : end.told.statuses)
-            CHECK(status.signal() == SIGTERM);
+        CHECK(end.told.statuses[0].signal() == SIGTERM);
+        // Where the first one takes longer than that to start, the second one never is.
+        CHECK((end.told.statuses[1].signal() == SIGTERM || end.told.statuses[1] == exit_status()));
     }
 }
 

@@ -56,7 +56,7 @@ TEST_CASE("a cancelled pipeline stops all its stages, and completes after their 
             running_line line(w, "pause");
             line.start();
             for (auto& side : line.sides)
-                CHECK(side.line() == "ready");
+                CHECK(side.line(line.context) == "ready");
             line.cancel(type);
             line.finish();
             CHECK(line.error == asio::error::operation_aborted);
@@ -73,10 +73,10 @@ TEST_CASE("each stage gets a signal once, and a second cancellation kills all at
         running_line line(w, "tell-signals", "0", term);
         line.start();
         for (auto& side : line.sides)
-            CHECK(side.line() == "ready");
+            CHECK(side.line(line.context) == "ready");
         line.cancel();
         for (auto& side : line.sides)
-            CHECK(side.line() == term);
+            CHECK(side.line(line.context) == term);
         CHECK_FALSE(line.done);
         line.cancel();
         line.finish();
@@ -84,7 +84,7 @@ TEST_CASE("each stage gets a signal once, and a second cancellation kills all at
         for (auto const& status : line.told)
             CHECK(status.signal() == SIGKILL);
         for (auto& side : line.sides)
-            CHECK(side.line() == "");
+            CHECK(side.line(line.context) == "");
     }
 }
 
@@ -97,9 +97,9 @@ TEST_CASE("stages whose group's leader has ended are stopped too, and so are tho
         line.stages[0] = probe(w, "--to=3", "exit", "6").fd(3, line.sides[0].child_end());
         line.stages[2].session();
         line.start();
-        CHECK(line.sides[0].line() == ""); // it has ended
-        CHECK(line.sides[1].line() == "ready");
-        CHECK(line.sides[2].line() == "ready");
+        CHECK(line.sides[0].line(line.context) == ""); // it has ended
+        CHECK(line.sides[1].line(line.context) == "ready");
+        CHECK(line.sides[2].line(line.context) == "ready");
         line.cancel();
         line.finish();
         CHECK(line.told[0].code() == 6);
@@ -117,7 +117,7 @@ TEST_CASE("stopping a pipeline reaches the children of its stages")
         line.start();
         std::vector<pid_t> grandchildren;
         for (auto& side : line.sides)
-            grandchildren.push_back(std::atoi(side.line().c_str()));
+            grandchildren.push_back(std::atoi(side.line(line.context).c_str()));
         line.cancel();
         line.finish();
         for (pid_t pid : grandchildren) {
@@ -141,7 +141,7 @@ TEST_CASE("a loop that ends first takes all stages with it, and calls nobody")
                     CHECK(false);
                 });
                 for (auto& side : line.sides)
-                    CHECK(side.line() == "ready");
+                    CHECK(side.line(line.context) == "ready");
                 if (polled)
                     line.context.poll();
             }

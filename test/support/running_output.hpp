@@ -7,6 +7,7 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <utility>
 
@@ -84,15 +85,34 @@ public:
     /// Waits for a line.
     std::string line()
     {
+        return line_after([] {});
+    }
+
+    /// The same while the loop runs, which it must for a child that is started there.
+    std::string line(asio::io_context& context)
+    {
+        return line_after([&] {
+            asio::posix::stream_descriptor source(context, ::dup(ends_.first.get()));
+            bool readable = false;
+            source.async_wait(source.wait_read, [&](brood::error_code) { readable = true; });
+            context.restart();
+            while (!readable && context.run_one_for(60s) > 0) {}
+            REQUIRE(readable);
+        });
+    }
+
+private:
+    template <class Wait>
+    std::string line_after(Wait wait)
+    {
         ends_.second.reset(); // or a child that has gone would be waited for
         std::string text;
         char c;
-        while (::read(ends_.first.get(), &c, 1) == 1 && c != '\n')
+        for (wait(); ::read(ends_.first.get(), &c, 1) == 1 && c != '\n'; wait())
             text += c;
         return text;
     }
 
-private:
     brood::os::fd_pair ends_;
 };
 
