@@ -102,13 +102,15 @@ public:
     /// Whether some are left to start.
     bool has_next() const noexcept { return !to_start_.empty(); }
 
-    /// None starts any more. With the last one's preparation go the children's ends of the streams.
+    /// None starts any more.
     void start_no_more()
     {
         std::lock_guard lock(mutex_);
         starting_ = false;
-        to_start_.clear();
     }
+
+    /// Gives up what was prepared for those that have not been started: their ends of pipes.
+    void drop_unstarted() noexcept { to_start_.clear(); }
 
     /// Those that have been started.
     std::vector<child>& all() noexcept { return children_; }

@@ -187,8 +187,12 @@ private:
         children_.start_no_more();
         auto const next = fsm_.started(children().size(), ec);
         if (next != action::finish)
+            act(next); // before those that run see a pipe break whose reader never will
+        children_.drop_unstarted();
+        if (next == action::finish)
+            act(next);
+        else
             watch();
-        act(next);
     }
 
     // None is reaped before all have been started: its process group would go with it.
