@@ -19,7 +19,7 @@ struct child_args {
     os::raw::signal_bits inherited_mask;
     int report_fd = -1;          ///< Stays open until exec, whatever the plan closes.
     bool born_in_cgroup = false; ///< It need not enter the one that the plan names.
-    int kept_below = -1;         ///< It shares descriptors, too, and needs those below this number; -1: it has its own.
+    int kept_below = -1;         ///< It shares descriptors, too, and takes those below this number; -1: it has its own.
     bool in_place = false;       ///< There is no child: this process takes the steps itself.
     os::raw::disposal unmapped = os::raw::disposal::mark_or_close;
 

@@ -15,9 +15,11 @@ spawn_stage stage_of_clone(plan const& p, int error) noexcept
     return p.cgroup && !shortage ? spawn_stage::cgroup : spawn_stage::clone;
 }
 
-// How many descriptors the steps need, from 0 on; -1 where the child is to have all.
-int count_needed(std::vector<step> const& steps) noexcept
+// How many descriptors the child is to have copies of, from 0 on; -1 where it is to have all. The kernel copies them by
+// words of a bitmap anyway. Those in the last word that no step needs are closed by the exec, when the parent goes on.
+int count_copied(std::vector<step> const& steps) noexcept
 {
+    constexpr int word = 64;
     int highest = 2;
     bool closes_rest = false;
     for (auto const& s : steps)
@@ -28,7 +30,7 @@ int count_needed(std::vector<step> const& steps) noexcept
         case action::close_range: closes_rest = closes_rest || s.b == INT_MAX; break;
         default: break;
         }
-    return closes_rest && highest < INT_MAX ? highest + 1 : -1;
+    return closes_rest && highest < INT_MAX - word ? (highest / word + 1) * word : -1;
 }
 
 } // namespace
@@ -51,7 +53,7 @@ result<launched> memory_sharer::clone(parent what, pidfd_wish wish, os::signal_b
     child_.parent_first = !request_.wait;
     // While the parent goes on it may close what the child still needs.
     if (request_.wait && os::can_unshare_descriptors())
-        child_.args.kept_below = count_needed(steps_);
+        child_.args.kept_below = count_copied(steps_);
     request_.share_descriptors = child_.args.kept_below >= 0;
     request_.want_pidfd = wish != pidfd_wish::none;
     pid_t pid = os::clone_sharing_memory(request_);
