@@ -96,8 +96,8 @@ TEST_CASE("a block that was made too small grows")
     strings all;
     for (std::size_t i = 0; i < 100; ++i)
         all.emplace_back(i, static_cast<char>('a' + i % 26));
-    for (std::size_t const strings : {0, 1, 100})
-        for (std::size_t const characters : {0, 5, 10000}) {
+    for (std::size_t const strings : {0u, 1u, 100u})
+        for (std::size_t const characters : {0u, 5u, 10000u}) {
             CAPTURE(strings);
             CAPTURE(characters);
             string_block block(strings, characters);
