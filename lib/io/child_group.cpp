@@ -250,7 +250,8 @@ result<group_child> group_state::start_now(command const& cmd)
     auto const which = next_id_++;
     group_child const who{next_index_++, run->children().front().id()};
     members_.emplace(which, one_member{run, who});
-    run->run_started(ended_handler(shared_from_this(), which));
+    run->tell_to(ended_handler(shared_from_this(), which));
+    run->run_started();
     return who;
 }
 
@@ -261,9 +262,10 @@ void group_state::start_next()
         return;
     auto const run = std::make_shared<member>(executor_, 1, each_);
     members_.emplace(*which, one_member{run, {}});
-    run->run(
-        pending_.spawns.at(*which).cmd, ended_handler(shared_from_this(), *which),
-        [self = shared_from_this(), which = *which](pid_t pid) { self->child_started(which, pid); });
+    run->tell_to(ended_handler(shared_from_this(), *which));
+    run->run(pending_.spawns.at(*which).cmd, [self = shared_from_this(), which = *which](pid_t pid) {
+        self->child_started(which, pid);
+    });
 }
 
 void group_state::abort_waiting()

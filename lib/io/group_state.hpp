@@ -37,7 +37,7 @@ public:
 
 private:
     using id = group_fsm::ticket;
-    using member = run_op<group_result>;
+    using member = run_telling<group_result>;
     class ended_handler;
 
     // Waits for its turn, and then for its start: so long it is a member, too.

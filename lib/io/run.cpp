@@ -19,11 +19,13 @@ error_code refuse_parent_ends(pipeline const& line, int first)
 }
 
 template <class Value, class What>
-void run_to_end(run_op<Value>& op, What const& what, error_code refused, typename run_op<Value>::handler_type handler)
+void run_to_end(
+    run_telling<Value>& op, What const& what, error_code refused, typename run_telling<Value>::handler_type handler)
 {
+    op.tell_to(std::move(handler));
     if (refused.failed())
-        return op.fail(refused, std::move(handler));
-    op.run(what, std::move(handler));
+        return op.fail(refused);
+    op.run(what);
 }
 
 void feed_from(output_options const& options, command& cmd)
@@ -62,8 +64,7 @@ error_code refuse(stop_plan const& stop, error_code unread)
 }
 
 /// Opens the pipe that the stages share for their standard error, and gives the writing end to `line`.
-template <class Op>
-result<os::unique_fd> share_err(Op& op, pipeline& line)
+result<os::unique_fd> share_err(run_op& op, pipeline& line)
 {
     auto ends = os::make_pipe();
     if (!ends)
@@ -81,14 +82,14 @@ result<os::unique_fd> share_err(Op& op, pipeline& line)
 
 void async_run(asio::any_io_executor const& executor, command cmd, wait_handler handler)
 {
-    auto const op = std::make_shared<run_op<exit_status>>(executor, 1, output_options());
+    auto const op = std::make_shared<run_telling<exit_status>>(executor, 1, output_options());
     run_to_end(*op, cmd, detail::refuse_parent_ends(cmd.data()), std::move(handler));
 }
 
 void async_run(asio::any_io_executor const& executor, pipeline line, statuses_handler handler)
 {
     auto const count = line.stages().size();
-    auto const op = std::make_shared<run_op<all_statuses>>(executor, count, output_options());
+    auto const op = std::make_shared<run_telling<all_statuses>>(executor, count, output_options());
     run_to_end(*op, line, refuse_parent_ends(line, 0), std::move(handler));
 }
 
@@ -98,7 +99,7 @@ void async_output(asio::any_io_executor const& executor, command cmd, output_opt
     capture_stream(cmd, 1);
     capture_stream(cmd, 2);
     auto const refused = refuse(options.stop, detail::refuse_parent_ends(cmd.data(), 3));
-    auto const op = std::make_shared<run_op<output>>(executor, 1, std::move(options));
+    auto const op = std::make_shared<run_telling<output>>(executor, 1, std::move(options));
     run_to_end(*op, cmd, refused, std::move(handler));
 }
 
@@ -108,7 +109,7 @@ void async_output(
     auto refused = refuse(options.stop, refuse_parent_ends(line, 2));
     line = with_ends(line, options);
     auto const count = line.stages().size();
-    auto const op = std::make_shared<run_op<pipeline_output>>(executor, count, std::move(options));
+    auto const op = std::make_shared<run_telling<pipeline_output>>(executor, count, std::move(options));
     os::unique_fd err; // each stage keeps its own
     if (!refused.failed() && captures_err(line)) {
         auto shared = share_err(*op, line);
