@@ -55,7 +55,7 @@ error_code spawn_op::launch_by(starter how)
     settling_ = std::move(watch).value();
     pending_ = std::move(started).value();
     take_child(*pending_);
-    if (phase_ == phase::cancelled && state_->id() != 0)
+    if ((phase_ == phase::cancelled || killed_) && state_->id() != 0)
         (void)state_->kill();
     return {};
 }
@@ -116,7 +116,11 @@ void spawn_op::reap_and_fail(error_code why, reap::calling where)
 // A child that met a busy program is gone; the next one is made by a thread, which can wait for its time.
 void spawn_op::failed(error_code why, reap::calling where)
 {
-    if (launch::is_busy(why) && std::exchange(may_retry_, false)) {
+    auto const may_retry = [this] {
+        std::lock_guard lock(mutex_);
+        return std::exchange(may_retry_, false) && !killed_;
+    };
+    if (launch::is_busy(why) && may_retry()) {
         auto fresh = std::make_shared<child_state>(state_->executor());
         {
             std::lock_guard lock(mutex_);
@@ -146,7 +150,10 @@ void spawn_op::complete(error_code why, child_handle made, reap::calling where)
 void spawn_op::kill()
 {
     std::lock_guard lock(mutex_);
-    if (phase_ != phase::launching || !pending_)
+    if (phase_ != phase::launching)
+        return;
+    killed_ = true;
+    if (!pending_)
         return;
     take_child(*pending_);
     if (state_->id() == 0)

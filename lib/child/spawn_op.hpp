@@ -53,12 +53,12 @@ private:
     launch::pidfd_wish const wish_;
     std::unique_ptr<streams_base> streams_;
     std::optional<basic_completion<child_handle>> completion_;
-    bool may_retry_ = true;
-
     std::mutex mutex_; // guards what a cancellation touches, and a launch from being told of too early
     std::shared_ptr<launch::pending_launch> pending_; // null unless one is under way
     std::unique_ptr<reap::watch> settling_;
     phase phase_ = phase::launching;
+    bool killed_ = false;
+    bool may_retry_ = true;
     state_ptr state_;
 };
 

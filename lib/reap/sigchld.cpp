@@ -25,8 +25,8 @@ namespace {
 
 class sigchld_service;
 
-// Every child of the process that is waited for by SIGCHLD, whatever its context: the first context to wake up
-// tells for all, so that no child of one hides a child of another.
+// Every child of the process that is waited for by SIGCHLD, whatever its context: an entry that is there proves that
+// its context's service still is.
 struct registry {
     struct entry {
         observer_ptr told;
@@ -127,12 +127,12 @@ private:
 
     void listen()
     {
-        listening_ = true;
         reader_->async_wait(asio::posix::descriptor_base::wait_read, [this](error_code ec) { on_signal(ec); });
+        listening_ = true; // unless there is no memory for that
     }
 
-    // It listens again, and looks for more, before it tells: handlers that are called in here may take their time, or
-    // throw.
+    // It listens again, and has others looked for, before it tells: handlers that are called in here may take their
+    // time, or throw. The look itself comes in another turn, when those that are told have been reaped.
     void on_signal(error_code ec)
     {
         std::array<pid_t, most_at_once> room;
@@ -149,12 +149,11 @@ private:
             listening_ = false;
             if (watched_ > 0)
                 listen();
+            if (watched_ > 0 && !ec.failed() && !full && !pausing_)
+                pause();
         }
-        // There may be more hints: after a while the loop's other work has its turn.
-        if (full)
+        if (full) // there may be more hints: after a while the loop's other work has its turn
             hint(0);
-        else if (!ec.failed())
-            sweep_when_rested();
         for (std::size_t i = 0; i < count; ++i)
             std::exchange(told[i], nullptr)->hinted(i + 1 < count ? calling::later : calling::here);
     }
@@ -191,8 +190,8 @@ private:
 
     static constexpr std::size_t most_at_once = 64;
 
-    static observer_ptr take(pid_t pid);
-    static std::size_t take(std::span<pid_t const> hints, std::span<observer_ptr> told);
+    observer_ptr take(pid_t pid);
+    std::size_t take(std::span<pid_t const> hints, std::span<observer_ptr> told);
     void sweep_when_rested();
     void sweep();
     void hint_ended();
@@ -213,12 +212,12 @@ observer_ptr sigchld_service::take(pid_t pid)
     auto& all = the_registry();
     std::lock_guard lock(all.mutex);
     auto const found = all.entries.find(pid);
-    if (found == all.entries.end())
+    if (found == all.entries.end() || found->second.service != this)
         return nullptr;
-    auto taken = std::move(found->second);
+    auto taken = std::move(found->second.told);
     all.entries.erase(found);
-    taken.service->unwatch_one();
-    return std::move(taken.told);
+    unwatch_one();
+    return taken;
 }
 
 std::size_t sigchld_service::take(std::span<pid_t const> hints, std::span<observer_ptr> told)
@@ -261,7 +260,8 @@ void sigchld_service::hint_ended()
         auto& all = the_registry();
         std::lock_guard lock(all.mutex);
         for (auto const& [pid, entry] : all.entries)
-            pids.push_back(pid);
+            if (entry.service == this)
+                pids.push_back(pid);
     }
     for (pid_t pid : pids)
         if (os::has_ended(pid))
@@ -295,7 +295,6 @@ public:
         observer_ptr dropped; // after the lock
         auto& all = the_registry();
         std::lock_guard lock(all.mutex);
-        // An entry that is there proves that the service still is.
         if (auto const found = all.entries.find(pid_); found != all.entries.end()) {
             dropped = std::move(found->second.told);
             found->second.service->unwatch_one();

@@ -56,6 +56,43 @@ TEST_CASE("a fork of this process that runs its copy of the loop takes no end aw
     CHECK(told->code() == 3);
 }
 
+// What is left of it there, a sanitizer sees.
+TEST_CASE("a fork of this process is told nothing of a child that it has dropped" * needs_pidfd())
+{
+    asio::io_context context;
+    auto dropped = spawn(context, probe({}, "exit", "0")).value();
+    auto cmd = probe({}, "pause");
+    auto other = spawn(context, cmd.out(stdio::null())).value();
+    asio::cancellation_signal cancelled;
+    dropped.async_wait(asio::bind_cancellation_slot(cancelled.slot(), [](error_code, exit_status) {}));
+    other.async_wait([](error_code, exit_status) {});
+    cancelled.emit(asio::cancellation_type::terminal);
+    await_end(dropped.id());
+    int const kept = ::dup(dropped.native_handle()); // so that the end of the one that is dropped is told still
+    int reaped[2];
+    REQUIRE(::pipe(reaped) == 0);
+
+    context.notify_fork(asio::io_context::fork_prepare);
+    pid_t const copy = ::fork();
+    REQUIRE(copy >= 0);
+    if (copy == 0) {
+        context.notify_fork(asio::io_context::fork_child);
+        (void)brood::child(std::move(dropped));
+        char byte;
+        bool const told = ::read(reaped[0], &byte, 1) == 1;
+        context.poll();
+        ::_exit(told ? 0 : 1);
+    }
+    context.notify_fork(asio::io_context::fork_parent);
+    CHECK(dropped.wait().value().success());
+    CHECK(::write(reaped[1], "", 1) == 1);
+    int status = 0;
+    CHECK(::waitpid(copy, &status, 0) == copy);
+    CHECK(exit_status::from_raw(status).success());
+    for (int fd : {kept, reaped[0], reaped[1]})
+        ::close(fd);
+}
+
 TEST_CASE("more children end at once than are told in one turn" * needs_pidfd())
 {
     asio::io_context context;

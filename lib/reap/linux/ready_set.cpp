@@ -41,7 +41,8 @@ void ready_set::shutdown()
     epoll_.close(ignored);
 }
 
-// What the two processes still had in common, each would take from the other.
+// What the two processes still had in common, each would take from the other. Of a descriptor whose other end goes, the
+// epoll tells whether it was asked or not.
 void ready_set::notify_fork(asio::execution_context::fork_event event)
 {
     if (event != asio::execution_context::fork_child)
@@ -50,8 +51,8 @@ void ready_set::notify_fork(asio::execution_context::fork_event event)
     epoll_.close();
     open();
     for (auto* one = first_; one; one = one->next_) {
-        one->reportable_ = one->told_ != nullptr;
-        auto const events = one->reportable_ ? one->events_ : 0;
+        one->reportable_ = true;
+        auto const events = one->told_ ? one->events_ : 0;
         if (auto ec = os::add_to_epoll(epoll_.native_handle(), one->fd_.get(), events, one); ec.failed())
             throw boost::system::system_error(ec);
     }
@@ -129,8 +130,8 @@ void ready_set::unlink(ready_watch& one) noexcept
 
 void ready_set::listen()
 {
-    listening_ = true;
     epoll_.async_wait(asio::posix::descriptor_base::wait_read, [this](error_code ec) { on_ready(ec); });
+    listening_ = true; // unless there is no memory for that
 }
 
 std::size_t ready_set::take_ready(told_list& told)
