@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
+#include <random>
 
 namespace bench {
 
@@ -25,17 +27,18 @@ std::vector<standing> compare(std::vector<contender> const& contenders)
     int rounds = 0;
     for (auto const& one : contenders)
         rounds = std::max(rounds, one.rounds);
+    // Each finds the machine as the one before has left it, so that is another one in each round.
+    std::vector<std::size_t> order(contenders.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::mt19937 random; // the same in each run
     for (int round = 0; round < rounds; ++round) {
-        double first = 0;
-        for (std::size_t i = 0; i < contenders.size(); ++i) {
-            if (round >= contenders[i].rounds)
-                continue;
-            double const value = contenders[i].run();
-            if (i == 0)
-                first = value;
-            all[i].values.push_back(value);
-            all[i].ratios.push_back(value / first);
-        }
+        std::ranges::shuffle(order, random);
+        for (auto const i : order)
+            if (round < contenders[i].rounds)
+                all[i].values.push_back(contenders[i].run());
+        for (auto& one : all)
+            if (one.values.size() > one.ratios.size())
+                one.ratios.push_back(one.values.back() / all.front().values.back());
     }
     std::vector<standing> standings;
     for (std::size_t i = 0; i < contenders.size(); ++i)

@@ -28,7 +28,7 @@ struct options {
 double time_per_child(bench::kind const& how, int slots, std::string const& program, int count)
 {
     bench::crew crew(how, slots, program);
-    crew.run(slots + 2); // warms it up
+    crew.run(std::max(slots + 2, count / 2)); // warms it up, and the system's scheduler to it
     auto const start = bench::clock::now();
     crew.run(count);
     return bench::microseconds(bench::clock::now() - start) / count;

@@ -131,8 +131,8 @@ private:
         listening_ = true; // unless there is no memory for that
     }
 
-    // It listens again, and has others looked for, before it tells: handlers that are called in here may take their
-    // time, or throw. The look itself comes in another turn, when those that are told have been reaped.
+    // It listens again before it tells: handlers that are called in here may take their time, or throw. It looks for
+    // others when those that are told have been reaped, or else would always find something.
     void on_signal(error_code ec)
     {
         std::array<pid_t, most_at_once> room;
@@ -149,13 +149,18 @@ private:
             listening_ = false;
             if (watched_ > 0)
                 listen();
-            if (watched_ > 0 && !ec.failed() && !full && !pausing_)
-                pause();
+        }
+        try {
+            for (std::size_t i = 0; i < count; ++i)
+                std::exchange(told[i], nullptr)->hinted(i + 1 < count ? calling::later : calling::here);
+        } catch (...) {
+            hint(0); // another turn looks for others
+            throw;
         }
         if (full) // there may be more hints: after a while the loop's other work has its turn
             hint(0);
-        for (std::size_t i = 0; i < count; ++i)
-            std::exchange(told[i], nullptr)->hinted(i + 1 < count ? calling::later : calling::here);
+        else if (!ec.failed())
+            sweep_when_rested();
     }
 
     // Whoever replaces the handler, blocks the signal everywhere, or reaps our children makes us late, but not
