@@ -71,6 +71,7 @@ class commotion {
 public:
     commotion()
         : thread_([this] {
+              block_child_signal();
               while (!over_) {
                   std::thread([] {
                       std::vector<std::unique_ptr<char[]>> blocks;
@@ -88,6 +89,16 @@ public:
     }
 
 private:
+    // ThreadSanitizer calls a handler at once that comes within pthread_join(3), even within a free(3) in there, whose
+    // lock the call needs, too.
+    static void block_child_signal()
+    {
+        sigset_t signals;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGCHLD);
+        ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    }
+
     std::atomic<bool> over_ = false;
     std::thread thread_;
 };
