@@ -22,13 +22,6 @@ namespace {
 
 constexpr pid_t nobodys_pid = 0x3fffffff;
 
-// In this order: what is refused shows only once it is, and the answer is kept.
-doctest::skip needs_pidfd()
-{
-    bool const refusal = refused().find("pidfd") != std::string_view::npos;
-    return doctest::skip(refusal || !reap::available(exit_reaper::pidfd));
-}
-
 command quiet(std::string const& action)
 {
     command cmd(probe_path(), action);

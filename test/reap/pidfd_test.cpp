@@ -1,5 +1,4 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "reap/watch.hpp"
 #include "support/support.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -15,8 +14,6 @@ using namespace brood;
 using namespace test;
 
 namespace {
-
-doctest::skip needs_pidfd() { return doctest::skip(!reap::available(exit_reaper::pidfd)); }
 
 // Until the child can be reaped, which it then still can.
 void await_end(pid_t pid)

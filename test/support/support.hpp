@@ -48,6 +48,9 @@ bool knows_linux();
 /// Skips a test where the system calls that threads are made of are refused too.
 doctest::skip needs_threads();
 
+/// Skips a test where there are no pidfds.
+doctest::skip needs_pidfd();
+
 /// The program that tells what it was given: see test/child/probe.cpp.
 std::string probe_path();
 
