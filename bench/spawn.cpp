@@ -25,10 +25,10 @@ struct options {
     int batch = 100;
 };
 
-double time_per_child(bench::kind const& how, int slots, std::string const& program, int count)
+double time_per_child(bench::kind const& how, int slots, std::string const& program, int warm_up, int count)
 {
     bench::crew crew(how, slots, program);
-    crew.run(std::max(slots + 2, count / 2)); // warms it up, and the system's scheduler to it
+    crew.run(warm_up);
     auto const start = bench::clock::now();
     crew.run(count);
     return bench::microseconds(bench::clock::now() - start) / count;
@@ -41,8 +41,10 @@ std::vector<bench::contender> contenders(options const& opt, int slots, double g
         // It copies the page tables: milliseconds for each child, and few needed to be sure.
         bool const slow = how.copies_page_tables && gib > 0.1;
         int const count = std::max(slow ? std::min(opt.batch, 4) : opt.batch, slots);
+        int const warm_up = std::max(slow ? 0 : 50, slots + 2); // for the system's scheduler, too
         all.push_back(
-            {how.name, [&opt, how, slots, count] { return time_per_child(how, slots, opt.program, count); },
+            {how.name,
+             [&opt, how, slots, warm_up, count] { return time_per_child(how, slots, opt.program, warm_up, count); },
              slow ? std::min(opt.rounds, 3) : opt.rounds});
     }
     return all;
