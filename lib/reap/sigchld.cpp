@@ -208,7 +208,7 @@ private:
     std::optional<timer> pause_;
     clock::time_point rested_at_; // when the next sweep may be
     std::size_t watched_ = 0;
-    bool listening_ = false; // the reader waits, or its handler runs
+    bool listening_ = false; // the reader waits, or its handler is about to look
     bool pausing_ = false;   // a sweep waits for its time
 };
 

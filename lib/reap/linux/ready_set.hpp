@@ -50,8 +50,8 @@ private:
 
 /// The descriptors that the processes of one execution context are waited for with.
 /**
- * They have an epoll of their own, and that is what Asio's reactor waits for. To register each with the reactor
- * itself would take three more system calls for a descriptor that tells once, and three times the memory.
+ * They have an epoll of their own, and that is what Asio's reactor waits for. What the reactor keeps for each
+ * descriptor of its own, and does at its registration and its removal, is meant for one that tells often.
  */
 class ready_set final : public asio::execution_context::service {
 public:
