@@ -171,7 +171,8 @@ def write_charts(r, folder):
 
 def readme_table(r):
     """The figures of those who compare on one machine, a column each."""
-    names = ["floor", "brood", "brood async_spawn", "posix_spawn by hand", "Boost.Process v2", "libuv"]
+    names = ["floor", "floor on Asio", "brood", "brood async_spawn", "posix_spawn by hand", "Boost.Process v2",
+             "libuv"]
     gib = max(at for at in r.ats("gib") if at <= 1)
     most = max((at for at in r.ats("live") if at <= 1000), default=None)
     rows = [

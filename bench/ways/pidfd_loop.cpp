@@ -16,6 +16,13 @@ constexpr int most_events = 128;
 
 } // namespace
 
+bool reap_child(int pidfd)
+{
+    siginfo_t info{};
+    check(::waitid(p_pidfd, static_cast<id_t>(pidfd), &info, WEXITED), "waitid");
+    return info.si_code == CLD_EXITED && info.si_status == 0;
+}
+
 pidfd_loop::pidfd_loop(int slots, audience& told)
     : told_(told),
       epoll_(check(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
@@ -47,14 +54,13 @@ void pidfd_loop::await(int slot, pid_t pid, int pidfd)
 void pidfd_loop::reap(int slot)
 {
     auto& one = children_[static_cast<std::size_t>(slot)];
-    siginfo_t info{};
-    check(::waitid(p_pidfd, static_cast<id_t>(one.pidfd), &info, WEXITED), "waitid");
+    bool const success = reap_child(one.pidfd);
     // A child that has just left its parent's memory may not have closed its copies yet, which keep this one
     // in the epoll. A single child is no problem.
     if (children_.size() > 1)
         check(::epoll_ctl(epoll_, EPOLL_CTL_DEL, one.pidfd, nullptr), "epoll_ctl");
     ::close(one.pidfd);
-    told_.ended(slot, info.si_code == CLD_EXITED && info.si_status == 0);
+    told_.ended(slot, success);
 }
 
 } // namespace bench

@@ -10,6 +10,9 @@
 
 namespace bench {
 
+/// Takes the status of a child that has ended: whether it was success.
+bool reap_child(int pidfd);
+
 /// Awaits children by the system's own calls: their pidfds in an epoll, waitid, close.
 class pidfd_loop : public way {
 public:
