@@ -2,14 +2,11 @@
 #include "os/child_signal.hpp"
 #include "os/process.hpp"
 #include "reap/loop_executor.hpp"
-#include "reap/watch.hpp"
+#include "reap/with_reactor.hpp"
 
 #include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <boost/asio/query.hpp>
-#include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <array>
@@ -322,8 +319,8 @@ private:
 
 watch_result watch_sigchld(asio::any_io_executor const& executor, pid_t pid, observer_ptr told)
 {
-    try {
-        auto& service = asio::use_service<sigchld_service>(asio::query(executor, asio::execution::context));
+    return with_reactor(executor, [&](asio::execution_context& context) -> watch_result {
+        auto& service = asio::use_service<sigchld_service>(context);
         {
             std::lock_guard lock(the_registry().mutex);
             if (auto ec = service.open(); ec.failed())
@@ -333,9 +330,7 @@ watch_result watch_sigchld(asio::any_io_executor const& executor, pid_t pid, obs
         if (auto ec = made->arm(std::move(told)); ec.failed())
             return ec;
         return watch_result(std::move(made));
-    } catch (boost::system::system_error const& failed) { // the context's reactor, made on first use
-        return failed.code();
-    }
+    });
 }
 
 } // namespace brood::reap

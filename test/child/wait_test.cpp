@@ -242,27 +242,26 @@ TEST_CASE("a child that ended between spawn and wait is told")
 
 TEST_CASE("of 1,000 children that end at once none is lost")
 {
-    for (auto const& w : all_ways()) {
-        CAPTURE(w);
-        leaves_nothing guard;
-        asio::io_context context;
-        int pipe[2];
-        REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0);
-        std::vector<child> children;
-        int right = 0;
-        for (int i = 0; i < 1000; ++i) {
-            auto cmd = probe(w, "wait", std::to_string(i % 200));
-            cmd.in(stdio::fd(pipe[0])).out(stdio::null());
-            children.push_back(spawn(context, cmd).value());
-            children.back().async_wait(
-                [&right, i](error_code ec, exit_status s) { right += !ec.failed() && s.code() == i % 200; });
-        }
-        ::close(pipe[0]);
-        ::close(pipe[1]); // the end of input, for all of them
-        context.run_for(60s);
-        CHECK(right == 1000);
-        CHECK_FALSE(has_children());
+    auto const ways = all_ways(); // beside each other
+    leaves_nothing guard;
+    asio::io_context context;
+    int pipe[2];
+    REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0);
+    std::vector<child> children;
+    int right = 0;
+    for (std::size_t i = 0; i < 1000; ++i) {
+        int const code = static_cast<int>(i % 200);
+        auto cmd = probe(ways[i % ways.size()], "wait", std::to_string(code));
+        cmd.in(stdio::fd(pipe[0])).out(stdio::null());
+        children.push_back(spawn(context, cmd).value());
+        children.back().async_wait(
+            [&right, code](error_code ec, exit_status s) { right += !ec.failed() && s.code() == code; });
     }
+    ::close(pipe[0]);
+    ::close(pipe[1]); // the end of input, for all of them
+    context.run_for(60s);
+    CHECK(right == 1000);
+    CHECK_FALSE(has_children());
 }
 
 TEST_CASE("a traced child is waited for without blocking the loop")

@@ -1,9 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "reap/linux/ready_set.hpp"
+#include "reap/with_reactor.hpp"
 
 #include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/query.hpp>
-#include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -86,15 +85,12 @@ private:
 template <class Watch, class... Rest>
 watch_result start(asio::any_io_executor const& executor, os::unique_fd& fd, observer_ptr told, Rest... rest)
 {
-    try {
-        auto& set = asio::use_service<ready_set>(asio::query(executor, asio::execution::context));
-        auto made = std::make_unique<Watch>(set, rest...);
+    return with_reactor(executor, [&](asio::execution_context& context) -> watch_result {
+        auto made = std::make_unique<Watch>(asio::use_service<ready_set>(context), rest...);
         if (auto ec = made->start(fd, std::move(told)); ec.failed())
             return ec;
         return watch_result(std::move(made));
-    } catch (boost::system::system_error const& failed) { // the set and the context's reactor, made on first use
-        return failed.code();
-    }
+    });
 }
 
 } // namespace

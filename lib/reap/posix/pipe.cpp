@@ -1,10 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "reap/loop_executor.hpp"
-#include "reap/watch.hpp"
+#include "reap/with_reactor.hpp"
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <boost/asio/query.hpp>
-#include <boost/system/system_error.hpp>
 
 namespace brood::reap {
 namespace {
@@ -47,16 +45,14 @@ private:
 
 watch_result watch_pipe(asio::any_io_executor const& executor, os::unique_fd reading, observer_ptr told)
 {
-    try {
-        auto made = std::make_unique<pipe_watch>(asio::query(executor, asio::execution::context));
+    return with_reactor(executor, [&](asio::execution_context& context) -> watch_result {
+        auto made = std::make_unique<pipe_watch>(context);
         if (auto ec = made->assign(reading); ec.failed())
             return ec;
         if (auto ec = made->arm(std::move(told)); ec.failed())
             return ec;
         return watch_result(std::move(made));
-    } catch (boost::system::system_error const& failed) { // the context's reactor, made on first use
-        return failed.code();
-    }
+    });
 }
 
 } // namespace brood::reap
