@@ -8,9 +8,12 @@
 #include <boost/asio/query.hpp>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace brood::detail {
+
+namespace sys = boost::system::errc;
 
 awaited_process::awaited_process(asio::any_io_executor executor) : executor_(std::move(executor))
 {
@@ -67,7 +70,7 @@ void awaited_process::finish(std::unique_lock<std::mutex> lock)
 }
 
 error_code awaited_process::arm()
-{
+try {
     if (watch_)
         return watch_->arm(shared_from_this());
     auto made = make_watch(shared_from_this());
@@ -75,6 +78,21 @@ error_code awaited_process::arm()
         return made.error();
     watch_ = std::move(made).value();
     return {};
+} catch (std::bad_alloc const&) {
+    return sys::make_error_code(sys::not_enough_memory);
+}
+
+error_code awaited_process::rearm()
+try {
+    return watch_->rearm(shared_from_this());
+} catch (std::bad_alloc const&) {
+    return sys::make_error_code(sys::not_enough_memory);
+}
+
+void awaited_process::fail_waits(error_code ec)
+{
+    for (auto& [id, then] : std::exchange(waiters_, {}))
+        then.post(ec, exit_status());
 }
 
 void awaited_process::hinted(reap::calling where)
@@ -82,7 +100,8 @@ void awaited_process::hinted(reap::calling where)
     std::unique_lock lock(mutex_);
     if (!poll_end()) {
         if (!waiters_.empty() && watch_)
-            (void)watch_->rearm(shared_from_this());
+            if (auto ec = rearm(); ec.failed())
+                fail_waits(ec);
         return;
     }
     // One handler may run here and now, where that is allowed at all; of several, one that throws would take the
@@ -114,10 +133,8 @@ void awaited_process::async_wait(wait_handler handler)
     waiters_.push_back({id, std::move(then)});
     if (waiters_.size() > 1)
         return;
-    if (auto ec = arm(); ec.failed()) {
-        waiters_.back().then.post(ec, exit_status());
-        waiters_.pop_back();
-    }
+    if (auto ec = arm(); ec.failed())
+        fail_waits(ec);
 }
 
 void awaited_process::cancel_wait(std::uint64_t id)
@@ -144,12 +161,20 @@ result<std::optional<exit_status>> awaited_process::try_wait()
     return std::optional(ended.value());
 }
 
+// One that goes by signals never had the descriptor.
+void awaited_process::end_watch() noexcept
+{
+    if (!watch_)
+        return;
+    if (auto released = watch_->release())
+        pidfd_ = std::move(released);
+}
+
 void awaited_process::context_gone() noexcept
 {
     ending dropped;
     std::lock_guard lock(mutex_);
-    if (watch_)
-        pidfd_ = watch_->release();
+    end_watch();
     dropped = {std::exchange(waiters_, {}), std::move(watch_)};
     executor_ = asio::any_io_executor();
 }

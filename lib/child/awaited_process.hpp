@@ -44,6 +44,9 @@ protected:
     void take(pid_t pid, os::unique_fd pidfd) noexcept;
     void leave_context() noexcept;
 
+    /// Takes the descriptor back from the watch, which does nothing any more; with the lock, or with nobody else left.
+    void end_watch() noexcept;
+
     /// To be called after the end, with the lock, which it gives up: waits complete, and nothing is watched.
     void finish(std::unique_lock<std::mutex> lock);
     result<exit_status> outcome() const;
@@ -72,7 +75,12 @@ private:
 
     void hinted(reap::calling where) override;
     ending take_ending(); // with the lock
-    error_code arm();     // with the lock
+
+    // With the lock.
+    error_code arm();
+    error_code rearm();
+    void fail_waits(error_code ec);
+
     void cancel_wait(std::uint64_t id);
 
     std::vector<waiter> waiters_;

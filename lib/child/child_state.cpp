@@ -28,10 +28,8 @@ child_state::~child_state()
     leave_context();
     if (id_.pid == 0 || ended_ || poll_end())
         return;
-    if (watch_) {
-        pidfd_ = watch_->release();
-        watch_.reset(); // before the next one: they go by the same pid
-    }
+    end_watch();
+    watch_.reset(); // before the next one: they go by the same pid
     adopt_orphan({id_.pid, std::move(pidfd_), killed_, std::move(lent_)});
 }
 

@@ -13,6 +13,9 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <optional>
 
 namespace brood::detail {
 namespace {
@@ -25,13 +28,17 @@ public:
     stop_op(state_ptr state, stop_plan plan, wait_handler handler)
         : state_(std::move(state)),
           strand_(asio::make_strand(state_->executor())),
-          timer_(strand_),
           fsm_(std::move(plan)),
           completion_(std::move(handler), state_->executor())
     {}
 
     void start()
     {
+        try {
+            timer_.emplace(strand_);
+        } catch (boost::system::system_error const& failed) { // the context's reactor, made on first use
+            return completion_.post(failed.code(), exit_status());
+        }
         if (auto slot = completion_.cancellation_slot(); slot.is_connected())
             slot.assign([weak = weak_from_this()](asio::cancellation_type type) {
                 if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
@@ -69,8 +76,8 @@ private:
             return finish(sent.error(), {});
         if (!fsm_.grace())
             return;
-        timer_.expires_after(*fsm_.grace());
-        timer_.async_wait([self = shared_from_this()](error_code ec) {
+        timer_->expires_after(*fsm_.grace());
+        timer_->async_wait([self = shared_from_this()](error_code ec) {
             if (!ec.failed())
                 self->escalate();
         });
@@ -80,14 +87,14 @@ private:
     {
         if (std::exchange(finished_, true))
             return;
-        timer_.cancel();
+        timer_->cancel();
         wait_cancelled_.emit(asio::cancellation_type::terminal);
         completion_.post(ec, status);
     }
 
     state_ptr state_;
     asio::strand<asio::any_io_executor> strand_; // guards everything below
-    asio::steady_timer timer_;
+    std::optional<asio::steady_timer> timer_;
     asio::cancellation_signal wait_cancelled_;
     stop_fsm fsm_;
     completion completion_;

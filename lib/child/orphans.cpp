@@ -5,11 +5,11 @@
 #include "os/signals.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace brood::detail {
 namespace {
@@ -28,11 +28,17 @@ public:
         std::lock_guard lock(mutex_);
         if (!running_ && !start() && child.killed)
             return wait_for(child); // no thread can be had
+        later_.reserve(orphans_ + 1);
         auto state = std::make_shared<child_state>(context_.get_executor());
         state->adopt(child.pid, std::move(child.pidfd));
         state->lend(std::move(child.memory));
         ++orphans_;
-        watch(std::move(state));
+        try {
+            watch(state);
+        } catch (std::exception const&) {
+            later_.push_back(std::move(state));
+            context_.stop();
+        }
     }
 
     bool is_running() noexcept
@@ -46,23 +52,39 @@ private:
     {
         auto& waited_for = *state;
         waited_for.async_wait([this, state = std::move(state)](error_code ec, exit_status) mutable {
-            if (ec.failed() && ec != errc::status_lost)
-                return try_later(std::move(state)); // the system is short of something
             std::lock_guard lock(mutex_);
-            --orphans_;
+            if (ec.failed() && ec != errc::status_lost)
+                later_.push_back(std::move(state)); // the system is short of something
+            else
+                --orphans_;
+            context_.stop(); // for the thread to look what is left to do
         });
     }
 
-    void try_later(state_ptr state)
+    // What the system may be short of is not needed here: neither descriptors, as a timer takes, nor memory.
+    void try_again(std::unique_lock<std::mutex>& lock) noexcept
     {
-        auto timer = std::make_shared<asio::steady_timer>(context_, std::chrono::milliseconds(100));
-        timer->async_wait([this, timer, state = std::move(state)](error_code) mutable { watch(std::move(state)); });
+        lock.unlock();
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        lock.lock();
+        for (auto left = later_.size(); left > 0; --left) {
+            auto const state = std::move(later_.front());
+            later_.erase(later_.begin());
+            lock.unlock();
+            try {
+                watch(state);
+                lock.lock();
+            } catch (std::exception const&) {
+                lock.lock();
+                later_.push_back(state); // there is room for all
+            }
+        }
     }
 
     // Without a thread, the orphans wait for the next attempt. The thread waits for the lock first.
     bool start() noexcept
     {
-        os::signal_block blocked; // no signal of the application's is handled on this thread
+        os::application_signal_block const blocked; // none is handled on this thread
         try {
             std::thread([this] { run(); }).detach();
             running_ = true;
@@ -72,11 +94,14 @@ private:
 
     void run()
     {
-        os::block_application_signals();
         std::unique_lock lock(mutex_);
         while (orphans_ > 0) {
+            if (!later_.empty()) {
+                try_again(lock);
+                continue;
+            }
+            context_.restart(); // with the lock, so that nobody's stop is overlooked
             lock.unlock();
-            context_.restart();
             context_.run();
             lock.lock();
         }
@@ -86,6 +111,7 @@ private:
     asio::io_context context_;
     std::mutex mutex_;
     std::size_t orphans_ = 0;
+    std::vector<state_ptr> later_; // of those, who could not be watched; has room for all
     bool running_ = false;
 };
 

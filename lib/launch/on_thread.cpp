@@ -74,10 +74,8 @@ bool must_outlive_its_thread(plan const& p) noexcept
 bool run_aside(std::shared_ptr<thread_launch> const& what)
 {
     try {
-        std::thread([what] {
-            os::block_application_signals();
-            what->run();
-        }).detach();
+        os::application_signal_block const blocked; // none is handled on that thread
+        std::thread([what] { what->run(); }).detach();
         return true;
     } catch (std::system_error const&) {
         return false;
@@ -90,7 +88,6 @@ pending_result launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, p
 {
     bool const here = must_outlive_its_thread(*p);
     auto const made = std::make_shared<thread_launch>(std::move(p), choice, wish, std::move(telling));
-    os::signal_block const blocked; // no signal of the application's is handled on that thread
     if (here || !run_aside(made))
         made->run();
     return pending_result(made);

@@ -79,12 +79,14 @@ result<launched> launch(plan const& p, spawn_backend choice, pidfd_wish wish)
 
 pending_result start_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling)
 {
-    os::signal_block const blocked;
-    set_inherited_mask(*p, blocked.previous());
-    if (is_asked_for(vfork_backend, choice) && can_run(vfork_backend, *p) && !wants_relay(*p)) {
-        auto started = launch_unwaited(p, wish, blocked, telling);
-        if (started || !is_refused(started.error()))
-            return started;
+    {
+        os::signal_block const blocked;
+        set_inherited_mask(*p, blocked.previous());
+        if (is_asked_for(vfork_backend, choice) && can_run(vfork_backend, *p) && !wants_relay(*p)) {
+            auto started = launch_unwaited(p, wish, blocked, telling);
+            if (started || !is_refused(started.error()))
+                return started;
+        }
     }
     return launch_on_thread(std::move(p), choice, wish, std::move(telling));
 }

@@ -4,6 +4,8 @@
 
 #include "os/raw.hpp"
 
+#include <signal.h>
+
 namespace brood::os {
 
 /// Blocks every signal, also those that libc keeps for itself, for the calling thread and this object's life.
@@ -21,9 +23,28 @@ private:
     raw::signal_bits previous_ = 0;
 };
 
-/// Blocks every signal of the application's, for a thread of the library's own. Those that libc keeps for itself stay
-/// open: a change of credentials on another thread waits for this one to answer.
-void block_application_signals() noexcept;
+/// Blocks every signal of the application's, for the calling thread and this object's life. To be there while a thread
+/// of the library's own is made, which blocks the same for good.
+/**
+ * Those that libc keeps for itself stay open: a change of credentials waits for all threads to answer one, while it
+ * keeps others from being made.
+ */
+class application_signal_block {
+public:
+    application_signal_block() noexcept
+    {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &previous_); // leaves out what is libc's
+    }
+
+    ~application_signal_block() { pthread_sigmask(SIG_SETMASK, &previous_, nullptr); }
+    application_signal_block(application_signal_block const&) = delete;
+    application_signal_block& operator=(application_signal_block const&) = delete;
+
+private:
+    sigset_t previous_;
+};
 
 /// What the calling thread blocks.
 raw::signal_bits blocked_signals() noexcept;

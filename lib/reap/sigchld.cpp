@@ -28,6 +28,7 @@ struct registry {
     struct entry {
         observer_ptr told;
         sigchld_service* service;
+        watch const* owner;
     };
 
     std::mutex mutex; // also guards the services
@@ -84,9 +85,14 @@ public:
     {
         if (++watched_ > 1)
             return;
-        if (!listening_)
-            listen();
-        wait_for_tick();
+        try {
+            if (!listening_)
+                listen();
+            wait_for_tick();
+        } catch (...) {
+            --watched_;
+            throw;
+        }
     }
 
     void unwatch_one()
@@ -279,10 +285,8 @@ public:
     error_code arm(observer_ptr told) override
     {
         {
-            auto& all = the_registry();
-            std::lock_guard lock(all.mutex);
-            all.entries.insert_or_assign(pid_, registry::entry{std::move(told), &service_});
-            service_.watch_one();
+            std::lock_guard lock(the_registry().mutex);
+            enter(told);
         }
         // Its signal may have come before anybody listened.
         if (os::has_ended(pid_)) {
@@ -297,7 +301,7 @@ public:
         observer_ptr dropped; // after the lock
         auto& all = the_registry();
         std::lock_guard lock(all.mutex);
-        if (auto const found = all.entries.find(pid_); found != all.entries.end()) {
+        if (auto const found = all.entries.find(pid_); found != all.entries.end() && found->second.owner == this) {
             dropped = std::move(found->second.told);
             found->second.service->unwatch_one();
             all.entries.erase(found);
@@ -311,6 +315,29 @@ public:
     }
 
 private:
+    // Somebody may have armed it since the hint after which it is armed again; or another child, reaped by now, may have
+    // had the pid. What was told before goes with the caller's, after the lock.
+    void enter(observer_ptr& told)
+    {
+        auto& entries = the_registry().entries;
+        auto const at = entries.try_emplace(pid_, registry::entry{nullptr, nullptr, nullptr}).first;
+        auto& entry = at->second;
+        entry.told.swap(told);
+        entry.owner = this;
+        auto* const before = std::exchange(entry.service, &service_);
+        if (before == &service_)
+            return;
+        if (before)
+            before->unwatch_one();
+        try {
+            service_.watch_one();
+        } catch (...) {
+            told.swap(entry.told);
+            entries.erase(at);
+            throw;
+        }
+    }
+
     sigchld_service& service_;
     pid_t const pid_;
 };

@@ -14,13 +14,6 @@ signal_block::signal_block() noexcept
 
 signal_block::~signal_block() { system_call(SYS_rt_sigprocmask, SIG_SETMASK, word(&previous_), 0, sizeof previous_); }
 
-void block_application_signals() noexcept
-{
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, nullptr); // leaves out what is libc's
-}
-
 raw::signal_bits blocked_signals() noexcept
 {
     raw::signal_bits blocked = 0;

@@ -27,13 +27,6 @@ signal_block::signal_block() noexcept
 
 signal_block::~signal_block() { raw::set_mask(previous_); }
 
-void block_application_signals() noexcept
-{
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, nullptr); // leaves out what is libc's
-}
-
 raw::signal_bits blocked_signals() noexcept
 {
     sigset_t blocked;

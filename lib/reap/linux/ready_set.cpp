@@ -63,12 +63,17 @@ error_code ready_set::add(ready_watch& one, os::unique_fd& fd, observer_ptr& tol
     std::lock_guard lock(mutex_);
     if (auto ec = os::add_to_epoll(epoll_.native_handle(), fd.get(), one.events_, &one); ec.failed())
         return ec;
+    try {
+        keep(one, told);
+    } catch (...) {
+        os::remove_from_epoll(epoll_.native_handle(), fd.get());
+        throw;
+    }
     one.fd_ = std::move(fd);
     one.next_ = first_;
     if (first_)
         first_->previous_ = &one;
     first_ = &one;
-    keep(one, told);
     return {};
 }
 
@@ -108,8 +113,14 @@ void ready_set::keep(ready_watch& one, observer_ptr& told)
     one.told_.swap(told); // what was told before goes with the caller's, after the lock
     if (!told)
         ++armed_;
-    if (!listening_)
+    if (listening_)
+        return;
+    try {
         listen();
+    } catch (...) {
+        told = take_observer(one);
+        throw;
+    }
 }
 
 observer_ptr ready_set::take_observer(ready_watch& one) noexcept
