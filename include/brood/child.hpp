@@ -106,7 +106,8 @@ private:
  *
  * @par Lifetime
  * Operations own what they need: the child may be moved or destroyed while they are pending. Where the event loop
- * is destroyed first, they are destroyed uninvoked and the streams are closed; the child can still be destroyed.
+ * is destroyed first, they are destroyed uninvoked and the streams are closed; the child can still be destroyed, and
+ * what does not need the loop (`wait`, `try_wait`, `kill`, `signal`, `usage`) be called, but no other operation or stream.
  */
 template <class Executor = asio::any_io_executor>
 class basic_child {
@@ -147,7 +148,8 @@ public:
 
     /// Kills a child that has neither ended nor been detached; it is reaped in the background.
     /**
-     * Never blocks, and never leaves a zombie. Pending waits complete.
+     * Never blocks, and never leaves a zombie. Pending waits complete. A child that this process may not signal, since
+     * it has changed its user, runs on and is reaped at its end.
      */
     ~basic_child() = default;
 
@@ -203,7 +205,8 @@ public:
      *
      * @par Errors
      * `errc::status_lost` where another part of the process has reaped the child and the system no longer knows
-     * how it ended; `no_child_process` without a child.
+     * how it ended; `no_child_process` without a child. Where the system has not what it takes to be told of the end
+     * (`too_many_files_open`, `not_enough_memory` and such), the child is left alone, and may be waited for again.
      *
      * @par Per-Operation Cancellation
      * `terminal`, `partial` and `total`. Cancelling ends the wait alone, with `asio::error::operation_aborted`;
@@ -307,6 +310,10 @@ public:
     std::optional<resource_usage> usage() const { return handle_.usage(); }
 
     /// Gives the child up: it runs on when this object ends, and is still reaped at its end.
+    /**
+     * The parent's ends of its pipes, channels and terminal are closed with this object, unless they have been moved
+     * away: a child that writes to one of them then gets SIGPIPE, and one that reads from it the end of input.
+     */
     void detach() noexcept { handle_.detach(); }
 
 private:

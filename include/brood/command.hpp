@@ -137,7 +137,8 @@ public:
         return *this;
     }
 
-    /// The user to run as (setuid(2)). Without `groups`, a privileged parent drops all supplementary groups.
+    /// The user to run as (setuid(2)). Without `groups`, all supplementary groups are dropped, unless an unprivileged
+    /// parent stays who it is.
     command& user(uid_t id)
     {
         data_.user = id;

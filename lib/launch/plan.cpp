@@ -89,8 +89,9 @@ error_code add_limits(plan& p, command_data const& cmd)
 error_code add_credentials(plan& p, command_data const& cmd)
 {
     auto const stage = spawn_stage::credentials;
-    // A privileged parent's groups would let the user do what only the parent may.
-    bool const drop_groups = cmd.user && ::geteuid() == 0;
+    // A privileged parent's groups would let the user do what only the parent may. The privilege may be a capability;
+    // who has none may be no other user anyway.
+    bool const drop_groups = cmd.user && (::geteuid() == 0 || *cmd.user != ::getuid());
     if (cmd.groups || drop_groups) {
         p.groups = cmd.groups.value_or(std::vector<gid_t>());
         p.steps.push_back({action::set_groups, stage, static_cast<int>(p.groups.size()), 0, p.groups.data()});
@@ -132,8 +133,10 @@ int call_hook(void const* argument) noexcept
 {
     try {
         error_code const ec = (*static_cast<std::function<error_code()> const*>(argument))();
-        bool const is_errno =
+        bool const is_system =
             ec.category() == boost::system::system_category() || ec.category() == boost::system::generic_category();
+        constexpr int greatest_errno = 4095; // a number that is none, such as a call's -1, must not read as success
+        bool const is_errno = is_system && ec.value() > 0 && ec.value() <= greatest_errno;
         return !ec.failed() ? 0 : is_errno ? ec.value() : ECANCELED;
     } catch (...) {
         return ECANCELED;

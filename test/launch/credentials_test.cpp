@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include <grp.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -227,6 +228,25 @@ TEST_CASE("a privilege that an exec takes away serves all the same")
             return 11;
         auto const status = child.value().wait();
         return status && status.value().code() == 7 ? 0 : 12;
+    });
+    CHECK(told == 0);
+}
+
+TEST_CASE("who has the privilege as a capability does not hand its groups on either")
+{
+    if (!is_root())
+        return;
+    int const told = in_another_process([&] {
+        gid_t const own[] = {77, 88};
+        if (::setgroups(2, own) < 0 || !become_capable_user())
+            return 10;
+        asio::io_context context;
+        command cmd("/bin/sh", "-c", "test \"$(id -G)\" = \"$(id -g)\"");
+        auto child = spawn(context, cmd.user(somebody + 1));
+        if (!child)
+            return 11;
+        auto const status = child.value().wait();
+        return status && status.value().code() == 0 ? 0 : 12;
     });
     CHECK(told == 0);
 }

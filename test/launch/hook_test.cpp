@@ -42,6 +42,11 @@ TEST_CASE("what pre_exec returns or throws comes back with stage hook")
     auto const foreign = of([] { return error_code(errc::timed_out); });
     CHECK(foreign == std::errc::operation_canceled);
     CHECK(stage_of(foreign) == spawn_stage::hook);
+    for (int number : {-1, 70000}) {
+        auto const senseless = of([&] { return error_code(number, boost::system::generic_category()); });
+        CHECK(senseless == std::errc::operation_canceled);
+        CHECK(stage_of(senseless) == spawn_stage::hook);
+    }
     auto const thrown = of([]() -> error_code { throw 5; });
     CHECK(thrown == std::errc::operation_canceled);
     CHECK(stage_of(thrown) == spawn_stage::hook);
