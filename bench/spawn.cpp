@@ -16,9 +16,9 @@ namespace {
 struct options {
     std::string program = bench::program_beside("exit_child");
     std::string experiment = "in_flight";
-    std::string ways = "floor,floor without vfork,floor on Asio,brood,brood async_spawn,brood vfork,brood "
-                       "posix_spawn,brood fork,brood sigchld,"
-                       "brood with options,brood with user,posix_spawn by hand,Boost.Process v2,libuv";
+    std::string ways = "floor,floor without vfork,floor on Asio,brood,brood async_spawn,"
+                       "brood vfork,brood posix_spawn,brood fork,brood sigchld,brood with options,brood with user,"
+                       "posix_spawn by hand,Boost.Process v2,libuv";
     std::string in_flight = "1,32";
     std::string gib = "0";
     int rounds = 31;

@@ -90,7 +90,7 @@ public:
                 listen();
             wait_for_tick();
         } catch (...) {
-            --watched_;
+            unwatch_one();
             throw;
         }
     }
