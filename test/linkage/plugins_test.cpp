@@ -56,9 +56,9 @@ private:
     template <class Function>
     Function* find(char const* name) const
     {
-        auto* const found = reinterpret_cast<Function*>(::dlsym(handle_, name));
+        void* const found = ::dlsym(handle_, name);
         REQUIRE(found != nullptr);
-        return found;
+        return reinterpret_cast<Function*>(found);
     }
 
     void* handle_;
