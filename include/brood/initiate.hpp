@@ -2,6 +2,7 @@
 #ifndef BROOD_INITIATE_HPP
 #define BROOD_INITIATE_HPP
 
+#include <brood/abi.hpp>
 #include <brood/exit_status.hpp>
 #include <brood/export.hpp>
 #include <brood/result.hpp>

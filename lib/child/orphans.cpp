@@ -2,6 +2,7 @@
 #include "child/orphans.hpp"
 
 #include "child/child_state.hpp"
+#include "os/module.hpp"
 #include "os/signals.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -84,6 +85,7 @@ private:
     // Without a thread, the orphans wait for the next attempt. The thread waits for the lock first.
     bool start() noexcept
     {
+        os::keep_module_loaded();
         os::application_signal_block const blocked; // none is handled on this thread
         try {
             std::thread([this] { run(); }).detach();

@@ -3,6 +3,7 @@
 #include "launch/child_side.hpp"
 #include "launch/pending.hpp"
 #include "launch/relay.hpp"
+#include "os/module.hpp"
 #include "os/signals.hpp"
 
 #include <array>
@@ -79,6 +80,9 @@ result<launched> launch(plan const& p, spawn_backend choice, pidfd_wish wish)
 
 pending_result start_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_wish wish, os::unique_fd telling)
 {
+    // A thread or a child in this memory runs code of this module after this returns. The call takes the dynamic linker's
+    // lock, which must not be waited for with all signals blocked.
+    os::keep_module_loaded();
     {
         os::signal_block const blocked;
         set_inherited_mask(*p, blocked.previous());

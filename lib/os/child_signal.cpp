@@ -2,6 +2,7 @@
 #include "os/child_signal.hpp"
 
 #include "os/descriptors.hpp"
+#include "os/module.hpp"
 #include "os/process.hpp"
 
 #include <cerrno>
@@ -141,6 +142,7 @@ struct sigaction action_before(struct sigaction const& old) noexcept
 
 result<void> ensure_child_signal_handler()
 {
+    keep_module_loaded();
     static std::mutex mutex;
     std::lock_guard lock(mutex);
     struct sigaction now {};

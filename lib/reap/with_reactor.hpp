@@ -2,6 +2,7 @@
 #ifndef BROOD_LIB_REAP_WITH_REACTOR_HPP
 #define BROOD_LIB_REAP_WITH_REACTOR_HPP
 
+#include "os/module.hpp"
 #include "reap/watch.hpp"
 
 #include <boost/asio/execution_context.hpp>
@@ -14,6 +15,7 @@ namespace brood::reap {
 template <class Make>
 watch_result with_reactor(asio::any_io_executor const& executor, Make make)
 {
+    os::keep_module_loaded(); // the context owns services of the library
     try {
         return make(asio::query(executor, asio::execution::context));
     } catch (boost::system::system_error const& failed) {
