@@ -75,20 +75,40 @@ struct as_result_signature<R(error_code, T)> {
 };
 
 template <class Initiation>
-struct as_result_initiation {
+concept has_executor = requires(Initiation const& initiation)
+{
+    typename Initiation::executor_type;
+    initiation.get_executor();
+};
+
+template <class Initiation>
+struct wrapped_initiation {
+    Initiation initiation;
+};
+
+/// Tokens such as `asio::cancel_after` take the executor of the operation from its initiation.
+template <has_executor Initiation>
+struct wrapped_initiation<Initiation> {
+    using executor_type = typename Initiation::executor_type;
+
     Initiation initiation;
 
+    executor_type get_executor() const noexcept { return initiation.get_executor(); }
+};
+
+template <class Initiation>
+struct as_result_initiation : wrapped_initiation<Initiation> {
     template <class Handler, class... Args>
     void operator()(Handler&& handler, Args&&... args) &&
     {
-        std::move(initiation)(
+        std::move(this->initiation)(
             as_result_handler<std::decay_t<Handler>>{std::forward<Handler>(handler)}, std::forward<Args>(args)...);
     }
 
     template <class Handler, class... Args>
     void operator()(Handler&& handler, Args&&... args) const&
     {
-        auto copy = initiation;
+        auto copy = this->initiation;
         std::move(copy)(
             as_result_handler<std::decay_t<Handler>>{std::forward<Handler>(handler)}, std::forward<Args>(args)...);
     }
@@ -105,8 +125,10 @@ struct boost::asio::async_result<brood::as_result_t<CompletionToken>, Signature>
     template <class Initiation, class Token, class... Args>
     static auto initiate(Initiation&& initiation, Token&& token, Args&&... args)
     {
-        return boost::asio::async_initiate<CompletionToken, adapted>(
-            brood::detail::as_result_initiation<std::decay_t<Initiation>>{std::forward<Initiation>(initiation)},
+        // The inner token keeps the outer one's const and reference qualifiers.
+        using inner = decltype((std::forward<Token>(token).token));
+        return boost::asio::async_initiate<inner, adapted>(
+            brood::detail::as_result_initiation<std::decay_t<Initiation>>{{std::forward<Initiation>(initiation)}},
             token.token, std::forward<Args>(args)...);
     }
 };

@@ -17,7 +17,7 @@ public:
 
     /// With room for so many strings, of so many characters in all. More of them make it move.
     string_block(std::size_t strings, std::size_t characters)
-        : memory_(std::make_unique_for_overwrite<char*[]>(strings + 1 + (characters + strings) / sizeof(char*) + 1)),
+        : memory_(new char*[strings + 1 + (characters + strings) / sizeof(char*) + 1]), // not initialised
           most_(strings),
           text_(reinterpret_cast<char*>(memory_.get() + strings + 1)),
           end_(text_),

@@ -105,7 +105,7 @@ result<int> duplicate(plan& p, int fd)
 
 bool is_opened(plan const& p, int fd)
 {
-    return std::ranges::any_of(p.opened, [fd](os::unique_fd const& own) { return own.get() == fd; });
+    return std::any_of(p.opened.begin(), p.opened.end(), [fd](os::unique_fd const& own) { return own.get() == fd; });
 }
 
 bool is_plain_inherit(int child_fd, stdio const& io) { return child_fd <= 2 && io.from() == source::inherit; }

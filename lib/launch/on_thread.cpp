@@ -67,7 +67,8 @@ private:
 // The signal would come at the thread's end, which is near.
 bool must_outlive_its_thread(plan const& p) noexcept
 {
-    return std::ranges::any_of(p.steps, [](step const& s) { return s.what == action::set_death_signal; });
+    return std::any_of(
+        p.steps.begin(), p.steps.end(), [](step const& s) { return s.what == action::set_death_signal; });
 }
 
 // False where no thread can be had.

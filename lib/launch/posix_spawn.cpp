@@ -2,12 +2,15 @@
 #include "launch/backend.hpp"
 #include "launch/search.hpp"
 #include "os/files.hpp"
+#include "os/process.hpp"
 #include "os/signals.hpp"
 #include "os/spawn_extensions.hpp"
 
 #include <cerrno>
 #include <climits>
+#include <utility>
 
+#include <signal.h>
 #include <unistd.h>
 
 namespace brood::launch {
@@ -139,15 +142,29 @@ spawn_stage stage_of_failure(plan const& p, int error) noexcept
     return error == EAGAIN || error == ENOMEM ? spawn_stage::clone : spawn_stage::exec;
 }
 
+// pidfd_getpid(3) reads /proc, for which it opens a descriptor. If that fails, nobody knows the pid of the child.
+result<launched> with_pid(os::unique_fd pidfd) noexcept
+{
+    pid_t const pid = os::find_spawn_extensions().pidfd_getpid(pidfd.get());
+    if (pid > 0)
+        return launched{pid, std::move(pidfd)};
+    int const error = errno;
+    os::child_id const child{-1, pidfd.get()};
+    (void)os::send_signal(child, SIGKILL);
+    (void)os::wait_for_exit(pidfd.get());
+    (void)os::reap(child);
+    return make_error_code(spawn_stage::clone, error);
+}
+
 result<launched> spawn_once(plan const& p, translation const& words, char const* path, pidfd_wish wish) noexcept
 {
     auto const& libc = os::find_spawn_extensions();
-    if (wish != pidfd_wish::none && libc.pidfd_spawn && libc.pidfd_getpid) {
+    if (wish != pidfd_wish::none && os::pidfd_spawn_available()) {
         int pidfd = -1;
         int const error =
             libc.pidfd_spawn(&pidfd, path, &words.actions, &words.attributes, p.target.argv, p.target.envp);
         if (error == 0)
-            return launched{libc.pidfd_getpid(pidfd), os::unique_fd(pidfd)};
+            return with_pid(os::unique_fd(pidfd));
         if (error != ENOSYS && error != EMFILE)
             return make_error_code(stage_of_failure(p, error), error);
     }

@@ -119,7 +119,7 @@ error_code refuse_from_now_on() noexcept
 
 } // namespace
 
-bool wants_relay(plan const& p) noexcept { return std::ranges::any_of(p.steps, changes_credentials); }
+bool wants_relay(plan const& p) noexcept { return std::any_of(p.steps.begin(), p.steps.end(), changes_credentials); }
 
 bool has_relay() noexcept { return !relay_image.empty() && !refused.load(std::memory_order_relaxed); }
 
@@ -128,7 +128,7 @@ result<launched> launch_by_relay(plan const& p, pidfd_wish wish, shared_launch l
     auto channel = report_channel::make(p);
     if (!channel)
         return channel.error();
-    auto const first = std::ranges::find_if(p.steps, changes_credentials);
+    auto const first = std::find_if(p.steps.begin(), p.steps.end(), changes_credentials);
     std::span<step const> const rest(first, p.steps.end());
     parcel_writer const parcel(
         rest, {os::blocked_signals(), channel.value().childs(), static_cast<unsigned>(rest.size())});

@@ -3,8 +3,8 @@
 
 #include "launch/child_side.hpp"
 
-#include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 namespace brood::launch {
 
@@ -38,7 +38,7 @@ report_channel::outcome report_channel::read() const noexcept
         return {false, make_error_code(spawn_stage::clone, size.error().value())};
     if (size.value() == 0)
         return {true, {}};
-    if (size.value() != sizeof report || !std::ranges::equal(report.footer, wire_report::mark))
+    if (size.value() != sizeof report || std::memcmp(report.footer, wire_report::mark, sizeof report.footer) != 0)
         return {false, make_error_code(spawn_stage::clone, EPROTO)};
     return {true, make_error_code(report.why.stage, report.why.error)};
 }

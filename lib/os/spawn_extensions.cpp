@@ -3,8 +3,10 @@
 
 #include "os/clone.hpp"
 #include "os/fork.hpp"
+#include "os/process.hpp"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 namespace brood::os {
 namespace {
@@ -39,6 +41,12 @@ spawn_extensions const& find_spawn_extensions() noexcept
 {
     static spawn_extensions const found = look_up();
     return found;
+}
+
+bool pidfd_spawn_available() noexcept
+{
+    auto const& libc = find_spawn_extensions();
+    return libc.pidfd_spawn && libc.pidfd_getpid && pidfd_available() && ::access("/proc/self/fdinfo", X_OK) == 0;
 }
 
 bool posix_spawn_tells_failure() noexcept { return !vfork_is_fork(); }

@@ -22,6 +22,9 @@ struct spawn_extensions {
 
 spawn_extensions const& find_spawn_extensions() noexcept;
 
+/// Whether pidfd_spawn(3) and pidfd_getpid(3) work. The latter needs /proc.
+bool pidfd_spawn_available() noexcept;
+
 /// Whether posix_spawn tells that the program could not be executed; not so in an emulator.
 bool posix_spawn_tells_failure() noexcept;
 

@@ -2,23 +2,34 @@
 #ifndef BROOD_LIB_REAP_LOOP_EXECUTOR_HPP
 #define BROOD_LIB_REAP_LOOP_EXECUTOR_HPP
 
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <boost/system/error_code.hpp>
 
+#include <chrono>
+#include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace brood::reap {
 
-/// Runs at once what the reactor has become ready to tell, which it does on a thread that runs the context.
+class posting_loop_executor;
+
+/// Calls the reactor's handlers inline, on a thread that runs the context.
 /**
- * It is for what all processes of a context share. An executor of the application's would not do: where it is a
- * strand, a handler that holds it would keep all others from being told.
+ * All processes of a context share it. An executor of the application could be a strand, and a handler that holds the
+ * strand would delay the notifications for all other processes.
  */
 class loop_executor {
 public:
     explicit loop_executor(boost::asio::execution_context& context) noexcept : context_(&context) {}
 
     boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept { return *context_; }
+
+    /// From Boost 1.86 on, Asio requires this of the executor of every I/O object: it is the default immediate executor.
+    posting_loop_executor require(boost::asio::execution::blocking_t::never_t) const noexcept;
 
     template <class Function>
     void execute(Function&& function) const
@@ -31,6 +42,46 @@ public:
 private:
     boost::asio::execution_context* context_;
 };
+
+/// Calls functions later, on a thread that runs the context, and never in `execute`.
+class posting_loop_executor {
+public:
+    explicit posting_loop_executor(boost::asio::execution_context& context) noexcept : context_(&context) {}
+
+    boost::asio::execution_context& query(boost::asio::execution::context_t) const noexcept { return *context_; }
+
+    static constexpr boost::asio::execution::blocking_t query(boost::asio::execution::blocking_t) noexcept
+    {
+        return boost::asio::execution::blocking.never;
+    }
+
+    // An `execution_context` has no function to post with. A timer that has already expired does the same, for every
+    // context that has a reactor.
+    template <class Function>
+    void execute(Function&& function) const
+    {
+        using clock = std::chrono::steady_clock;
+        using timer = boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, loop_executor>;
+
+        auto expired = std::make_unique<timer>(loop_executor(*context_), clock::time_point());
+        auto& waited = *expired;
+        waited.async_wait([expired = std::move(expired), function = std::decay_t<Function>(std::forward<Function>(
+                                                             function))](boost::system::error_code) mutable {
+            expired.reset();
+            std::move(function)();
+        });
+    }
+
+    friend bool operator==(posting_loop_executor const&, posting_loop_executor const&) noexcept = default;
+
+private:
+    boost::asio::execution_context* context_;
+};
+
+inline posting_loop_executor loop_executor::require(boost::asio::execution::blocking_t::never_t) const noexcept
+{
+    return posting_loop_executor(*context_);
+}
 
 } // namespace brood::reap
 

@@ -36,7 +36,9 @@ public:
         for (int i = 0; i < 8; ++i)
             start_one();
         context_.run();
-        intact_ = intact_ && std::ranges::all_of(of_this_thread, [this](auto word) { return word == mark_; });
+        intact_ = intact_ && std::all_of(of_this_thread.begin(), of_this_thread.end(), [this](auto word) {
+                      return word == mark_;
+                  });
     }
 
     int ended() const { return ended_; }

@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/counting_allocator.hpp"
 #include "support/support.hpp"
 
 #include <boost/asio/bind_allocator.hpp>
@@ -19,32 +20,6 @@ using namespace brood;
 using namespace test;
 
 namespace {
-
-// Counts what it hands out.
-template <class T>
-struct counting_allocator {
-    using value_type = T;
-
-    explicit counting_allocator(std::atomic<int>& counter) : count(&counter) {}
-    template <class U>
-    counting_allocator(counting_allocator<U> const& other) : count(other.count)
-    {}
-
-    T* allocate(std::size_t n)
-    {
-        ++*count;
-        return std::allocator<T>().allocate(n);
-    }
-    void deallocate(T* p, std::size_t n) { std::allocator<T>().deallocate(p, n); }
-
-    template <class U>
-    bool operator==(counting_allocator<U> const& other) const
-    {
-        return count == other.count;
-    }
-
-    std::atomic<int>* count;
-};
 
 child waiting(asio::any_io_executor const& executor, way const& w)
 {

@@ -5,6 +5,9 @@
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
+#if __has_include(<boost/asio/cancel_after.hpp>) // from Boost 1.86 on
+#    include <boost/asio/cancel_after.hpp>
+#endif
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
@@ -14,12 +17,33 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <memory>
 #include <thread>
+#include <type_traits>
 
 #include <signal.h>
 
 using namespace brood; // but brood::spawn in full: Asio has a function of that name
 using namespace test;
+
+namespace {
+
+// A token for which an operation returns the executor of its initiation.
+struct executor_of {};
+
+} // namespace
+
+template <class Signature>
+struct boost::asio::async_result<executor_of, Signature> {
+    template <class Initiation, class... Args>
+    static auto initiate(Initiation&& initiation, executor_of, Args&&...)
+    {
+        static_assert(
+            std::is_same_v<
+                typename std::decay_t<Initiation>::executor_type, std::decay_t<decltype(initiation.get_executor())>>);
+        return initiation.get_executor();
+    }
+};
 
 TEST_SUITE_BEGIN("completion tokens");
 
@@ -140,6 +164,62 @@ TEST_CASE("as_result keeps executor, allocator and cancellation slot")
     using handler = detail::as_result_handler<decltype(bound.token)>;
     static_assert(std::is_same_v<asio::associated_allocator_t<handler>, std::allocator<int>>);
 }
+
+TEST_CASE("as_result accepts tokens that are const or used again")
+{
+    run([]() -> asio::awaitable<void> {
+        auto child = brood::spawn(co_await asio::this_coro::executor, probe(all_ways().front(), "exit", "3")).value();
+        auto const token = as_result(asio::use_awaitable);
+        for (int i = 0; i < 2; ++i) {
+            result<exit_status> status = co_await child.async_wait(token);
+            CHECK(status.value().code() == 3);
+        }
+        auto const adapter = as_result;
+        result<exit_status> status = co_await child.async_wait(adapter);
+        CHECK(status.value().code() == 3);
+    }());
+
+    asio::io_context context;
+    auto child = brood::spawn(context, probe(all_ways().front(), "exit", "3")).value();
+    int sum = 0;
+    auto handler = as_result([&sum, factor = std::make_shared<int>(10)](result<exit_status> status) {
+        sum += *factor * status.value().code().value(); // without the factor if the handler was moved from
+    });
+    auto const const_handler = handler;
+    child.async_wait(handler);
+    child.async_wait(handler);
+    child.async_wait(const_handler);
+    child.async_wait(std::move(const_handler));
+    child.async_wait(as_result([&sum, factor = std::make_unique<int>(100)](result<exit_status> status) {
+        sum += *factor * status.value().code().value();
+    }));
+    context.run_for(60s);
+    CHECK(sum == 4 * 10 * 3 + 100 * 3);
+}
+
+TEST_CASE("as_result keeps the executor of the initiation")
+{
+    asio::io_context context;
+    auto strand = asio::make_strand(context);
+    auto child = brood::spawn(strand, probe(all_ways().front(), "exit", "0")).value();
+    auto const executor = child.async_wait(as_result(executor_of()));
+    static_assert(std::is_same_v<decltype(executor), decltype(strand) const>);
+    CHECK(executor == strand);
+    context.run_for(60s);
+    CHECK(child.wait().value().success());
+}
+
+#if __has_include(<boost/asio/cancel_after.hpp>)
+TEST_CASE("as_result around cancel_after")
+{
+    run([]() -> asio::awaitable<void> {
+        auto child = brood::spawn(co_await asio::this_coro::executor, probe(all_ways().front(), "pause")).value();
+        result<exit_status> status = co_await child.async_wait(as_result(asio::cancel_after(1ms)));
+        CHECK(status.error() == error_code(asio::error::operation_aborted));
+        CHECK((co_await child.async_kill()).signal() == SIGKILL);
+    }());
+}
+#endif
 
 TEST_CASE("a wait races a timer under awaitable operators")
 {
