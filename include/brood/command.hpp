@@ -194,7 +194,7 @@ public:
     /// A resource limit (setrlimit(2)), such as RLIMIT_NOFILE. Set after the descriptors are in place.
     command& limit(int resource, rlim_t soft, rlim_t hard)
     {
-        data_.limits.push_back({resource, soft, hard});
+        data_.limits.push_back({resource, detail::resource_limit::widen(soft), detail::resource_limit::widen(hard)});
         return *this;
     }
 

@@ -7,6 +7,7 @@
 #include <brood/stdio.hpp>
 #include <brood/terminal_size.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -35,9 +36,13 @@ enum class exit_reaper {
 
 namespace detail {
 
+/// A limit in 64 bits: the size of `rlim_t` depends on how the including file is compiled.
 struct resource_limit {
     int resource;
-    rlim_t soft, hard;
+    std::uint64_t soft, hard;
+
+    static constexpr std::uint64_t infinity = ~std::uint64_t{0};
+    static constexpr std::uint64_t widen(rlim_t limit) { return limit == RLIM_INFINITY ? infinity : limit; }
 };
 
 /// What a command says, as plain data.

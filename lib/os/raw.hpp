@@ -47,7 +47,7 @@ int set_user(uid_t id) noexcept;
 int no_new_privileges() noexcept;
 
 int set_umask(mode_t mask) noexcept;
-int set_limit(int resource, rlim_t soft, rlim_t hard) noexcept;
+int set_limit(int resource, std::uint64_t soft, std::uint64_t hard) noexcept; ///< All bits set: no limit.
 int add_nice(int increment) noexcept;
 int set_affinity(std::size_t bytes, void const* mask) noexcept;
 pid_t parent() noexcept;
@@ -63,7 +63,7 @@ int set_mask(signal_bits blocked) noexcept;
 
 int execute(char const* path, char* const* argv, char* const* envp) noexcept;
 int execute_image(int fd, char* const* argv, char* const* envp) noexcept; ///< The program that a descriptor holds.
-char* map_rest(int fd, long offset) noexcept; ///< A file's contents from there on; null on failure.
+char* map_rest(int fd, long offset) noexcept; ///< A file's contents from there on; null on failure. For the relay only.
 [[noreturn]] void exit_now(int code) noexcept;
 
 /// The entry of a child that sets a bool and ends.

@@ -50,6 +50,11 @@ static_assert(sizeof(pidfd_info) == 64);
 constexpr std::uint64_t pidfd_info_exit = 1 << 3;
 constexpr unsigned long pidfd_get_info = 0xc040ff0b; // _IOWR(0xFF, 11, struct pidfd_info)
 
+/// What prlimit64(2) takes: 64 bits on every processor.
+struct rlimit {
+    std::uint64_t soft, hard;
+};
+
 /// What the raw waitid(2) fills: `struct rusage` in the kernel's own layout.
 struct rusage {
     long user_seconds, user_microseconds, system_seconds, system_microseconds;

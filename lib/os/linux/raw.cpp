@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -97,13 +96,13 @@ int dispose_listed(int first, int last, disposal how) noexcept
 
 int dispose_each(int first, int last, disposal how) noexcept
 {
-    rlimit64 limit{};
+    abi::rlimit limit{};
     int const asked = call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, word(&limit));
     if (asked < 0)
         return asked;
     // A limit lowered after descriptors were opened hides those above it: the hard limit bounds them better.
-    rlim64_t const most = limit.rlim_max < 1 << 20 ? limit.rlim_max : 1 << 20;
-    for (int fd = first; fd <= last && static_cast<rlim64_t>(fd) < most; ++fd)
+    int const end = limit.hard < 1 << 20 ? static_cast<int>(limit.hard) : 1 << 20;
+    for (int fd = first; fd <= last && fd < end; ++fd)
         dispose(fd, how);
     return 0;
 }
@@ -173,9 +172,9 @@ int no_new_privileges() noexcept { return call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1
 
 int set_umask(mode_t mask) noexcept { return call(SYS_umask, word(mask)) < 0 ? -EINVAL : 0; }
 
-int set_limit(int resource, rlim_t soft, rlim_t hard) noexcept
+int set_limit(int resource, std::uint64_t soft, std::uint64_t hard) noexcept
 {
-    rlimit64 const limit{soft, hard};
+    abi::rlimit const limit{soft, hard};
     return call(SYS_prlimit64, 0, resource, word(&limit));
 }
 
@@ -236,13 +235,6 @@ int execute(char const* path, char* const* argv, char* const* envp) noexcept
 int execute_image(int fd, char* const* argv, char* const* envp) noexcept
 {
     return call(SYS_execveat, fd, word(""), word(argv), word(envp), AT_EMPTY_PATH);
-}
-
-char* map_rest(int fd, long offset) noexcept
-{
-    long const size = system_call(SYS_lseek, fd, 0, SEEK_END) - offset;
-    long const at = system_call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, offset);
-    return at < 0 ? nullptr : reinterpret_cast<char*>(at);
 }
 
 void exit_now(int code) noexcept

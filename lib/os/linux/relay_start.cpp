@@ -1,7 +1,12 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
 // What the relay has in place of a C library.
+#include "os/linux/syscall.hpp"
+#include "os/raw.hpp"
+
 #include <cstddef>
+
+#include <sys/mman.h>
 
 // The kernel's stack: argc, argv, null, envp, null. It is aligned as a function call wants it.
 #if defined(__x86_64__)
@@ -39,3 +44,14 @@ extern "C" void* memcpy(void* to, void const* from, std::size_t size)
         static_cast<char volatile*>(to)[i] = static_cast<char const*>(from)[i];
     return to;
 }
+
+namespace brood::os::raw {
+
+char* map_rest(int fd, long offset) noexcept
+{
+    long const size = system_call(SYS_lseek, fd, 0, SEEK_END) - offset;
+    long const at = system_call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, offset);
+    return at < 0 ? nullptr : reinterpret_cast<char*>(at);
+}
+
+} // namespace brood::os::raw

@@ -93,9 +93,10 @@ int set_umask(mode_t mask) noexcept
     return 0;
 }
 
-int set_limit(int resource, rlim_t soft, rlim_t hard) noexcept
+int set_limit(int resource, std::uint64_t soft, std::uint64_t hard) noexcept
 {
-    rlimit const limit{soft, hard};
+    auto const narrow = [](std::uint64_t n) { return n == ~std::uint64_t{0} ? RLIM_INFINITY : static_cast<rlim_t>(n); };
+    rlimit const limit{narrow(soft), narrow(hard)};
     return checked(::setrlimit(static_cast<decltype(RLIMIT_NOFILE)>(resource), &limit));
 }
 
