@@ -1,14 +1,14 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
-// F6: how fast a child's output is captured, beside read(2) in a loop, 64 KiB at a time.
+// F6: the throughput of capturing a child's output, relative to read(2) in a loop with blocks of 64 KiB.
 //
-// Two such loops are measured. One throws away what it reads: the rate of the pipe. The other one keeps it, as a capture
-// must, and is the floor: it reads straight into memory that realloc(3) grows, which moves pages and copies nothing.
+// Two loops are measured. The first keeps the data, as a capture must, and is the floor. It reads directly into memory
+// that realloc(3) grows by remapping pages, without copying. The second discards the data: the throughput of the pipe.
 #include "check.hpp"
 #include "measure.hpp"
 #include "options.hpp"
 
-#include <brood/output.hpp>
+#include <brood/run.hpp>
 
 #include <boost/asio/io_context.hpp>
 
@@ -27,24 +27,23 @@ namespace po = boost::program_options;
 
 namespace {
 
-constexpr std::size_t mib = 1024 * 1024;
+constexpr std::size_t bytes_per_mib = 1024 * 1024;
+constexpr std::size_t block_size = 64 * 1024;
 
 struct writer {
-    std::string program = bench::program_beside("write_child");
+    std::string program = bench::path_of_program("write_child");
     std::string mib;
 };
 
-void expect(std::size_t got, std::size_t wanted)
+void check_size(std::size_t size, std::size_t expected)
 {
-    if (got != wanted)
-        throw std::runtime_error("only a part of the output came");
+    if (size != expected)
+        throw std::runtime_error("the output is incomplete");
 }
 
-constexpr std::size_t block = 64 * 1024;
-
-/// Reads until the child's output ends. `room` tells where the next block goes, from how much has come.
-template <class Room>
-void read_all(writer const& child, std::size_t wanted, Room room)
+/// Runs the child and reads its output to the end. `buffer_at(offset)` returns memory for the block at that offset.
+template <class BufferAt>
+void read_all(writer const& child, std::size_t expected_size, BufferAt buffer_at)
 {
     int ends[2];
     bench::check(::pipe2(ends, O_CLOEXEC), "pipe2");
@@ -56,80 +55,80 @@ void read_all(writer const& child, std::size_t wanted, Room room)
     bench::check(-::posix_spawn(&pid, argv[0], &actions, nullptr, argv, environ), "posix_spawn");
     ::posix_spawn_file_actions_destroy(&actions);
     ::close(ends[1]);
-    std::size_t total = 0;
-    while (auto const count = bench::check(::read(ends[0], room(total), block), "read"))
-        total += static_cast<std::size_t>(count);
+    std::size_t size = 0;
+    while (auto const count = bench::check(::read(ends[0], buffer_at(size), block_size), "read"))
+        size += static_cast<std::size_t>(count);
     ::close(ends[0]);
     bench::check(::waitpid(pid, nullptr, 0), "waitpid");
-    expect(total, wanted);
+    check_size(size, expected_size);
 }
 
-void discard(writer const& child, std::size_t wanted)
+void read_and_discard(writer const& child, std::size_t expected_size)
 {
-    std::vector<char> room(block);
-    read_all(child, wanted, [&](std::size_t) { return room.data(); });
+    std::vector<char> buffer(block_size);
+    read_all(child, expected_size, [&](std::size_t) { return buffer.data(); });
 }
 
-void keep(writer const& child, std::size_t wanted)
+void read_and_keep(writer const& child, std::size_t expected_size)
 {
-    struct release {
-        void operator()(char* text) const { std::free(text); }
+    struct deleter {
+        void operator()(char* memory) const { std::free(memory); }
     };
-    std::unique_ptr<char, release> text;
-    std::size_t size = 0;
-    read_all(child, wanted, [&](std::size_t total) {
-        if (total + block > size) {
-            size = std::max(2 * size, 16 * block);
-            auto* const grown = static_cast<char*>(std::realloc(text.release(), size));
+    std::unique_ptr<char, deleter> text;
+    std::size_t capacity = 0;
+    read_all(child, expected_size, [&](std::size_t offset) {
+        if (offset + block_size > capacity) {
+            capacity = std::max(2 * capacity, 16 * block_size);
+            auto* const grown = static_cast<char*>(std::realloc(text.release(), capacity));
             if (!grown)
                 throw std::bad_alloc();
             text.reset(grown);
         }
-        return text.get() + total;
+        return text.get() + offset;
     });
 }
 
-void capture(writer const& child, std::size_t wanted)
+void async_output(writer const& child, std::size_t expected_size)
 {
     boost::asio::io_context context;
-    std::size_t got = 0;
+    std::size_t size = 0;
     brood::async_output(
-        context, brood::command(child.program, child.mib), [&](brood::error_code ec, brood::output all) {
-            if (!ec.failed() && all.status.success())
-                got = all.out.size();
+        context, brood::command(child.program, child.mib), [&](brood::error_code ec, brood::output output) {
+            if (!ec.failed() && output.status.success())
+                size = output.out.size();
         });
     context.run();
-    expect(got, wanted);
+    check_size(size, expected_size);
 }
 
-void measure(int size, int rounds)
+void measure(int mib, int rounds)
 {
-    writer const child{.mib = std::to_string(size)};
-    auto const wanted = static_cast<std::size_t>(size) * mib;
-    auto const contender = [&](char const* name, auto work) {
-        auto const run = [&child, wanted, work] {
+    writer const child{.mib = std::to_string(mib)};
+    auto const size = static_cast<std::size_t>(mib) * bytes_per_mib;
+    auto const contender = [&](char const* name, auto capture) {
+        auto const run = [&child, size, capture] {
             auto const start = bench::clock::now();
-            work(child, wanted);
-            return static_cast<double>(wanted) / 1e3 / bench::microseconds(bench::clock::now() - start);
+            capture(child, size);
+            return static_cast<double>(size) / 1e3 / bench::microseconds(bench::clock::now() - start);
         };
         return bench::contender{name, run, rounds};
     };
-    auto const standings = bench::compare(
-        {contender("read and keep", keep), contender("read and discard", discard),
-         contender("brood async_output", capture)});
-    bench::tell("capture", size, standings, "GB/s");
+    auto const summaries = bench::compare(
+        {contender("read and keep", read_and_keep), contender("read and discard", read_and_discard),
+         contender("brood async_output", async_output)});
+    bench::emit("capture", mib, summaries, "GB/s");
 }
 
 } // namespace
 
 int main(int argc, char** argv)
 {
-    int size = 2048, rounds = 5;
-    po::options_description all("Captures a child's output. Options");
+    int mib = 2048, rounds = 5;
+    po::options_description description("Captures a child's output. Options");
     // clang-format off
-    all.add_options()
-        ("mib", po::value(&size), "how much; default 2048")
+    description.add_options()
+        ("mib", po::value(&mib), "size of the output; default 2048")
         ("rounds", po::value(&rounds), "default 5");
     // clang-format on
-    return bench::run(argc, argv, all, [&] { measure(size, rounds); });
+    return bench::run_main(argc, argv, description, [&] { measure(mib, rounds); });
 }

@@ -7,13 +7,13 @@
 
 namespace bench {
 
-/// What a system call gave, or its errno as an exception.
-template <class Outcome>
-Outcome check(Outcome outcome, char const* call)
+/// Returns the result of a system call, or throws its errno.
+template <class Result>
+Result check(Result result, char const* call)
 {
-    if (outcome < 0)
+    if (result < 0)
         throw std::system_error(errno, std::generic_category(), call);
-    return outcome;
+    return result;
 }
 
 } // namespace bench

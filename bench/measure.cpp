@@ -9,57 +9,57 @@
 
 namespace bench {
 
-double quantile(std::vector<double> values, double share)
+double quantile(std::vector<double> values, double fraction)
 {
     std::ranges::sort(values);
-    double const at = share * static_cast<double>(values.size() - 1);
-    auto const below = static_cast<std::size_t>(at);
+    double const position = fraction * static_cast<double>(values.size() - 1);
+    auto const below = static_cast<std::size_t>(position);
     auto const above = std::min(below + 1, values.size() - 1);
-    return std::lerp(values[below], values[above], at - std::floor(at));
+    return std::lerp(values[below], values[above], position - std::floor(position));
 }
 
-std::vector<standing> compare(std::vector<contender> const& contenders)
+std::vector<summary> compare(std::vector<contender> const& contenders)
 {
-    struct series {
+    struct samples {
         std::vector<double> values, ratios;
     };
-    std::vector<series> all(contenders.size());
+    std::vector<samples> measured(contenders.size());
     int rounds = 0;
-    for (auto const& one : contenders)
-        rounds = std::max(rounds, one.rounds);
-    // Each finds the machine as the one before has left it, so that is another one in each round.
+    for (auto const& contender : contenders)
+        rounds = std::max(rounds, contender.rounds);
+    // A contender influences the next one, through caches and the scheduler: each round has a different order.
     std::vector<std::size_t> order(contenders.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::mt19937 random; // the same in each run
+    std::mt19937 random; // default seed: every run has the same orders
     for (int round = 0; round < rounds; ++round) {
         std::ranges::shuffle(order, random);
         for (auto const i : order)
             if (round < contenders[i].rounds)
-                all[i].values.push_back(contenders[i].run());
-        for (auto& one : all)
-            if (one.values.size() > one.ratios.size())
-                one.ratios.push_back(one.values.back() / all.front().values.back());
+                measured[i].values.push_back(contenders[i].run());
+        for (auto& series : measured)
+            if (series.values.size() > series.ratios.size())
+                series.ratios.push_back(series.values.back() / measured.front().values.back());
     }
-    std::vector<standing> standings;
+    std::vector<summary> summaries;
     for (std::size_t i = 0; i < contenders.size(); ++i)
-        standings.push_back(
-            {contenders[i].name, quantile(all[i].values, 0.5), std::ranges::min(all[i].values),
-             quantile(all[i].ratios, 0.5)});
-    return standings;
+        summaries.push_back(
+            {contenders[i].name, quantile(measured[i].values, 0.5), std::ranges::min(measured[i].values),
+             quantile(measured[i].ratios, 0.5)});
+    return summaries;
 }
 
-void tell(char const* experiment, double at, std::string const& name, char const* metric, double value)
+void emit(char const* experiment, double parameter, std::string const& name, char const* metric, double value)
 {
-    std::printf("%s\t%g\t%s\t%s\t%.6g\n", experiment, at, name.c_str(), metric, value);
+    std::printf("%s\t%g\t%s\t%s\t%.6g\n", experiment, parameter, name.c_str(), metric, value);
     std::fflush(stdout);
 }
 
-void tell(char const* experiment, double at, std::vector<standing> const& standings, char const* unit)
+void emit(char const* experiment, double parameter, std::vector<summary> const& summaries, char const* unit)
 {
-    for (auto const& one : standings) {
-        tell(experiment, at, one.name, unit, one.median);
-        tell(experiment, at, one.name, "least", one.least);
-        tell(experiment, at, one.name, "ratio", one.ratio);
+    for (auto const& summary : summaries) {
+        emit(experiment, parameter, summary.name, unit, summary.median);
+        emit(experiment, parameter, summary.name, "min", summary.min);
+        emit(experiment, parameter, summary.name, "ratio", summary.ratio);
     }
 }
 

@@ -13,32 +13,32 @@ using clock = std::chrono::steady_clock;
 
 inline double microseconds(clock::duration time) { return std::chrono::duration<double, std::micro>(time).count(); }
 
-/// The value below which that share of them lies: 0.5 gives the median. Not of none.
-double quantile(std::vector<double> values, double share);
+/// The quantile of the values, linearly interpolated. 0.5 is the median. Requires at least one value.
+double quantile(std::vector<double> values, double fraction);
 
-/// One way to do the work that is measured.
+/// A candidate of a comparison.
 struct contender {
     std::string name;
-    std::function<double()> run; ///< Works once; gives what it measured.
+    std::function<double()> run; ///< Runs one round and returns the measured value.
     int rounds;
 };
 
-/// What came of one contender.
-struct standing {
+/// The result of one contender.
+struct summary {
     std::string name;
     double median;
-    double least; ///< The best round: what it takes on a quiet machine.
-    double ratio; ///< Median over the rounds of the ratio to the first contender in the same round.
+    double min;   ///< The round with the least disturbance.
+    double ratio; ///< The median of the per-round ratios to the first contender.
 };
 
-/// Lets all contenders run, round by round: what slows the machine down for a while then meets them all.
-std::vector<standing> compare(std::vector<contender> const& contenders);
+/// Runs all contenders round by round, so that a temporary slowdown of the machine affects all of them.
+std::vector<summary> compare(std::vector<contender> const& contenders);
 
-/// Writes one value of a result as a line for the report: tab-separated, on standard output.
-void tell(char const* experiment, double at, std::string const& name, char const* metric, double value);
+/// Prints one value for the report: a line of tab-separated fields on standard output.
+void emit(char const* experiment, double parameter, std::string const& name, char const* metric, double value);
 
-/// The same of each standing.
-void tell(char const* experiment, double at, std::vector<standing> const& standings, char const* unit);
+/// Prints the values of each summary for the report.
+void emit(char const* experiment, double parameter, std::vector<summary> const& summaries, char const* unit);
 
 } // namespace bench
 

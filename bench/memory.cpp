@@ -1,7 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
-// F7: how much of its own memory a program needs for one more live child.
-#include "crew.hpp"
+// F7: the user memory that a program needs for each live child.
+#include "driver.hpp"
 #include "measure.hpp"
 #include "options.hpp"
 
@@ -14,11 +14,12 @@ namespace po = boost::program_options;
 
 namespace {
 
-struct use {
+/// In bytes.
+struct memory_usage {
     double heap, resident;
 };
 
-use measured_use()
+memory_usage current_usage()
 {
     auto const heap = ::mallinfo2();
     std::ifstream statm("/proc/self/statm");
@@ -27,33 +28,34 @@ use measured_use()
     return {static_cast<double>(heap.uordblks + heap.hblkhd), resident * static_cast<double>(::sysconf(_SC_PAGESIZE))};
 }
 
-// From before there is an event loop, so that what the children share is counted with them.
-void measure(bench::kind const& how, int live)
+// The event loop is created after the first reading, so that the memory which the children share is counted, too.
+void measure(bench::spawner_kind const& kind, int live_children)
 {
-    bench::crew(how, 1, bench::program_beside("exit_child")).run(1); // what stays for good is there from now on
+    // Allocates what the library keeps until the process ends.
+    bench::driver(kind, 1, bench::path_of_program("exit_child")).run(1);
     ::malloc_trim(0);
-    auto const before = measured_use();
-    bench::crew crew(how, live, bench::program_beside("pause_child"));
-    crew.fill();
-    auto const with = measured_use();
-    bench::tell("memory", live, how.name, "heap", (with.heap - before.heap) / live);
-    bench::tell("memory", live, how.name, "resident", (with.resident - before.resident) / live);
+    auto const before = current_usage();
+    bench::driver driver(kind, live_children, bench::path_of_program("pause_child"));
+    driver.fill();
+    auto const after = current_usage();
+    bench::emit("memory", live_children, kind.name, "heap", (after.heap - before.heap) / live_children);
+    bench::emit("memory", live_children, kind.name, "resident", (after.resident - before.resident) / live_children);
 }
 
 } // namespace
 
 int main(int argc, char** argv)
 {
-    std::string ways = "floor,brood,brood sigchld,Boost.Process v2,libuv";
-    int live = 1000;
-    po::options_description all("Tells how much user memory a live child takes. Options");
+    std::string spawners = "floor,brood,brood sigchld,Boost.Process v2,libuv";
+    int live_children = 1000;
+    po::options_description description("Measures the user memory of a live child. Options");
     // clang-format off
-    all.add_options()
-        ("ways", po::value(&ways), "which")
-        ("live", po::value(&live), "how many children; default 1000");
+    description.add_options()
+        ("spawners", po::value(&spawners), "the spawners to measure")
+        ("live-children", po::value(&live_children), "number of live children; default 1000");
     // clang-format on
-    return bench::run(argc, argv, all, [&] {
-        for (auto const& how : bench::find_kinds(ways))
-            measure(how, live);
+    return bench::run_main(argc, argv, description, [&] {
+        for (auto const& kind : bench::find_spawner_kinds(spawners))
+            measure(kind, live_children);
     });
 }

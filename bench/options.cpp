@@ -12,29 +12,30 @@
 
 namespace bench {
 
-std::vector<double> numbers(std::string const& list)
+std::vector<double> parse_numbers(std::string const& list)
 {
-    std::vector<double> all;
+    std::vector<double> numbers;
     std::istringstream parts(list);
     for (std::string part; std::getline(parts, part, ',');)
-        all.push_back(std::stod(part));
-    return all;
+        numbers.push_back(std::stod(part));
+    return numbers;
 }
 
-std::string program_beside(char const* name)
+std::string path_of_program(char const* name)
 {
     return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
 }
 
-int run(int argc, char** argv, boost::program_options::options_description& all, std::function<void()> const& work)
+int run_main(
+    int argc, char** argv, boost::program_options::options_description& description, std::function<void()> const& work)
 {
     try {
-        all.add_options()("help", "show this");
-        boost::program_options::variables_map given;
-        store(parse_command_line(argc, argv, all), given);
-        notify(given);
-        if (given.contains("help"))
-            std::cout << all;
+        description.add_options()("help", "print this help");
+        boost::program_options::variables_map values;
+        store(parse_command_line(argc, argv, description), values);
+        notify(values);
+        if (values.contains("help"))
+            std::cout << description;
         else
             work();
         return 0;

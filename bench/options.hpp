@@ -11,14 +11,15 @@
 
 namespace bench {
 
-/// Numbers as a user gives them: 1,10,100.
-std::vector<double> numbers(std::string const& list);
+/// Parses a comma-separated list of numbers, such as 1,10,100.
+std::vector<double> parse_numbers(std::string const& list);
 
-/// The path of a program built beside this one.
-std::string program_beside(char const* name);
+/// The path of a program in the directory of the running program.
+std::string path_of_program(char const* name);
 
-/// What every main() here does: parses the options, works, and tells what failed.
-int run(int argc, char** argv, boost::program_options::options_description& all, std::function<void()> const& work);
+/// The body of every main(): parses the options, calls `work`, and prints errors. Returns the exit code.
+int run_main(
+    int argc, char** argv, boost::program_options::options_description& description, std::function<void()> const& work);
 
 } // namespace bench
 

@@ -1,7 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
-// F1, F2, F3: what it costs to start children and await them, one or several at a time, in a small and a big parent.
-#include "crew.hpp"
+// F1, F2, F3: the time to spawn children and wait for them, one or several at a time, in a small and a large parent.
+#include "driver.hpp"
 #include "measure.hpp"
 #include "options.hpp"
 #include "touched_memory.hpp"
@@ -14,51 +14,52 @@ namespace po = boost::program_options;
 namespace {
 
 struct options {
-    std::string program = bench::program_beside("exit_child");
+    std::string program = bench::path_of_program("exit_child");
     std::string experiment = "in_flight";
-    std::string ways = "floor,floor without vfork,floor on Asio,brood,brood async_spawn,"
-                       "brood vfork,brood posix_spawn,brood fork,brood sigchld,brood with options,brood with user,"
-                       "posix_spawn by hand,Boost.Process v2,libuv";
+    std::string spawners = "floor,floor without vfork,floor on Asio,brood,brood async_spawn,"
+                           "brood vfork,brood posix_spawn,brood fork,brood sigchld,brood with options,brood with user,"
+                           "posix_spawn,Boost.Process v2,libuv";
     std::string in_flight = "1,32";
-    std::string gib = "0";
+    std::string parent_gib = "0";
     int rounds = 31;
     int batch = 100;
 };
 
-double time_per_child(bench::kind const& how, int slots, std::string const& program, int warm_up, int count)
+double time_per_child(bench::spawner_kind const& kind, int slots, std::string const& program, int warm_up, int count)
 {
-    bench::crew crew(how, slots, program);
-    crew.run(warm_up);
+    bench::driver driver(kind, slots, program);
+    driver.run(warm_up);
     auto const start = bench::clock::now();
-    crew.run(count);
+    driver.run(count);
     return bench::microseconds(bench::clock::now() - start) / count;
 }
 
-std::vector<bench::contender> contenders(options const& opt, int slots, double gib)
+std::vector<bench::contender> contenders(options const& opt, int slots, double parent_gib)
 {
-    std::vector<bench::contender> all;
-    for (auto const& how : bench::find_kinds(opt.ways)) {
-        // It copies the page tables: milliseconds for each child, and few needed to be sure.
-        bool const slow = how.copies_page_tables && gib > 0.1;
+    std::vector<bench::contender> result;
+    for (auto const& kind : bench::find_spawner_kinds(opt.spawners)) {
+        // A child takes milliseconds, so a few children and rounds give a stable median.
+        bool const slow = kind.copies_page_tables && parent_gib > 0.1;
         int const count = std::max(slow ? std::min(opt.batch, 4) : opt.batch, slots);
-        int const warm_up = std::max(slow ? 0 : 50, slots + 2); // for the system's scheduler, too
-        all.push_back(
-            {how.name,
-             [&opt, how, slots, warm_up, count] { return time_per_child(how, slots, opt.program, warm_up, count); },
+        int const warm_up = std::max(slow ? 0 : 50, slots + 2); // also lets the scheduler adapt
+        result.push_back(
+            {kind.name,
+             [&opt, kind, slots, warm_up, count] { return time_per_child(kind, slots, opt.program, warm_up, count); },
              slow ? std::min(opt.rounds, 3) : opt.rounds});
     }
-    return all;
+    return result;
 }
 
 void measure(options const& opt)
 {
-    for (double const gib : bench::numbers(opt.gib)) {
+    for (double const parent_gib : bench::parse_numbers(opt.parent_gib)) {
         std::optional<bench::touched_memory> memory;
-        if (gib > 0)
-            memory.emplace(static_cast<std::size_t>(gib * (1 << 30)));
-        for (double const in_flight : bench::numbers(opt.in_flight)) {
-            auto const standings = bench::compare(contenders(opt, static_cast<int>(in_flight), gib));
-            bench::tell(opt.experiment.c_str(), opt.experiment == "gib" ? gib : in_flight, standings, "us");
+        if (parent_gib > 0)
+            memory.emplace(static_cast<std::size_t>(parent_gib * (1 << 30)));
+        for (double const in_flight : bench::parse_numbers(opt.in_flight)) {
+            double const parameter = opt.experiment == "parent_size" ? parent_gib : in_flight;
+            auto const summaries = bench::compare(contenders(opt, static_cast<int>(in_flight), parent_gib));
+            bench::emit(opt.experiment.c_str(), parameter, summaries, "us");
         }
     }
 }
@@ -68,16 +69,17 @@ void measure(options const& opt)
 int main(int argc, char** argv)
 {
     options opt;
-    po::options_description all("Starts and awaits children. Options");
+    po::options_description description("Spawns children and waits for them. Options");
     // clang-format off
-    all.add_options()
-        ("experiment", po::value(&opt.experiment), "its name in the results; \"gib\" varies --gib, others --in-flight")
-        ("program", po::value(&opt.program), "what to run; default: a program that exits at once")
-        ("ways", po::value(&opt.ways), "which; the ratios are to the first one")
-        ("in-flight", po::value(&opt.in_flight), "how many at a time; default 1,32")
-        ("gib", po::value(&opt.gib), "how much memory the parent has touched; default 0")
+    description.add_options()
+        ("experiment", po::value(&opt.experiment),
+            "name in the results; the parameter of \"parent_size\" is --parent-gib, that of others --in-flight")
+        ("program", po::value(&opt.program), "the program to run; default: one that exits at once")
+        ("spawners", po::value(&opt.spawners), "the spawners to compare; the ratios refer to the first one")
+        ("in-flight", po::value(&opt.in_flight), "children at a time; default 1,32")
+        ("parent-gib", po::value(&opt.parent_gib), "memory that the parent has touched; default 0")
         ("rounds", po::value(&opt.rounds), "default 31")
         ("batch", po::value(&opt.batch), "children per round; default 100");
     // clang-format on
-    return bench::run(argc, argv, all, [&] { measure(opt); });
+    return bench::run_main(argc, argv, description, [&] { measure(opt); });
 }

@@ -14,11 +14,11 @@ touched_memory::touched_memory(std::size_t size)
 {
     if (start_ == MAP_FAILED)
         throw std::system_error(errno, std::generic_category(), "mmap");
-    // A big heap is made of small pages; huge ones would hide what fork has to copy.
+    // A large heap consists of small pages. With huge pages fork(2) would copy much smaller page tables.
     ::madvise(start_, size_, MADV_NOHUGEPAGE);
     auto const page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    for (std::size_t at = 0; at < size_; at += page)
-        static_cast<char volatile*>(start_)[at] = 1;
+    for (std::size_t offset = 0; offset < size_; offset += page)
+        static_cast<char volatile*>(start_)[offset] = 1;
 }
 
 touched_memory::~touched_memory() { ::munmap(start_, size_); }

@@ -6,7 +6,7 @@
 
 namespace bench {
 
-/// Makes this process big: memory of which each small page has been written to.
+/// Memory of this process in small pages, each of which has been written to.
 class touched_memory {
 public:
     explicit touched_memory(std::size_t size);

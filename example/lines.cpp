@@ -1,6 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 //
-// lines: runs a command, and shows each line that it writes as it comes, with its number: lines make -j4
+// lines: runs a command and shows its output line by line with line numbers: lines make -j4
 #include <brood.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -18,11 +18,11 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t longest = 4096; // what is longer than that comes in pieces
+constexpr std::size_t max_length = 4096; // longer lines are shown in pieces
 
 void show(int number, std::string const& text, char const* remark = "")
 {
-    std::cout << number << ": " << text << remark << std::endl; // at once: that is what following means
+    std::cout << number << ": " << text << remark << std::endl; // flushes, so that each line is visible immediately
 }
 
 asio::awaitable<brood::exit_status> follow(asio::io_context& loop, brood::command cmd)
@@ -31,20 +31,20 @@ asio::awaitable<brood::exit_status> follow(asio::io_context& loop, brood::comman
     if (!spawned)
         throw std::runtime_error(cmd.program() + ": " + spawned.error().message());
     auto& child = spawned.value();
-    std::string text; // what has come and has not been shown
+    std::string text; // read, but not shown yet
     for (int number = 1;; ++number) {
-        auto const line = asio::dynamic_buffer(text, longest);
+        auto const line = asio::dynamic_buffer(text, max_length);
         brood::result<std::size_t> const size =
             co_await asio::async_read_until(child.out(), line, '\n', brood::as_result);
         if (size) {
             show(number, text.substr(0, size.value() - 1));
-            text.erase(0, size.value()); // the next line may be there already
+            text.erase(0, size.value()); // may leave the start of the next line
         } else if (size.error() == asio::error::not_found) {
-            show(number, text, " [goes on]");
+            show(number, text, " [continued]");
             text.clear();
         } else {
             if (!text.empty())
-                show(number, text, " [no end of line]");
+                show(number, text, " [no newline]");
             co_return co_await child.async_wait();
         }
     }
@@ -60,14 +60,14 @@ try {
     }
     asio::io_context loop{1};
     int exit_code = 1;
-    auto const ended = [&](std::exception_ptr failure, brood::exit_status status) {
+    auto const on_exit = [&](std::exception_ptr failure, brood::exit_status status) {
         if (failure)
             std::rethrow_exception(failure);
         if (!status.success())
             std::cerr << "lines: " << argv[1] << ": " << status << '\n';
         exit_code = status.signal() ? 128 + *status.signal() : status.code().value_or(1);
     };
-    asio::co_spawn(loop, follow(loop, brood::command(argv[1], {argv + 2, argv + argc})), ended);
+    asio::co_spawn(loop, follow(loop, brood::command(argv[1], {argv + 2, argv + argc})), on_exit);
     loop.run();
     return exit_code;
 } catch (std::exception const& error) {

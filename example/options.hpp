@@ -12,7 +12,7 @@
 
 namespace po = boost::program_options;
 
-// Program_options looks for options behind the first word too: but from there on all belongs to the command.
+// Program_options also looks for options after the first word, but these words belong to the command.
 inline std::vector<po::option> take_command(std::vector<std::string>& words)
 {
     auto const& first = words.front();
@@ -24,7 +24,7 @@ inline std::vector<po::option> take_command(std::vector<std::string>& words)
     return {rest};
 }
 
-/// Takes the options before the first word that is none, and gives the words from there on.
+/// Parses the options before the command. Returns the words from the command on.
 inline std::vector<std::string> parse_options(int argc, char** argv, po::options_description& known)
 {
     known.add_options()("help,h", "show this");
@@ -39,7 +39,7 @@ inline std::vector<std::string> parse_options(int argc, char** argv, po::options
     return po::collect_unrecognized(parsed.options, po::include_positional);
 }
 
-/// What main does: gives the program's exit code, and tells what was wrong; 2 stands for its usage.
+/// Runs the program and returns its exit code. Exceptions are printed; the exit code is 2 for a usage error, else 1.
 template <class Program>
 int run_program(char const* name, Program program)
 try {

@@ -1,6 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 //
-// parallel: runs a command over many inputs, several at a time, and never mixes their outputs.
+// parallel: runs a command for each of many inputs, several at a time. Their outputs are not mixed.
 //
 //     find . -name '*.jpg' -print0 | parallel -0 -j 4 convert {} -resize 50% small/{}
 
@@ -45,37 +45,36 @@ using clock_type = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 struct options {
-    std::vector<std::string> command; // with a {} for the input
+    std::vector<std::string> command; // contains {} in place of the input
     std::vector<std::string> inputs;
-    brood::group_options group;
+    std::size_t jobs = std::max(1u, std::thread::hardware_concurrency());
     bool stats = false;
 };
 
 options parse(int argc, char** argv)
 {
     options opts;
-    int jobs = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    int jobs = static_cast<int>(opts.jobs);
     bool null = false;
     po::options_description known(
         "Usage: parallel [options] command [argument...] [::: input...]\n\n"
-        "Runs the command once for each input: those after :::, else the lines of standard input.\n"
-        "{} in an argument stands for the input; without any, the input comes last.\n\nOptions");
+        "Runs the command once for each input after :::, or for each line of standard input.\n"
+        "{} in an argument is replaced by the input. Without {}, the input is the last argument.\n\nOptions");
     auto add = known.add_options();
-    add("jobs,j", po::value(&jobs)->default_value(jobs)->value_name("N"), "run so many at a time");
+    add("jobs,j", po::value(&jobs)->default_value(jobs)->value_name("N"), "maximum number of running commands");
     add("null,0", po::bool_switch(&null), "inputs on standard input end with NUL");
-    add("stats", po::bool_switch(&opts.stats), "tell at the end how fast it went");
+    add("stats", po::bool_switch(&opts.stats), "print the number of commands per second");
 
     auto const words = parse_options(argc, argv, known);
     if (jobs < 1)
-        throw po::error("--jobs takes a number from 1 on");
-    opts.group.limit = static_cast<std::size_t>(jobs);
-    opts.group.drain_grace = brood::duration::max(); // all output is waited for
+        throw po::error("--jobs must be at least 1");
+    opts.jobs = static_cast<std::size_t>(jobs);
     auto const command_end = std::find(words.begin(), words.end(), ":::");
     opts.command.assign(words.begin(), command_end);
     if (opts.command.empty())
         throw po::error("no command; try --help");
-    auto const has_place = [](std::string const& word) { return word.find("{}") != std::string::npos; };
-    if (std::none_of(words.begin(), command_end, has_place))
+    auto const has_placeholder = [](std::string const& word) { return word.find("{}") != std::string::npos; };
+    if (std::none_of(words.begin(), command_end, has_placeholder))
         opts.command.push_back("{}");
     if (command_end != words.end())
         opts.inputs.assign(command_end + 1, words.end());
@@ -83,11 +82,11 @@ options parse(int argc, char** argv)
         for (std::string input; std::getline(std::cin, input, null ? '\0' : '\n');)
             opts.inputs.push_back(input);
     if (std::cin.bad())
-        throw std::runtime_error("can't read standard input");
+        throw std::runtime_error("cannot read standard input");
     return opts;
 }
 
-/// One line at the bottom of the terminal. Nobody draws where standard error is none.
+/// A status line on standard error. Used only if standard error is a terminal.
 class progress_bar {
 public:
     void draw(std::size_t done, std::size_t failed, std::size_t running, std::size_t total, double seconds)
@@ -109,7 +108,7 @@ public:
         auto const width = std::clamp(room, others + 10, others + 40) - others;
         auto line = '[' + std::string(width * ended / total, '#');
         line.resize(1 + width, '.');
-        // A line that wrapped could not be cleared.
+        // A line that wraps cannot be cleared.
         std::cerr << '\r' + (line + text).substr(0, room) + "\x1b[K";
         drawn_ = true;
     }
@@ -129,20 +128,20 @@ brood::command fill_in(std::vector<std::string> words, std::string const& input)
     for (auto& word : words)
         word = boost::replace_all_copy(word, "{}", input);
     brood::command cmd(words.front(), {words.begin() + 1, words.end()});
-    // In a group of its own, the terminal's ^C is ours alone to handle and a stop reaches descendants too.
+    // The command has its own process group: it does not receive the terminal's ^C, and a stop reaches its descendants.
     cmd.in(brood::stdio::null()).out(brood::stdio::piped()).process_group();
     return cmd;
 }
 
-/// Runs the command over all inputs, on one thread.
+/// Runs the command for all inputs, on one thread.
 class batch {
 public:
-    explicit batch(options opts) : options_(std::move(opts)), group_(loop_, options_.group) {}
+    explicit batch(options opts) : options_(std::move(opts)), group_(loop_, limits(options_)) {}
 
-    /// Whether all went well. What did not is told on standard error.
+    /// Returns whether all commands succeeded. Failures are printed to standard error.
     bool run()
     {
-        asio::co_spawn(loop_, obey_signals(), asio::detached);
+        asio::co_spawn(loop_, handle_signals(), asio::detached);
         if (::isatty(STDERR_FILENO) && !options_.inputs.empty())
             asio::co_spawn(loop_, show_progress(), asio::detached);
         asio::co_spawn(loop_, work(), [this](std::exception_ptr failure) {
@@ -165,64 +164,74 @@ public:
     }
 
 private:
+    static brood::group_options limits(options const& opts)
+    {
+        // The longest possible grace: all output is read, even if descendants hold the pipe open.
+        return brood::group_options().max_running(opts.jobs).each(
+            brood::output_options().drain_grace(brood::duration::max()));
+    }
+
     asio::awaitable<void> work()
     {
         for (;;) {
-            while (!stopping_ && next_ < options_.inputs.size() && running_.size() < options_.group.limit) {
+            while (!stopping_ && next_ < options_.inputs.size() && running_.size() < options_.jobs) {
                 auto const& input = options_.inputs[next_++];
-                auto const started = co_await group_.async_spawn(fill_in(options_.command, input), brood::as_result);
-                if (!started)
-                    fail(input, started.error());
+                auto const child = co_await group_.async_spawn(fill_in(options_.command, input), brood::as_result);
+                if (!child)
+                    fail(input, child.error());
                 else
-                    running_.emplace(started.value().index, input);
+                    running_.emplace(child.value().index, input);
             }
-            auto [error, ended] = co_await group_.async_next(asio::as_tuple(asio::deferred));
+            auto [error, result] = co_await group_.async_next(asio::as_tuple(asio::deferred));
             if (error == asio::error::eof)
                 co_return;
-            take(error, ended);
+            report(error, result);
         }
     }
 
-    void take(brood::error_code error, brood::group_result const& ended)
+    void report(brood::error_code error, brood::group_result const& result)
     {
-        auto const input = running_.extract(ended.index).mapped();
+        auto const input = running_.extract(result.index).mapped();
         ++ended_;
-        if (!ended.out.empty() && shows_output_)
+        if (!result.out.empty() && shows_output_)
             bar_.clear();
-        if (!(std::cout << ended.out << std::flush)) {
-            stop_all("can't write to standard output; stopping");
+        if (!(std::cout << result.out << std::flush)) {
+            stop_all("cannot write to standard output; stopping");
             error = make_error_code(boost::system::errc::io_error);
         }
-        if (auto const well = ended.status.check(); !well || error.failed())
-            return fail(input, well ? error : well.error());
+        if (auto const status = result.status.check(); !status || error.failed())
+            return fail(input, status ? error : status.error());
         ++done_;
     }
 
-    void fail(std::string const& input, brood::error_code why) { failures_.push_back(input + ": " + why.message()); }
+    void fail(std::string const& input, brood::error_code error)
+    {
+        failures_.push_back(input + ": " + error.message());
+    }
 
-    asio::awaitable<void> obey_signals()
+    asio::awaitable<void> handle_signals()
     {
         asio::signal_set signals(loop_);
-        // What nohup(1) or a shell's & has had us ignore stays ignored.
+        // Signals that are ignored because of nohup(1) or a shell's & stay ignored.
         for (int number : {SIGINT, SIGTERM, SIGHUP})
             if (struct sigaction now{}; ::sigaction(number, nullptr, &now) == 0 && now.sa_handler != SIG_IGN)
                 signals.add(number);
         co_await signals.async_wait(asio::deferred);
-        stop_all("stopping; once more to kill");
+        stop_all("stopping; send the signal again to kill");
         co_await signals.async_wait(asio::deferred);
         kill_.emit(asio::cancellation_type::terminal);
     }
 
-    void stop_all(char const* why)
+    void stop_all(char const* reason)
     {
         if (std::exchange(stopping_, true))
             return;
         bar_.clear();
-        std::cerr << "parallel: " << why << '\n';
+        std::cerr << "parallel: " << reason << '\n';
         group_.async_stop(asio::bind_cancellation_slot(kill_.slot(), asio::detached));
-        // Descendants that are left behind may hold an output open, and we don't wait for them any more.
-        patience_.expires_after(6s);
-        patience_.async_wait([this](brood::error_code) { kill_.emit(asio::cancellation_type::terminal); });
+        // A remaining descendant may hold an output open. It is not waited for longer than this.
+        stop_timeout_.expires_after(6s);
+        stop_timeout_.async_wait([this](brood::error_code) { kill_.emit(asio::cancellation_type::terminal); });
     }
 
     asio::awaitable<void> show_progress()
@@ -241,13 +250,13 @@ private:
     asio::cancellation_signal kill_;
     asio::io_context loop_{1};
     brood::child_group group_;
-    asio::steady_timer patience_{loop_};
+    asio::steady_timer stop_timeout_{loop_};
     progress_bar bar_;
-    std::map<std::size_t, std::string> running_; // inputs by their child's index, until its end is taken
+    std::map<std::size_t, std::string> running_; // the inputs of the children without a result, by index
     std::vector<std::string> failures_;
     std::size_t next_ = 0, ended_ = 0, done_ = 0;
     bool stopping_ = false;
-    // Whether the outputs go where the bar is.
+    // Whether the outputs and the progress bar share the terminal.
     bool const shows_output_ = ::isatty(STDOUT_FILENO);
 };
 
@@ -256,6 +265,6 @@ private:
 int main(int argc, char** argv)
 {
     std::ios::sync_with_stdio(false);
-    std::signal(SIGPIPE, SIG_IGN); // a failed write tells; the children get the default back
+    std::signal(SIGPIPE, SIG_IGN); // a failed write is reported; children have the default action
     return run_program("parallel", [&] { return batch(parse(argc, argv)).run() ? 0 : 1; });
 }

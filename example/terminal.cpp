@@ -1,6 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 //
-// terminal: runs a command, or the user's shell, on a terminal of its own: terminal ls --color | cat
+// terminal: runs a command or the user's shell on a pseudo-terminal: terminal ls --color | cat
 #include <brood.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -31,10 +31,10 @@ namespace {
 namespace asio = boost::asio;
 using asio::posix::stream_descriptor;
 
-/// Standard input or output on the loop, given back as it was: whoever started us has it too.
+/// Standard input or output on the loop. The destructor restores its flags and modes, which the parent shares.
 class standard_stream {
 public:
-    /// `raw` lets every key of a terminal through, ^C too. What is no terminal takes no notice of modes.
+    /// `raw`: sets the terminal to raw mode, so that every key is passed on, including ^C. No effect on other files.
     standard_stream(asio::io_context& loop, int fd, bool raw) : flags_(::fcntl(fd, F_GETFL)), stream_(loop, fd)
     {
         ::tcgetattr(fd, &mode_);
@@ -46,19 +46,19 @@ public:
     ~standard_stream()
     {
         int const fd = stream_.release();
-        ::fcntl(fd, F_SETFL, flags_); // the loop made it non-blocking
+        ::fcntl(fd, F_SETFL, flags_); // the loop has set O_NONBLOCK
         ::tcsetattr(fd, TCSADRAIN, &mode_);
     }
 
-    /// Calls read(2) or write(2). A file can't be waited for, and need not be: this is no job for async_read_some.
+    /// Calls read(2) or write(2). Does not use async_read_some, because a regular file cannot be waited for.
     template <class Call, class Data>
     asio::awaitable<ssize_t> transfer(stream_descriptor::wait_type direction, Call call, Data* data, std::size_t size)
     {
         for (;;) {
             (void)co_await stream_.async_wait(direction, brood::as_result);
-            ssize_t const done = call(stream_.native_handle(), data, size);
-            if (done >= 0 || (errno != EAGAIN && errno != EINTR))
-                co_return done;
+            ssize_t const count = call(stream_.native_handle(), data, size);
+            if (count >= 0 || (errno != EAGAIN && errno != EINTR))
+                co_return count;
         }
     }
 
@@ -68,7 +68,7 @@ private:
     stream_descriptor stream_;
 };
 
-brood::terminal_size size_of_own_terminal()
+brood::terminal_size own_terminal_size()
 {
     winsize size{};
     bool const known = ::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
@@ -80,14 +80,15 @@ asio::awaitable<void> copy_in(standard_stream& in, brood::child& child)
     std::array<char, 4096> buffer;
     for (ssize_t size = 1; size > 0;) {
         size = co_await in.transfer(stream_descriptor::wait_read, ::read, buffer.data(), buffer.size());
-        asio::const_buffer typed = asio::buffer("\x04\x04", 2); // ^D for the end; twice, for an unfinished line
+        asio::const_buffer input =
+            asio::buffer("\x04\x04", 2); // ^D for end of file; twice in case of an unfinished line
         if (size > 0)
-            typed = asio::buffer(buffer, static_cast<std::size_t>(size));
-        (void)co_await asio::async_write(child.terminal(), typed, brood::as_result);
+            input = asio::buffer(buffer, static_cast<std::size_t>(size));
+        (void)co_await asio::async_write(child.terminal(), input, brood::as_result);
     }
 }
 
-// To the end; where descendants hold the terminal open, to the last that the child wrote.
+// Copies until end of file. If descendants hold the terminal open, copies what was written before the child's exit.
 asio::awaitable<brood::exit_status> copy_out(brood::child& child, standard_stream& out)
 {
     auto& terminal = child.terminal();
@@ -95,7 +96,7 @@ asio::awaitable<brood::exit_status> copy_out(brood::child& child, standard_strea
     child.async_wait([&terminal](brood::error_code ignored, auto) { terminal.cancel(ignored); });
     std::array<char, 4096> buffer;
     for (;;) {
-        auto const status = child.try_wait(); // before the read, which then misses nothing
+        auto const status = child.try_wait(); // before the read, so that no output of the child is lost
         brood::error_code ec;
         auto const size = terminal.read_some(asio::buffer(buffer), ec);
         if (ec == asio::error::would_block && status && !status.value())
@@ -103,19 +104,20 @@ asio::awaitable<brood::exit_status> copy_out(brood::child& child, standard_strea
         else if (ec.failed())
             co_return co_await child.async_wait();
         for (std::size_t done = 0; done < size;) {
-            auto const more = co_await out.transfer(stream_descriptor::wait_write, ::write, &buffer[done], size - done);
-            if (more < 0)
-                terminal.close(); // nobody reads us: hang up
-            done = more < 0 ? size : done + static_cast<std::size_t>(more);
+            auto const count =
+                co_await out.transfer(stream_descriptor::wait_write, ::write, &buffer[done], size - done);
+            if (count < 0)
+                terminal.close(); // the output is closed: hang up
+            done = count < 0 ? size : done + static_cast<std::size_t>(count);
         }
     }
 }
 
-asio::awaitable<void> obey_signals(asio::signal_set& signals, brood::child& child)
+asio::awaitable<void> handle_signals(asio::signal_set& signals, brood::child& child)
 {
     for (;;) {
         int const signal = co_await signals.async_wait(asio::deferred);
-        (void)child.resize_terminal(size_of_own_terminal());
+        (void)child.resize_terminal(own_terminal_size());
         if (signal != SIGWINCH)
             child.async_stop(brood::stop_plan(SIGHUP, std::chrono::seconds(2)), asio::detached);
     }
@@ -127,13 +129,13 @@ int main(int argc, char** argv)
 try {
     asio::io_context loop{1};
     asio::signal_set signals(loop, SIGWINCH, SIGTERM, SIGHUP);
-    std::signal(SIGPIPE, SIG_IGN); // a failed write tells; the child gets the default back
+    std::signal(SIGPIPE, SIG_IGN); // a failed write is reported; the child has the default action
     char const* const shell = std::getenv("SHELL");
     brood::command cmd(argc > 1 ? argv[1] : shell ? shell : "/bin/sh", {argv + (argc > 1 ? 2 : 1), argv + argc});
-    auto child = brood::spawn(loop, cmd.terminal(size_of_own_terminal())).value();
+    auto child = brood::spawn(loop, cmd.terminal(own_terminal_size())).value();
 
     standard_stream out(loop, STDOUT_FILENO, false), in(loop, STDIN_FILENO, true);
-    asio::co_spawn(loop, obey_signals(signals, child), asio::detached);
+    asio::co_spawn(loop, handle_signals(signals, child), asio::detached);
     asio::co_spawn(loop, copy_in(in, child), asio::detached);
     int exit_code = 1;
     asio::co_spawn(loop, copy_out(child, out), [&](std::exception_ptr failure, brood::exit_status status) {

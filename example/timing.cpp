@@ -1,6 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 //
-// timing: runs commands many times, and tells how long they take and how much memory:
+// timing: runs commands many times and prints their time and memory:
 //
 //     timing -n 20 gzip -k file ::: xz -k file
 #include "options.hpp"
@@ -40,17 +40,18 @@ options parse(int argc, char** argv)
     options opts;
     po::options_description known(
         "Usage: timing [options] command [argument...] [::: command [argument...]]...\n\n"
-        "Runs the commands in turn, many times, and tells the time from the start of each to its end, its user and\n"
-        "system time, and its peak memory, which is this program's own at least; of several, how they compare.\n"
-        "They read and write /dev/null.\n\nOptions");
+        "Runs the commands in turn, many times. Prints the wall time from start to exit, the user and system time,\n"
+        "and the peak memory, and compares several commands. The peak memory is at least that of this program.\n"
+        "The commands read and write /dev/null.\n\nOptions");
     auto add = known.add_options();
-    add("runs,n", po::value(&opts.runs)->default_value(opts.runs)->value_name("N"), "measure so many runs of each");
+    add("runs,n", po::value(&opts.runs)->default_value(opts.runs)->value_name("N"),
+        "number of measured runs of each command");
     add("warm-up,w", po::value(&opts.warm_up)->default_value(opts.warm_up)->value_name("N"),
-        "before that, run each so many times unmeasured");
-    add("ignore-failure,i", po::bool_switch(&opts.ignore_failure), "go on when a command fails");
+        "number of unmeasured runs before");
+    add("ignore-failure,i", po::bool_switch(&opts.ignore_failure), "continue if a command fails");
     auto const words = parse_options(argc, argv, known);
     if (opts.runs < 1 || opts.warm_up < 0)
-        throw po::error("--runs takes a number from 1 on, --warm-up one from 0 on");
+        throw po::error("--runs must be at least 1, --warm-up at least 0");
     for (auto begin = words.begin();; ++begin) {
         auto const end = std::find(begin, words.end(), ":::");
         if (begin == end)
@@ -62,7 +63,7 @@ options parse(int argc, char** argv)
     }
 }
 
-/// The measurements of one figure, in milliseconds.
+/// Measured values, in milliseconds.
 class series {
 public:
     void add(milliseconds value) { values_.push_back(value.count()); }
@@ -75,7 +76,7 @@ public:
         return sum / count();
     }
 
-    /// The standard deviation that a sample tells of the whole; 0 of a single one.
+    /// The sample standard deviation; 0 for a single value.
     double deviation() const
     {
         double squares = 0;
@@ -86,8 +87,8 @@ public:
 
     void print(char const* name) const
     {
-        auto const [least, most] = std::minmax_element(values_.begin(), values_.end());
-        std::printf("  %-7s %10.3f ms ± %8.3f    %10.3f ... %.3f\n", name, mean(), deviation(), *least, *most);
+        auto const [min, max] = std::minmax_element(values_.begin(), values_.end());
+        std::printf("  %-7s %10.3f ms ± %8.3f    %10.3f ... %.3f\n", name, mean(), deviation(), *min, *max);
     }
 
 private:
@@ -96,8 +97,8 @@ private:
     std::vector<double> values_;
 };
 
-/// All that is known of one command.
-struct measured {
+/// The measurements of a command.
+struct measurements {
     std::string name;
     series wall, user, system;
     std::size_t peak_memory = 0;
@@ -112,58 +113,58 @@ std::string name_of(brood::command const& cmd)
     return name;
 }
 
-asio::awaitable<void> run_once(brood::command const& cmd, measured& into, bool counts, bool ignore_failure)
+asio::awaitable<void> run_once(brood::command const& cmd, measurements& results, bool measured, bool ignore_failure)
 {
     auto const begin = std::chrono::steady_clock::now();
     auto spawned = brood::spawn(co_await asio::this_coro::executor, cmd);
     if (!spawned)
-        throw std::runtime_error(into.name + ": " + spawned.error().message());
+        throw std::runtime_error(results.name + ": " + spawned.error().message());
     auto& child = spawned.value();
     auto const status = co_await child.async_wait();
     milliseconds const wall = std::chrono::steady_clock::now() - begin;
     if (!status.success() && !ignore_failure)
-        throw std::runtime_error(into.name + ": " + to_string(status) + " (-i goes on all the same)");
-    if (!counts)
+        throw std::runtime_error(results.name + ": " + to_string(status) + " (-i ignores this)");
+    if (!measured)
         co_return;
     auto const used = child.usage().value_or(brood::resource_usage());
-    into.failures += !status.success();
-    into.wall.add(wall);
-    into.user.add(used.user_time);
-    into.system.add(used.system_time);
-    into.peak_memory = std::max(into.peak_memory, used.max_rss);
+    results.failures += !status.success();
+    results.wall.add(wall);
+    results.user.add(used.user_time);
+    results.system.add(used.system_time);
+    results.peak_memory = std::max(results.peak_memory, used.max_rss);
 }
 
-asio::awaitable<void> measure(options const& opts, std::vector<measured>& all)
+asio::awaitable<void> measure(options const& opts, std::vector<measurements>& all)
 {
-    // In turn, so that what else the machine does hits all alike.
+    // In turn, so that other load on the machine affects all commands equally.
     for (int i = -opts.warm_up; i < opts.runs; ++i)
-        for (std::size_t which = 0; which < all.size(); ++which)
-            co_await run_once(opts.commands[which], all[which], i >= 0, opts.ignore_failure);
+        for (std::size_t index = 0; index < all.size(); ++index)
+            co_await run_once(opts.commands[index], all[index], i >= 0, opts.ignore_failure);
 }
 
-void print(measured const& one, int runs)
+void print(measurements const& results, int runs)
 {
-    std::printf("%s\n  %d runs        mean ± deviation           least ... most\n", one.name.c_str(), runs);
-    one.wall.print("wall");
-    one.user.print("user");
-    one.system.print("system");
-    std::printf("  memory  %10.1f MiB at its peak\n", static_cast<double>(one.peak_memory) / (1 << 20));
-    if (one.failures > 0)
-        std::printf("  failed  %d times\n", one.failures);
+    std::printf("%s\n  %d runs        mean ± deviation             min ... max\n", results.name.c_str(), runs);
+    results.wall.print("wall");
+    results.user.print("user");
+    results.system.print("system");
+    std::printf("  memory  %10.1f MiB peak\n", static_cast<double>(results.peak_memory) / (1 << 20));
+    if (results.failures > 0)
+        std::printf("  failed  %d times\n", results.failures);
 }
 
-void compare(measured const& one, measured const& fastest)
+void compare(measurements const& results, measurements const& fastest)
 {
-    auto const part = [](series const& of) { return of.deviation() / of.mean(); };
-    auto const ratio = one.wall.mean() / fastest.wall.mean();
+    auto const relative = [](series const& values) { return values.deviation() / values.mean(); };
+    auto const ratio = results.wall.mean() / fastest.wall.mean();
     std::printf(
-        "%s\n  takes %.2f ± %.2f times as long as\n%s\n", one.name.c_str(), ratio,
-        ratio * std::hypot(part(one.wall), part(fastest.wall)), fastest.name.c_str());
+        "%s\n  takes %.2f ± %.2f times as long as\n%s\n", results.name.c_str(), ratio,
+        ratio * std::hypot(relative(results.wall), relative(fastest.wall)), fastest.name.c_str());
 }
 
 int run(options const& opts)
 {
-    std::vector<measured> all;
+    std::vector<measurements> all;
     for (auto const& cmd : opts.commands)
         all.push_back({name_of(cmd), {}, {}, {}});
     asio::io_context loop{1};
@@ -172,13 +173,13 @@ int run(options const& opts)
             std::rethrow_exception(failure);
     });
     loop.run();
-    for (auto const& one : all)
-        print(one, opts.runs);
-    auto const slower = [](measured const& a, measured const& b) { return a.wall.mean() < b.wall.mean(); };
-    auto const fastest = std::min_element(all.begin(), all.end(), slower);
-    for (auto const& one : all)
-        if (&one != &*fastest)
-            compare(one, *fastest);
+    for (auto const& results : all)
+        print(results, opts.runs);
+    auto const faster = [](measurements const& a, measurements const& b) { return a.wall.mean() < b.wall.mean(); };
+    auto const fastest = std::min_element(all.begin(), all.end(), faster);
+    for (auto const& results : all)
+        if (&results != &*fastest)
+            compare(results, *fastest);
     return 0;
 }
 

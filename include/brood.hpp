@@ -3,22 +3,21 @@
 #define BROOD_HPP
 
 #include <brood/as_result.hpp>
+#include <brood/backend.hpp>
 #include <brood/child.hpp>
 #include <brood/child_group.hpp>
 #include <brood/command.hpp>
 #include <brood/environment.hpp>
 #include <brood/error.hpp>
 #include <brood/exit_status.hpp>
-#include <brood/output.hpp>
 #include <brood/pipeline.hpp>
 #include <brood/process.hpp>
 #include <brood/resource_usage.hpp>
 #include <brood/result.hpp>
-#include <brood/signal.hpp>
+#include <brood/run.hpp>
 #include <brood/spawn.hpp>
 #include <brood/stdio.hpp>
 #include <brood/stop.hpp>
-#include <brood/streams.hpp>
 #include <brood/terminal.hpp>
 #include <brood/terminal_size.hpp>
 

@@ -1,6 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
-// Go: starts PROGRAM COUNT times, IN_FLIGHT at a time; prints microseconds per child.
+// Go. Arguments: PROGRAM COUNT IN_FLIGHT.
+//
+// Runs PROGRAM COUNT times, at most IN_FLIGHT children at a time, and prints the microseconds per child.
 package main
 
 import (
@@ -13,15 +15,15 @@ import (
 )
 
 func run(program string, count, inFlight int) {
-	var all sync.WaitGroup
+	var workers sync.WaitGroup
 	for i := 0; i < inFlight; i++ {
 		share := count / inFlight
 		if i < count%inFlight {
 			share++
 		}
-		all.Add(1)
+		workers.Add(1)
 		go func() {
-			defer all.Done()
+			defer workers.Done()
 			for ; share > 0; share-- {
 				if err := exec.Command(program).Run(); err != nil {
 					panic(err)
@@ -29,7 +31,7 @@ func run(program string, count, inFlight int) {
 			}
 		}()
 	}
-	all.Wait()
+	workers.Wait()
 }
 
 func main() {

@@ -1,9 +1,11 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
-// Node: starts PROGRAM COUNT times, IN_FLIGHT at a time; prints microseconds per child.
+// Node. Arguments: PROGRAM COUNT IN_FLIGHT.
+//
+// Runs PROGRAM COUNT times, at most IN_FLIGHT children at a time, and prints the microseconds per child.
 const { spawn } = require('node:child_process');
 
-async function oneAfterTheOther(program, count) {
+async function runSequentially(program, count) {
   for (; count > 0; --count)
     await new Promise((resolve, reject) =>
       spawn(program, [], { stdio: 'inherit' })
@@ -13,7 +15,7 @@ async function oneAfterTheOther(program, count) {
 
 async function run(program, count, inFlight) {
   const shares = Array.from({ length: inFlight }, (_, i) => Math.floor(count / inFlight) + (i < count % inFlight));
-  await Promise.all(shares.map((share) => oneAfterTheOther(program, share)));
+  await Promise.all(shares.map((share) => runSequentially(program, share)));
 }
 
 async function main() {

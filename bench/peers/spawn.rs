@@ -1,6 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
-//! Rust's standard library: starts PROGRAM COUNT times, IN_FLIGHT at a time; prints microseconds per child.
+//! Rust's standard library. Arguments: PROGRAM COUNT IN_FLIGHT.
+//!
+//! Runs PROGRAM COUNT times, at most IN_FLIGHT children at a time, and prints the microseconds per child.
 use std::collections::VecDeque;
 use std::process::{Child, Command};
 use std::time::Instant;

@@ -1,11 +1,14 @@
 # Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-"""Python's asyncio: starts PROGRAM COUNT times, IN_FLIGHT at a time; prints microseconds per child."""
+"""Python's asyncio. Arguments: PROGRAM COUNT IN_FLIGHT.
+
+Runs PROGRAM COUNT times, at most IN_FLIGHT children at a time, and prints the microseconds per child.
+"""
 import asyncio
 import sys
 import time
 
 
-async def one_after_the_other(program, count):
+async def run_sequentially(program, count):
     for _ in range(count):
         child = await asyncio.create_subprocess_exec(program)
         assert await child.wait() == 0
@@ -13,7 +16,7 @@ async def one_after_the_other(program, count):
 
 async def run(program, count, in_flight):
     shares = [count // in_flight + (i < count % in_flight) for i in range(in_flight)]
-    await asyncio.gather(*(one_after_the_other(program, share) for share in shares))
+    await asyncio.gather(*(run_sequentially(program, share) for share in shares))
 
 
 async def main():

@@ -1,5 +1,8 @@
 # Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-"""Python's subprocess: starts PROGRAM COUNT times, IN_FLIGHT at a time; prints microseconds per child."""
+"""Python's subprocess. Arguments: PROGRAM COUNT IN_FLIGHT.
+
+Runs PROGRAM COUNT times, at most IN_FLIGHT children at a time, and prints the microseconds per child.
+"""
 import collections
 import subprocess
 import sys

@@ -1,6 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
-// Writes as many MiB to its standard output as its argument says, as fast as a program can.
+// Writes the number of MiB in its argument to its standard output, 1 MiB at a time.
 #include <cstdlib>
 
 #include <unistd.h>
@@ -8,17 +8,17 @@
 namespace {
 
 constexpr std::size_t mib = 1024 * 1024;
-char text[mib]; // what is written matters to nobody
+char text[mib];
 
 } // namespace
 
 int main(int, char** argv)
 {
-    auto left = std::strtoull(argv[1], nullptr, 10) * mib;
-    while (left > 0) {
-        auto const written = ::write(STDOUT_FILENO, text, left < mib ? left : mib);
+    auto remaining = std::strtoull(argv[1], nullptr, 10) * mib;
+    while (remaining > 0) {
+        auto const written = ::write(STDOUT_FILENO, text, remaining < mib ? remaining : mib);
         if (written <= 0)
             return 1;
-        left -= static_cast<std::size_t>(written);
+        remaining -= static_cast<std::size_t>(written);
     }
 }

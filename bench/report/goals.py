@@ -1,72 +1,77 @@
 # Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-"""What each figure has to reach, and whether it does."""
+"""The goal of each figure, and whether it is met."""
 from dataclasses import dataclass
 
-from words import gib_name, number
+from formatting import format_number, format_size
 
 
 @dataclass
-class Verdict:
+class Goal:
     figure: str
-    what: str
+    quantity: str
     value: float
-    goal: float
+    limit: float
     unit: str = ""
-    at_least: bool = False
+    is_minimum: bool = False
 
     @property
-    def reached(self):
-        return self.value >= self.goal if self.at_least else self.value <= self.goal
+    def met(self):
+        return self.value >= self.limit if self.is_minimum else self.value <= self.limit
 
     def cells(self):
-        sign = "≥" if self.at_least else "≤"
-        return [self.figure, self.what, f"{number(self.value)}{self.unit}", f"{sign} {self.goal:g}{self.unit}",
-                "reached" if self.reached else "**MISSED**"]
+        """The texts of figure, quantity, value, goal and result."""
+        sign = "≥" if self.is_minimum else "≤"
+        return [self.figure, self.quantity, f"{format_number(self.value)}{self.unit}",
+                f"{sign} {self.limit:g}{self.unit}", "met" if self.met else "**not met**"]
 
 
-def spawn(r):
+def spawn_goals(r):
     for name in ("brood", "brood sigchld"):
-        yield "F1", f"{name}, one at a time, to the floor", r.get("in_flight", 1, name, "ratio"), 1.10
-    yield "F2", "brood, 32 in flight, to the floor", r.get("in_flight", 32, "brood", "ratio"), 1.10
-    yield "F2", "brood async_spawn, 32 in flight, to the floor", r.get("in_flight", 32, "brood async_spawn", "ratio"), 0.65
-    for gib in (at for at in r.ats("gib") if at >= 0.25):
-        yield "F3", f"brood, parent of {gib_name(gib)}, to the floor", r.get("gib", gib, "brood", "ratio"), 1.10
-        yield "F3", f"options, parent of {gib_name(gib)}, growth to the floor's", growth(r, gib, "brood with options"), 1.10
+        yield "F1", f"{name}, one at a time, ratio to floor", r.get("in_flight", 1, name, "ratio"), 1.10
+    for name, limit in (("brood", 1.10), ("brood async_spawn", 0.65)):
+        yield "F2", f"{name}, 32 in flight, ratio to floor", r.get("in_flight", 32, name, "ratio"), limit
+    for gib in (gib for gib in r.parameters("parent_size") if gib >= 0.25):
+        size = format_size(gib)
+        yield "F3", f"brood, {size} parent, ratio to floor", r.get("parent_size", gib, "brood", "ratio"), 1.10
+        yield "F3", f"brood with options, {size} parent, growth", growth(r, gib, "brood with options"), 1.10
 
 
 def growth(r, gib, name):
-    """How much dearer a child is in a big parent than in an empty one, to how much the floor's is."""
-    ratios = r.get("gib", gib, name, "ratio"), r.get("gib", 0, name, "ratio")
-    return ratios[0] / ratios[1] if all(ratios) else None
+    """The ratio to the floor in a large parent, divided by the ratio in an empty parent."""
+    large, empty = (r.get("parent_size", size, name, "ratio") for size in (gib, 0))
+    return large / empty if large and empty else None
 
 
-def hold(r):
-    held = r.get("hold", 0.99, "brood async_spawn", "us")
-    standing = r.get("hold", 0.99, "brood", "us")
-    if held and standing:
-        yield "F4", "brood async_spawn, p99 of the hold", held, 50, " µs"
-        yield "F4", "the same, to that of brood's spawn", held / standing, 0.1
+def blocking_goals(r):
+    asynchronous = r.get("blocking", 0.99, "brood async_spawn", "us")
+    synchronous = r.get("blocking", 0.99, "brood", "us")
+    if asynchronous and synchronous:
+        yield "F4", "brood async_spawn, p99 blocking time", asynchronous, 50, " µs"
+        yield "F4", "brood async_spawn, ratio to brood's spawn", asynchronous / synchronous, 0.1
 
 
-def live(r):
+def exit_latency_goals(r):
     for name in ("brood", "brood sigchld"):
-        points = r.series("live", name, "us")
-        for at, _ in points:
-            yield "F5", f"{name}, one of {at:,.0f}, to the floor", r.get("live", at, name, "ratio"), 1.10
+        points = r.series("exit_latency", name, "us")
+        for live_children, _ in points:
+            ratio = r.get("exit_latency", live_children, name, "ratio")
+            yield "F5", f"{name}, {live_children:,.0f} live, ratio to floor", ratio, 1.10
         if len(points) > 1:
-            (least, first), (most, last) = points[0], points[-1]
-            yield "F5", f"{name}, one of {most:,.0f} to one of {least:,.0f}", last / first, 1.10
+            (fewest, first), (most, last) = points[0], points[-1]
+            yield "F5", f"{name}, ratio of {most:,.0f} live to {fewest:,.0f} live", last / first, 1.10
 
 
-def rest(r):
-    yield "F6", "async_output, rate to read(2) that keeps", r.last("capture", "brood async_output", "ratio"), 0.95, "", True
+def other_goals(r):
+    capture_ratio = r.last("capture", "brood async_output", "ratio")
+    yield "F6", "brood async_output, ratio to read and keep", capture_ratio, 0.95, "", True
     for name in ("brood", "brood sigchld"):
-        yield "F7", f"{name}, heap for a live child", r.last("memory", name, "heap"), 1024, " B"
-    yield "F8", "brood, system calls for a child", r.calls("brood"), 14
-    yield "F9", "brood/child.hpp, added time to parse", r.last("parse", "brood/child.hpp", "added"), 0.5, " s"
+        yield "F7", f"{name}, heap per live child", r.last("memory", name, "heap"), 1024, " B"
+    yield "F8", "brood, system calls per child", r.syscalls("brood"), 14
+    yield "F9", "brood/child.hpp, added parse time", r.last("parse", "brood/child.hpp", "added"), 0.5, " s"
 
 
-def verdicts(results):
-    """Those of all figures that were measured."""
-    every = (row for part in (spawn, hold, live, rest) for row in part(results))
-    return [Verdict(*row) for row in every if row[2] is not None]
+def measured_goals(results):
+    """The goals whose values have been measured."""
+    groups = (spawn_goals, blocking_goals, exit_latency_goals, other_goals)
+    rows = (row for group in groups for row in group(results))
+    return [Goal(*row) for row in rows if row[2] is not None]

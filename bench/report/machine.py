@@ -1,5 +1,5 @@
 # Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-"""What the figures were measured on, without any name of the machine."""
+"""Describes the machine on which the figures were measured, without its name."""
 import datetime
 import os
 import platform
@@ -8,16 +8,16 @@ import subprocess
 
 
 def first_match(pattern, text):
-    found = re.search(pattern, text, re.MULTILINE)
-    return found.group(1).strip() if found else None
+    match = re.search(pattern, text, re.MULTILINE)
+    return match.group(1).strip() if match else None
 
 
-def cpu():
+def cpu_model():
     with open("/proc/cpuinfo", encoding="utf-8") as info:
         return first_match(r"^model name\s*:\s*(.*)$", info.read()) or platform.machine()
 
 
-def memory():
+def memory_gib():
     with open("/proc/meminfo", encoding="utf-8") as info:
         return int(first_match(r"^MemTotal:\s*(\d+)", info.read())) / 2**20
 
@@ -30,5 +30,5 @@ def compiler():
 def description():
     cores = len(os.sched_getaffinity(0))
     kernel = first_match(r"^([\d.]+\d)", platform.release())
-    return (f"{cpu()}, {cores} cores, {memory():.0f} GiB, Linux {kernel}, {compiler()}; "
+    return (f"{cpu_model()}, {cores} cores, {memory_gib():.0f} GiB, Linux {kernel}, {compiler()}; "
             f"{datetime.date.today().isoformat()}")

@@ -1,5 +1,8 @@
 # Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-"""What the benchmarks have measured: lines of experiment, at, name, metric and value, tab-separated."""
+"""The results of the benchmarks: lines of experiment, parameter, name, metric and value, separated by tabs.
+
+The name is that of the contender. The parameter is what the experiment varies, such as the number of live children.
+"""
 
 
 class Results:
@@ -7,34 +10,39 @@ class Results:
         self.values = {}
         with open(path, encoding="utf-8") as lines:
             for line in lines:
-                experiment, at, name, metric, value = line.rstrip("\n").split("\t")
-                self.values[experiment, float(at), name, metric] = float(value)
+                experiment, parameter, name, metric, value = line.rstrip("\n").split("\t")
+                self.values[experiment, float(parameter), name, metric] = float(value)
 
-    def get(self, experiment, at, name, metric):
-        return self.values.get((experiment, at, name, metric))
+    def get(self, experiment, parameter, name, metric):
+        """The value, or None."""
+        return self.values.get((experiment, parameter, name, metric))
 
-    def ats(self, experiment):
-        """At what the experiment was made, in order."""
+    def experiments(self):
+        return {key[0] for key in self.values}
+
+    def parameters(self, experiment):
+        """The parameters of an experiment in ascending order."""
         return sorted({key[1] for key in self.values if key[0] == experiment})
 
     def names(self, experiment):
-        """Who took part, in the order of the first appearance."""
+        """The contenders in the order of their first lines."""
         return list(dict.fromkeys(key[2] for key in self.values if key[0] == experiment))
 
     def metrics(self, experiment, name):
         return [key[3] for key in self.values if key[0] == experiment and key[2] == name]
 
     def series(self, experiment, name, metric):
-        """The points (at, value) of one name, in order."""
-        found = ((at, self.get(experiment, at, name, metric)) for at in self.ats(experiment))
-        return [(at, value) for at, value in found if value is not None]
+        """The points (parameter, value) of one contender in ascending order."""
+        points = [(parameter, self.get(experiment, parameter, name, metric))
+                  for parameter in self.parameters(experiment)]
+        return [(parameter, value) for parameter, value in points if value is not None]
 
     def last(self, experiment, name, metric):
-        """The value at the largest `at`; None if there is none."""
+        """The value at the largest parameter, or None."""
         points = self.series(experiment, name, metric)
         return points[-1][1] if points else None
 
-    def calls(self, name):
-        """How many system calls one child takes in all; None where they were not counted."""
-        counted = [self.get("calls", 1, name, call) for call in self.metrics("calls", name)]
-        return sum(counted) if counted else None
+    def syscalls(self, name):
+        """The number of all system calls per child, or None."""
+        counts = [self.get("syscalls", 1, name, call) for call in self.metrics("syscalls", name)]
+        return sum(counts) if counts else None

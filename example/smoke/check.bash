@@ -1,4 +1,4 @@
-# What the smoke tests share. Each is given the folder of the built examples, and runs in an empty one of its own.
+# Functions for the smoke tests. The argument of a test is the folder of the built examples. It runs in an empty folder.
 set -u
 
 examples=$(realpath "$1")
@@ -13,7 +13,7 @@ fail() {
   failures=$((failures + 1))
 }
 
-# Runs an example, which must end within a minute; leaves what it wrote in $out and $err, and its exit code in $code.
+# Runs an example, for at most a minute. Sets $out and $err to its output and $code to its exit code.
 run() {
   timeout 60 "$examples/$@" >out 2>err
   code=$?
@@ -21,38 +21,39 @@ run() {
   err=$(cat err)
 }
 
-exits_with() { [ "$code" = "$1" ] || fail "exit code $code, not $1, with: $out $err"; }
+exits_with() { [ "$code" = "$1" ] || fail "exit code $code, expected $1; output: $out $err"; }
 
-equals() { [ "$1" = "$2" ] || fail "this was expected:
+equals() { [ "$1" = "$2" ] || fail "expected:
 $2
-and this has come:
+actual:
 $1"; }
 
-contains() { [[ $1 == *"$2"* ]] || fail "this was expected somewhere:
+contains() { [[ $1 == *"$2"* ]] || fail "expected text:
 $2
-and this has come:
+actual:
 $1"; }
 
-# Starts an example in the background, as $pid; its standard error can be followed.
+# Starts an example in the background and sets $pid. `follow` reads its standard error.
 start() {
-  mkfifo told
-  "$examples/$@" >out 2>told </dev/null &
+  rm -f messages
+  mkfifo messages
+  "$examples/$@" >out 2>messages </dev/null &
   pid=$!
-  exec 3<told
+  exec 3<messages
   err=
 }
 
-# Reads on in standard error, up to a line with such a text.
+# Reads standard error up to a line that contains the text.
 follow() {
   local line
   while read -r -t 60 -u 3 line; do
     err+=$line$'\n'
     [[ $line != *"$1"* ]] || return 0
   done
-  fail "it never told: $1, but: $err"
+  fail "standard error lacks: $1; actual: $err"
 }
 
-# Takes the end of what was started, and the rest of what it tells.
+# Waits for the started example, and reads the rest of its standard error.
 finish() {
   local rest
   read -r -t 60 -d '' -u 3 rest
@@ -62,5 +63,5 @@ finish() {
   out=$(cat out)
 }
 
-# To be called last.
+# The last call of a test.
 passed() { exit $((failures > 0)); }

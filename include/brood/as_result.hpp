@@ -2,9 +2,9 @@
 #ifndef BROOD_AS_RESULT_HPP
 #define BROOD_AS_RESULT_HPP
 
+#include <brood/detail/wrapped_handler.hpp>
 #include <brood/result.hpp>
 
-#include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/deferred.hpp>
 
@@ -13,20 +13,13 @@
 
 namespace brood {
 
-namespace asio = boost::asio;
-
-/// A completion token that folds `error_code` and value into one `result`. Made by `as_result`.
+/// A completion token that combines `error_code` and value into one `result`. Returned by `as_result(token)`.
 template <class CompletionToken>
 struct as_result_t {
     CompletionToken token;
 };
 
-/// Adapts any completion token: `as_result(token)`; by itself it stands for `as_result(asio::deferred)`.
-/**
- * An operation that completes with `void(error_code, T)` completes with `void(result<T>)` instead, one with
- * `void(error_code)` with `void(result<void>)`: `result<exit_status> r = co_await child.async_wait(as_result);`
- * The handler's associated executor, allocator and cancellation slot stay what they were.
- */
+/// The type of `as_result`.
 struct partial_as_result {
     template <class CompletionToken>
     constexpr auto operator()(CompletionToken&& token) const
@@ -35,29 +28,29 @@ struct partial_as_result {
     }
 };
 
+/// Adapts a completion token: `as_result(token)`. Used as a token, it means `as_result(asio::deferred)`.
+/**
+ * The signature `void(error_code, T)` becomes `void(result<T>)`, and `void(error_code)` becomes `void(result<void>)`:
+ * `result<exit_status> r = co_await child.async_wait(as_result);`
+ *
+ * The handler's associated executor, allocator and cancellation slot are kept.
+ */
 inline constexpr partial_as_result as_result;
 
 namespace detail {
 
-template <class Handler>
-struct as_result_handler {
-    Handler handler;
-
-    void operator()(error_code ec)
+/// Calls a handler with a `result`.
+struct to_result {
+    template <class Handler>
+    void operator()(Handler&& handler, error_code ec) const
     {
-        if (ec.failed())
-            std::move(handler)(result<void>(ec));
-        else
-            std::move(handler)(result<void>(boost::outcome_v2::success()));
+        std::forward<Handler>(handler)(ec.failed() ? result<void>(ec) : result<void>(boost::outcome_v2::success()));
     }
 
-    template <class T>
-    void operator()(error_code ec, T value)
+    template <class Handler, class T>
+    void operator()(Handler&& handler, error_code ec, T value) const
     {
-        if (ec.failed())
-            std::move(handler)(result<T>(ec));
-        else
-            std::move(handler)(result<T>(std::move(value)));
+        std::forward<Handler>(handler)(ec.failed() ? result<T>(ec) : result<T>(std::move(value)));
     }
 };
 
@@ -102,15 +95,14 @@ struct as_result_initiation : wrapped_initiation<Initiation> {
     void operator()(Handler&& handler, Args&&... args) &&
     {
         std::move(this->initiation)(
-            as_result_handler<std::decay_t<Handler>>{std::forward<Handler>(handler)}, std::forward<Args>(args)...);
+            detail::wrap_handler(std::forward<Handler>(handler), to_result()), std::forward<Args>(args)...);
     }
 
     template <class Handler, class... Args>
     void operator()(Handler&& handler, Args&&... args) const&
     {
         auto copy = this->initiation;
-        std::move(copy)(
-            as_result_handler<std::decay_t<Handler>>{std::forward<Handler>(handler)}, std::forward<Args>(args)...);
+        std::move(copy)(detail::wrap_handler(std::forward<Handler>(handler), to_result()), std::forward<Args>(args)...);
     }
 };
 
@@ -143,20 +135,6 @@ struct boost::asio::async_result<brood::partial_as_result, Signature>
     {
         return base::initiate(
             std::forward<Initiation>(initiation), brood::as_result(boost::asio::deferred), std::forward<Args>(args)...);
-    }
-};
-
-template <template <class, class> class Associator, class Handler, class Default>
-struct boost::asio::associator<Associator, brood::detail::as_result_handler<Handler>, Default>
-    : Associator<Handler, Default> {
-    static auto get(brood::detail::as_result_handler<Handler> const& h) noexcept
-    {
-        return Associator<Handler, Default>::get(h.handler);
-    }
-
-    static auto get(brood::detail::as_result_handler<Handler> const& h, Default const& fallback) noexcept
-    {
-        return Associator<Handler, Default>::get(h.handler, fallback);
     }
 };
 

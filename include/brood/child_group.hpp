@@ -2,10 +2,16 @@
 #ifndef BROOD_CHILD_GROUP_HPP
 #define BROOD_CHILD_GROUP_HPP
 
-#include <brood/output.hpp>
+#include <brood/detail/export.hpp>
+#include <brood/detail/initiation.hpp>
+#include <brood/resource_usage.hpp>
+#include <brood/run.hpp>
 
-#include <chrono>
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+
 #include <cstddef>
+#include <iosfwd>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -15,163 +21,129 @@
 
 namespace brood {
 
-/// What a child that fails does to the others of its group. A status other than 0, a signal or an error is failure.
+/// What a failed child does to the other children of its group. A non-zero status, a signal or an error is a failure.
 enum class failure_policy {
     carry_on,  ///< Nothing.
-    stop_rest, ///< They are stopped, and none starts any more.
+    stop_rest, ///< The other children are stopped and no further child is started.
 };
 
-/// How a `child_group` runs its children. Set what differs from the default: `group_options o; o.limit = 8;`
-struct group_options {
-    /// How many run at once; 0 is `invalid_argument` at each spawn. Default: no limit.
-    std::size_t limit = std::numeric_limits<std::size_t>::max();
+BROOD_API std::ostream& operator<<(std::ostream& out, failure_policy policy);
 
-    /// What a child that fails does to the others.
+namespace detail {
+
+/// The settings of `group_options`.
+struct group_settings {
+    std::size_t max_running = std::numeric_limits<std::size_t>::max();
     failure_policy on_failure = failure_policy::carry_on;
-
-    /// How many bytes are kept of each stream that is captured. Default: no limit.
-    std::size_t output_limit = std::numeric_limits<std::size_t>::max();
-
-    /// What happens over that limit; `errc::output_limit_exceeded` comes with the result of a child that is stopped.
-    limit_policy on_output_limit = limit_policy::stop_child;
-
-    /// How long each child may take, from its start on, before it is stopped; `errc::timed_out` comes with its result.
-    std::optional<duration> timeout;
-
-    /// How long captured streams are read on after a child's end: see `output_options::drain_grace`.
-    duration drain_grace = std::chrono::seconds(1);
-
-    /// How each child is stopped, as by `basic_child::async_stop`.
-    stop_plan stop;
+    output_options each;
 };
 
-/// One child of a group.
+} // namespace detail
+
+/// How a `child_group` runs its children. A copyable value.
+class group_options {
+public:
+    /// The maximum number of running children. 0 makes every spawn fail with `invalid_argument`. Default: no limit.
+    group_options& max_running(std::size_t count) &
+    {
+        settings_.max_running = count;
+        return *this;
+    }
+    group_options&& max_running(std::size_t count) && { return std::move(max_running(count)); }
+
+    /// What a failed child does to the others. Default: nothing.
+    group_options& on_failure(failure_policy policy) &
+    {
+        settings_.on_failure = policy;
+        return *this;
+    }
+    group_options&& on_failure(failure_policy policy) && { return std::move(on_failure(policy)); }
+
+    /// How each child is run: its timeout, output limit, drain grace and stop plan.
+    group_options& each(output_options options) &
+    {
+        settings_.each = std::move(options);
+        return *this;
+    }
+    group_options&& each(output_options options) && { return std::move(each(std::move(options))); }
+
+    /// The settings, for the library. Their form may change.
+    detail::group_settings const& settings() const noexcept { return settings_; }
+
+private:
+    detail::group_settings settings_;
+};
+
+/// A child of a group.
 struct group_child {
-    /// Its place in the order of spawning, from 0. A spawn that failed is not counted.
+    /// The number of the child, from 0 in the order of the spawns. A failed spawn is not counted.
     std::size_t index = 0;
 
-    /// The process id. After the end it may name another process.
+    /// The process id. After the end, the system may give the number to another process.
     pid_t id = 0;
 };
 
-/// How a child of a group has ended, and what it wrote to the streams that were captured.
+/// The result of a child of a group: its exit status and the captured output.
 struct group_result : group_child, output {
-    /// What it used; nothing where its end could not be learnt.
+    /// The resources that the child used. Empty if its status was lost.
     std::optional<resource_usage> usage;
 };
 
 namespace detail {
 
-class group_state;
-using group_ptr = std::shared_ptr<group_state>;
-using group_spawn_handler = asio::any_completion_handler<void(error_code, group_child)>;
-using group_next_handler = asio::any_completion_handler<void(error_code, group_result)>;
-using group_wait_handler = asio::any_completion_handler<void(error_code)>;
+using group_spawn_handler = boost::asio::any_completion_handler<void(error_code, group_child)>;
+using group_next_handler = boost::asio::any_completion_handler<void(error_code, group_result)>;
+using group_wait_handler = boost::asio::any_completion_handler<void(error_code)>;
 
-/// All of a group but what depends on its executor's type.
-class BROOD_API group_handle {
+/// The state behind `basic_child_group`.
+class group_interface {
 public:
-    group_handle(asio::any_io_executor const& executor, group_options options);
-    ~group_handle();
+    virtual std::size_t running() const = 0;
+    virtual result<group_child> spawn(command const& cmd) = 0;
+    virtual void async_spawn(command cmd, group_spawn_handler handler) = 0;
+    virtual void async_next(group_next_handler handler) = 0;
+    virtual void async_wait_all(group_wait_handler handler) = 0;
+    virtual void async_stop(group_wait_handler handler) = 0;
 
-    group_handle(group_handle const&) = delete;
-    group_handle& operator=(group_handle const&) = delete;
+    /// The group object is gone: kills the children.
+    virtual void on_handle_destroyed() noexcept = 0;
 
-    std::size_t running() const;
-    result<group_child> spawn(command const& cmd);
-
-    group_ptr const& state() const noexcept { return state_; }
-
-private:
-    group_ptr state_;
+protected:
+    ~group_interface() = default;
 };
 
-BROOD_API void async_spawn(group_ptr const& group, command cmd, group_spawn_handler handler);
-BROOD_API void async_next(group_ptr const& group, group_next_handler handler);
-BROOD_API void async_wait_all(group_ptr const& group, group_wait_handler handler);
-BROOD_API void async_stop(group_ptr const& group, group_wait_handler handler);
-
-template <class Executor>
-struct initiate_group_spawn : initiate_on<Executor, group_ptr> {
-    template <class Handler>
-    void operator()(Handler&& handler, command cmd) const
-    {
-        detail::async_spawn(this->state, std::move(cmd), std::forward<Handler>(handler));
-    }
-};
-
-template <class Executor>
-struct initiate_group_next : initiate_on<Executor, group_ptr> {
-    template <class Handler>
-    void operator()(Handler&& handler) const
-    {
-        detail::async_next(this->state, std::forward<Handler>(handler));
-    }
-};
-
-template <class Executor>
-struct initiate_group_wait : initiate_on<Executor, group_ptr> {
-    template <class Handler>
-    void operator()(Handler&& handler) const
-    {
-        detail::async_wait_all(this->state, std::forward<Handler>(handler));
-    }
-};
-
-template <class Executor>
-struct initiate_group_stop : initiate_on<Executor, group_ptr> {
-    template <class Handler>
-    void operator()(Handler&& handler) const
-    {
-        detail::async_stop(this->state, std::forward<Handler>(handler));
-    }
-};
+BROOD_API std::shared_ptr<group_interface>
+create_group(boost::asio::any_io_executor const& executor, group_options options);
 
 } // namespace detail
 
-/// Children that belong to a scope: none of them outlives it. Neither copied nor moved.
+/// Owns children: none of them outlives the group. Neither copyable nor movable.
 /**
  * @code
- * brood::group_options options;
- * options.limit = 8;
- * brood::child_group group(executor, options);
+ * brood::child_group group(executor, brood::group_options().max_running(8));
  * for (auto const& input : inputs)
  *     co_await group.async_spawn(brood::command("convert", input));
  * co_await group.async_wait_all();
  * @endcode
  *
- * An `out` or `err` that is `piped()` is captured and comes with the child's result; `err(stdio::same_as(1))` puts
- * both into `out`, in their order. Of many children, no more results are kept than run at once if they are taken so:
- * @code
- * for (std::size_t begun = 0, taken = 0; taken < inputs.size();) {
- *     if (begun < inputs.size() && begun - taken < options.limit) {
- *         brood::command identify("identify", inputs[begun++]);
- *         co_await group.async_spawn(identify.out(brood::stdio::piped()));
- *     } else {
- *         brood::group_result ended = co_await group.async_next();
- *         std::cout << inputs[ended.index] << ": " << ended.status << '\n' << ended.out;
- *         ++taken;
- *     }
- * }
- * @endcode
+ * An `out` or `err` that is `piped()` is captured and returned with the child's result; `err(stdio::same_as(1))`
+ * captures both streams in `out`. Other `piped()` descriptors and a terminal fail with `invalid_argument`.
  *
- * A child runs, and takes its place within the limit, until it has been reaped and its captured streams have ended,
- * `drain_grace` later at most. It is stopped and killed with its own process group where it has one.
+ * A child counts as running until it has been reaped and its captured streams have ended, at most
+ * `output_options::drain_grace` later. Stopping and killing a child includes the process group that it leads.
  *
- * Once a group has been stopped, by `async_stop`, by a cancelled `async_wait_all` or by its `failure_policy`, it
- * stays so: every later spawn fails with `asio::error::operation_aborted`.
- *
- * Any other `piped()` descriptor, or a terminal, would have nobody at its other end: `invalid_argument`.
+ * A group is stopped by `async_stop`, by the cancellation of `async_wait_all` or by its `failure_policy`. It stays
+ * stopped: every later spawn fails with `asio::error::operation_aborted`.
  *
  * @par Thread safety
- * Distinct objects: safe. Shared objects: all but destroying may run on several threads at once. Two spawns into one
- * group wait for each other.
+ * Distinct objects: safe. Shared objects: all functions but the destructor may be called from several threads at once.
+ * Spawns into one group wait for each other.
  *
  * @par Lifetime
- * The group may be destroyed while operations are pending. Where the event loop is destroyed first, they are
- * destroyed uninvoked; the group can still be destroyed.
+ * The group may be destroyed while operations are pending. If the execution context is destroyed first, they are
+ * destroyed without being invoked; afterwards only the destructor may be called.
  */
-template <class Executor = asio::any_io_executor>
+template <class Executor = boost::asio::any_io_executor>
 class basic_child_group {
 public:
     using executor_type = Executor;
@@ -182,121 +154,125 @@ public:
         using other = basic_child_group<Other>;
     };
 
-    /// A group without a child.
-    explicit basic_child_group(Executor executor, group_options options = {})
-        : executor_(std::move(executor)), handle_(executor_, std::move(options))
+    /// A group without children. The first argument is an executor or an execution context.
+    template <detail::executor_or_context Source>
+        requires std::convertible_to<detail::executor_for<Source>, Executor>
+    explicit basic_child_group(Source&& source, group_options options = {})
+        : executor_(detail::get_executor(source)), group_(detail::create_group(executor_, std::move(options)))
     {}
 
-    /// The same on the executor of an execution context.
-    template <detail::execution_context ExecutionContext>
-    explicit basic_child_group(ExecutionContext& context, group_options options = {})
-        : basic_child_group(Executor(context.get_executor()), std::move(options))
-    {}
+    basic_child_group(basic_child_group const&) = delete;
+    basic_child_group& operator=(basic_child_group const&) = delete;
 
-    /// Kills the children that run; they are reaped in the background. Never blocks.
+    /// Kills the running children. They are reaped in the background. Never blocks.
     /**
-     * Pending operations end with `asio::error::operation_aborted`: `async_wait_all` and `async_stop` once all
+     * Pending operations complete with `asio::error::operation_aborted`: `async_wait_all` and `async_stop` after all
      * children have been reaped, the others at once.
      */
-    ~basic_child_group() = default;
+    ~basic_child_group() { group_->on_handle_destroyed(); }
 
-    /// Where the children are awaited, and where operations complete that have no executor of their own.
+    /// The executor of the children, and for completion handlers that have no associated executor.
     Executor get_executor() const noexcept { return executor_; }
 
-    /// How many children run or are being spawned now.
-    std::size_t running() const { return handle_.running(); }
+    /// The number of children that run or are being spawned.
+    std::size_t running() const { return group_->running(); }
 
-    /// Spawns a child at once, as `brood::spawn`: the calling thread is held until its program runs.
+    /// Spawns a child. Blocks the calling thread until the program has been executed. See `brood::spawn`.
     /**
      * @par Errors
-     * Those of `brood::spawn`; `resource_unavailable_try_again` where as many run, or wait to be started, as may run;
-     * `asio::error::operation_aborted` in a group that has been stopped.
+     * Those of `brood::spawn`; `resource_unavailable_try_again` if the maximum number of children run or wait to be
+     * spawned; `asio::error::operation_aborted` if the group has been stopped.
      */
-    result<group_child> spawn(command const& cmd) { return handle_.spawn(cmd); }
+    result<group_child> spawn(command const& cmd) { return group_->spawn(cmd); }
 
-    /// Spawns a child as soon as fewer run than may. First come, first served, and one after the other.
+    /// Spawns a child as soon as fewer than the maximum number run. The children are spawned in the order of the calls.
     /**
-     * It completes when the child runs, or has failed to; the calling thread is not held meanwhile. A failed spawn is
-     * no result, and stops nobody. A child that is being spawned counts as one that runs.
+     * The operation completes after the program has been executed or the spawn has failed, without blocking. A failed
+     * spawn has no result in `async_next` and is not a failure for `failure_policy`.
      *
      * @par Completion Signature
      * @code void(error_code, group_child) @endcode
      *
      * @par Errors
-     * Those of `brood::spawn`; `asio::error::operation_aborted` in a group that has been or gets stopped.
+     * Those of `brood::spawn`; `asio::error::operation_aborted` if the group is stopped.
      *
      * @par Per-Operation Cancellation
-     * `terminal`, `partial` and `total`: there will be no child. One that is being spawned is killed and reaped first.
+     * `terminal`, `partial` and `total`. The child is not spawned, or killed and reaped before the operation completes.
      */
     template <class CompletionToken = detail::default_token<Executor>>
     auto async_spawn(command cmd, CompletionToken&& token = {})
     {
-        return asio::async_initiate<CompletionToken, void(error_code, group_child)>(
-            detail::initiate_group_spawn<Executor>{{executor_, handle_.state()}}, token, std::move(cmd));
+        return detail::initiate<void(error_code, group_child)>(
+            executor_, std::forward<CompletionToken>(token),
+            [group = group_, cmd = std::move(cmd)](auto&& handler) mutable {
+                group->async_spawn(std::move(cmd), std::forward<decltype(handler)>(handler));
+            });
     }
 
-    /// Gives the next child that has ended, in the order of their ends. Each is given once.
+    /// Returns the result of the next child that has ended, in the order of the ends. Each result is returned once.
     /**
-     * Results are kept until they are taken, with what was captured: a group of many children wants them taken, if
-     * only to forget them.
+     * Results accumulate until `async_next` takes them. Call it even if you ignore them.
      *
      * @par Completion Signature
      * @code void(error_code, group_result) @endcode
+     * The result is valid with an error about one child, too. `asio::as_tuple` makes both available.
      *
      * @par Errors
-     * `asio::error::eof`: all have been given, and no child runs or waits to be spawned. Those of
-     * `basic_child::async_wait` and of `async_output`'s capturing about one child, whose result comes too:
-     * `asio::as_tuple` shows both.
+     * `asio::error::eof` if all results have been taken and no child runs or waits to be spawned. Errors about one child:
+     * those of `basic_child::async_wait` and of `async_output`.
      *
      * @par Per-Operation Cancellation
-     * `terminal`, `partial` and `total`. The children are left alone, and no result is lost.
+     * `terminal`, `partial` and `total`. The children are not affected and no result is lost.
      */
     template <class CompletionToken = detail::default_token<Executor>>
     auto async_next(CompletionToken&& token = {})
     {
-        return asio::async_initiate<CompletionToken, void(error_code, group_result)>(
-            detail::initiate_group_next<Executor>{{executor_, handle_.state()}}, token);
+        return detail::initiate<void(error_code, group_result)>(
+            executor_, std::forward<CompletionToken>(token),
+            [group = group_](auto&& handler) { group->async_next(std::forward<decltype(handler)>(handler)); });
     }
 
     /// Waits until no child runs or waits to be spawned.
     /**
-     * How they ended is no error; `async_next` tells it, before or after.
+     * Failures of the children are not errors of this operation; `async_next` returns them.
      *
      * @par Completion Signature
      * @code void(error_code) @endcode
      *
      * @par Per-Operation Cancellation
-     * `terminal`, `partial` and `total`. The first one stops the group, a second one kills the children at once. The
-     * operation then ends with `asio::error::operation_aborted`, when all have been reaped.
+     * `terminal`, `partial` and `total`. The first cancellation stops the group, the second kills the children at once.
+     * The operation completes with `asio::error::operation_aborted` after all children have been reaped.
      */
     template <class CompletionToken = detail::default_token<Executor>>
     auto async_wait_all(CompletionToken&& token = {})
     {
-        return asio::async_initiate<CompletionToken, void(error_code)>(
-            detail::initiate_group_wait<Executor>{{executor_, handle_.state()}}, token);
+        return detail::initiate<void(error_code)>(
+            executor_, std::forward<CompletionToken>(token),
+            [group = group_](auto&& handler) { group->async_wait_all(std::forward<decltype(handler)>(handler)); });
     }
 
-    /// Stops the group: every child by the stop plan, while those that wait to be spawned are given up.
+    /// Stops the group: every child is stopped by its stop plan, and queued spawns fail.
     /**
-     * It completes when all have been reaped.
+     * The operation completes after all children have been reaped.
      *
      * @par Completion Signature
      * @code void(error_code) @endcode
      *
      * @par Per-Operation Cancellation
-     * `terminal`, `partial` and `total`: kills the children at once. The operation then ends with
-     * `asio::error::operation_aborted`, when all have been reaped.
+     * `terminal`, `partial` and `total`: kills the children at once. The operation completes with
+     * `asio::error::operation_aborted` after all children have been reaped.
      */
     template <class CompletionToken = detail::default_token<Executor>>
     auto async_stop(CompletionToken&& token = {})
     {
-        return asio::async_initiate<CompletionToken, void(error_code)>(
-            detail::initiate_group_stop<Executor>{{executor_, handle_.state()}}, token);
+        return detail::initiate<void(error_code)>(
+            executor_, std::forward<CompletionToken>(token),
+            [group = group_](auto&& handler) { group->async_stop(std::forward<decltype(handler)>(handler)); });
     }
 
 private:
     Executor executor_;
-    detail::group_handle handle_;
+    std::shared_ptr<detail::group_interface> group_;
 };
 
 /// A group of children on any executor.

@@ -2,9 +2,9 @@
 #ifndef BROOD_COMMAND_HPP
 #define BROOD_COMMAND_HPP
 
-#include <brood/command_data.hpp>
+#include <brood/detail/command_data.hpp>
+#include <brood/detail/export.hpp>
 #include <brood/error.hpp>
-#include <brood/export.hpp>
 #include <brood/stdio.hpp>
 #include <brood/terminal_size.hpp>
 
@@ -27,270 +27,379 @@ namespace brood {
 namespace detail {
 
 template <class T>
-concept text = std::convertible_to<T const&, std::string_view>;
+concept string_like = std::convertible_to<T const&, std::string_view>;
+
+/// `std::filesystem::path`, whose header takes long to compile.
+template <class T>
+concept path_like = requires(T const& path)
+{
+    {
+        path.native()
+        } -> std::convertible_to<std::string_view>;
+};
 
 template <class T>
-concept text_range = std::ranges::input_range<T const> && text<std::ranges::range_value_t<T const>>;
+concept text = string_like<T> || path_like<T>;
+
+/// A string parameter: anything convertible to `std::string_view`, or a `std::filesystem::path`.
+class text_arg {
+public:
+    template <string_like T>
+    text_arg(T const& string) : view_(string)
+    {}
+
+    template <path_like T>
+        requires(!string_like<T>)
+    text_arg(T const& path) : view_(path.native()) {}
+
+    operator std::string_view() const noexcept { return view_; }
+
+private:
+    std::string_view view_;
+};
+
+template <class T>
+concept text_range = !text<T> && std::ranges::input_range<T const> && text<std::ranges::range_value_t<T const>>;
 
 } // namespace detail
 
-/// What to run, and how. A copyable value: nothing happens before the spawn, which checks it.
+/// What to run: a program, its arguments and the attributes of the process. A copyable value.
 /**
+ * It follows `std::process::Command` of Rust. Nothing is validated, opened or read before the spawn. String parameters
+ * accept anything convertible to `std::string_view`, and `std::filesystem::path`.
+ *
  * @par Thread safety
- * That of a container: distinct objects may be used from distinct threads, one object may be read by many.
+ * Distinct objects: safe. Shared objects: const member functions are safe.
  */
 class command {
 public:
     /// A program and its arguments.
     /**
-     * A name without `/` is looked up in the **child's** PATH; a relative path with one starts in the child's
-     * directory. argv[0] is the program as given, unless `arg0` says otherwise.
+     * A name without `/` is searched in the **child's** PATH. A relative path that contains `/` is resolved in the
+     * child's working directory. argv[0] is the program unless `arg0` is set.
      */
-    template <detail::text... Args>
-    explicit command(std::string_view program, Args const&... arguments)
+    template <detail::text Program, detail::text... Args>
+    explicit command(Program const& program, Args const&... arguments)
     {
-        data_.program = program;
+        data_.program = detail::text_arg(program);
         (arg(arguments), ...);
     }
 
     /// A program and its arguments.
-    command(std::string_view program, std::vector<std::string> arguments)
+    command(detail::text_arg program, std::vector<std::string> arguments)
     {
         data_.program = program;
         data_.arguments = std::move(arguments);
     }
 
-    /// Adds an argument.
-    command& arg(std::string_view argument)
+    /// Appends an argument.
+    command& arg(detail::text_arg argument) &
     {
         data_.arguments.emplace_back(argument);
         return *this;
     }
+    command&& arg(detail::text_arg argument) && { return std::move(arg(argument)); }
 
-    /// Adds arguments from a range of strings.
+    /// Appends the arguments of a range of strings.
     template <detail::text_range Range>
-    command& args(Range const& range)
+    command& args(Range const& range) &
     {
         for (auto const& argument : range)
             arg(argument);
         return *this;
     }
+    template <detail::text_range Range>
+    command&& args(Range const& range) &&
+    {
+        return std::move(args(range));
+    }
 
-    /// Adds arguments.
-    command& args(std::initializer_list<std::string_view> list)
+    /// Appends arguments.
+    command& args(std::initializer_list<detail::text_arg> list) &
     {
         for (auto argument : list)
             arg(argument);
         return *this;
     }
+    command&& args(std::initializer_list<detail::text_arg> list) && { return std::move(args(list)); }
 
-    /// Replaces argv[0] alone; the program that is run stays.
-    command& arg0(std::string_view name)
+    /// Replaces argv[0] only. The program that is executed does not change.
+    command& arg0(detail::text_arg name) &
     {
         data_.arg0 = name;
         return *this;
     }
+    command&& arg0(detail::text_arg name) && { return std::move(arg0(name)); }
 
-    /// Sets a variable on top of the parent's environment, which is read at the spawn.
-    command& env(std::string_view key, std::string_view value)
+    /// Replaces the program.
+    command& program(detail::text_arg name) &
+    {
+        data_.program = name;
+        return *this;
+    }
+    command&& program(detail::text_arg name) && { return std::move(program(name)); }
+
+    /// Sets a variable. The other variables are the parent's at the time of the spawn.
+    command& env(detail::text_arg key, detail::text_arg value) &
     {
         data_.env.set(std::string(key), std::string(value));
         return *this;
     }
+    command&& env(detail::text_arg key, detail::text_arg value) && { return std::move(env(key, value)); }
 
-    /// Takes a variable away.
-    command& env_remove(std::string_view key)
+    /// Removes a variable.
+    command& env_remove(detail::text_arg key) &
     {
         data_.env.remove(std::string(key));
         return *this;
     }
+    command&& env_remove(detail::text_arg key) && { return std::move(env_remove(key)); }
 
-    /// Drops the parent's environment, and what was set before.
-    command& env_clear()
+    /// Removes the parent's variables, and those that were set before.
+    command& env_clear() &
     {
         data_.env.clear();
         return *this;
     }
+    command&& env_clear() && { return std::move(env_clear()); }
 
-    /// The child's working directory. Entered with the child's credentials.
-    command& current_dir(std::string_view path)
+    /// The child's working directory (chdir(2)). The child enters it with its own credentials.
+    command& current_dir(detail::text_arg path) &
     {
         data_.directory = path;
         return *this;
     }
+    command&& current_dir(detail::text_arg path) && { return std::move(current_dir(path)); }
 
-    command& in(stdio io) { return fd(0, std::move(io)); }  ///< The child's standard input.
-    command& out(stdio io) { return fd(1, std::move(io)); } ///< The child's standard output.
-    command& err(stdio io) { return fd(2, std::move(io)); } ///< The child's standard error.
+    command& in(stdio io) & { return fd(0, std::move(io)); } ///< The child's standard input.
+    command&& in(stdio io) && { return std::move(in(std::move(io))); }
 
-    /// Any descriptor of the child. `piped()` above 2 is a two-way channel (a stream socket pair).
-    command& fd(int child_fd, stdio io)
+    command& out(stdio io) & { return fd(1, std::move(io)); } ///< The child's standard output.
+    command&& out(stdio io) && { return std::move(out(std::move(io))); }
+
+    command& err(stdio io) & { return fd(2, std::move(io)); } ///< The child's standard error.
+    command&& err(stdio io) && { return std::move(err(std::move(io))); }
+
+    /// Any descriptor of the child. Above 2, `piped()` creates a two-way channel (a pair of stream sockets).
+    command& fd(int child_fd, stdio io) &
     {
         data_.descriptors.insert_or_assign(child_fd, std::move(io));
         return *this;
     }
+    command&& fd(int child_fd, stdio io) && { return std::move(fd(child_fd, std::move(io))); }
 
-    /// Whether the child also gets every open descriptor without FD_CLOEXEC. Default: nothing but what is mapped.
-    command& inherit_fds(bool all)
+    /// If true, the child also inherits every open descriptor without FD_CLOEXEC. Default: only the mapped descriptors.
+    command& inherit_fds(bool all) &
     {
         data_.inherit_fds = all;
         return *this;
     }
+    command&& inherit_fds(bool all) && { return std::move(inherit_fds(all)); }
 
-    /// The user to run as (setuid(2)). Without `groups`, all supplementary groups are dropped, unless an unprivileged
-    /// parent stays who it is.
-    command& user(uid_t id)
+    /// The user to run as (setuid(2)).
+    /**
+     * Unless `groups` is set, the supplementary groups are dropped, except if an unprivileged process keeps its user.
+     */
+    command& user(uid_t id) &
     {
         data_.user = id;
         return *this;
     }
+    command&& user(uid_t id) && { return std::move(user(id)); }
 
     /// The group to run as (setgid(2)).
-    command& group(gid_t id)
+    command& group(gid_t id) &
     {
         data_.group = id;
         return *this;
     }
+    command&& group(gid_t id) && { return std::move(group(id)); }
 
-    /// The supplementary groups (setgroups(2)). Applied in the order groups, group, user.
-    command& groups(std::vector<gid_t> ids)
+    /// The supplementary groups (setgroups(2)). Credentials are applied in the order groups, group, user.
+    command& groups(std::vector<gid_t> ids) &
     {
         data_.groups = std::move(ids);
         return *this;
     }
+    command&& groups(std::vector<gid_t> ids) && { return std::move(groups(std::move(ids))); }
+    template <std::convertible_to<gid_t>... Values>
+    command& groups(Values... ids) &
+    {
+        return groups(std::vector<gid_t>{static_cast<gid_t>(ids)...});
+    }
+    template <std::convertible_to<gid_t>... Values>
+    command&& groups(Values... ids) &&
+    {
+        return std::move(groups(ids...));
+    }
 
-    /// Joins the process group of `leader`; 0 makes a new one. Not together with `session` or `terminal`.
-    command& process_group(pid_t leader = 0)
+    /// Joins the process group `leader`; 0 creates a new group (setpgid(2)). Excludes `session` and `terminal`.
+    command& process_group(pid_t leader = 0) &
     {
         data_.process_group = leader;
         return *this;
     }
+    command&& process_group(pid_t leader = 0) && { return std::move(process_group(leader)); }
 
-    /// Makes the child the leader of a new session (setsid(2)), and so of a new process group.
-    command& session()
+    /// Makes the child the leader of a new session, and so of a new process group (setsid(2)).
+    command& session() &
     {
         data_.session = true;
         return *this;
     }
+    command&& session() && { return std::move(session()); }
 
-    /// Gives the child a new pseudo-terminal (pty(7)), as the leader of a new session whose terminal that is.
+    /// Runs the child on a new pseudo-terminal, as the leader of a new session (pty(7)).
     /**
-     * Every standard stream leads there that is not set otherwise, be it to `stdio::inherit()`. The parent's end
-     * is `basic_child::terminal()`, without which there is nobody to read: `exec` and `async_run` refuse it.
+     * The standard streams that are not set refer to the terminal. The parent's end is `basic_child::terminal()`.
+     * Operations that do not return a child, such as `exec` and `async_run`, fail with `invalid_argument`.
      */
-    command& terminal(terminal_size size = {24, 80})
+    command& terminal(terminal_size size = {24, 80}) &
     {
         data_.terminal = size;
         return *this;
     }
+    command&& terminal(terminal_size size = {24, 80}) && { return std::move(terminal(size)); }
 
     /// The file mode creation mask (umask(2)).
-    command& umask(mode_t mask)
+    command& umask(mode_t mask) &
     {
         data_.umask = mask;
         return *this;
     }
+    command&& umask(mode_t mask) && { return std::move(umask(mask)); }
 
-    /// A resource limit (setrlimit(2)), such as RLIMIT_NOFILE. Set after the descriptors are in place.
-    command& limit(int resource, rlim_t soft, rlim_t hard)
+    /// A resource limit (setrlimit(2)), such as RLIMIT_NOFILE. It is set after the descriptors are in place.
+    command& limit(int resource, rlim_t soft, rlim_t hard) &
     {
         data_.limits.push_back({resource, detail::resource_limit::widen(soft), detail::resource_limit::widen(hard)});
         return *this;
     }
+    command&& limit(int resource, rlim_t soft, rlim_t hard) && { return std::move(limit(resource, soft, hard)); }
 
-    /// Adds to the nice value, as nice(2) does; the sum is clamped to what the system has.
-    command& nice(int increment)
+    /// Adds to the nice value (nice(2)). The system clamps the sum.
+    command& nice(int increment) &
     {
         data_.nice = increment;
         return *this;
     }
+    command&& nice(int increment) && { return std::move(nice(increment)); }
 
-    /// The processors to run on, numbered from 0 (sched_setaffinity(2)). Linux.
-    command& affinity(std::vector<int> processors)
+    /// The processors to run on, numbered from 0 (sched_setaffinity(2)). Linux only.
+    command& affinity(std::vector<int> processors) &
     {
         data_.affinity = std::move(processors);
         return *this;
     }
+    command&& affinity(std::vector<int> processors) && { return std::move(affinity(std::move(processors))); }
+    template <std::convertible_to<int>... Values>
+    command& affinity(Values... processors) &
+    {
+        return affinity(std::vector<int>{static_cast<int>(processors)...});
+    }
+    template <std::convertible_to<int>... Values>
+    command&& affinity(Values... processors) &&
+    {
+        return std::move(affinity(processors...));
+    }
 
-    /// The signal that the child gets when the **thread** that spawned it ends (prctl(2)). Linux.
+    /// The signal that the child receives when the **thread** that spawned it ends (prctl(2)). Linux only.
     /**
-     * A parent that has ended before the child could ask for it makes the child fail as it starts.
+     * If the parent ends before the child has requested the signal, the child exits without running the program.
      */
-    command& parent_death_signal(int signal)
+    command& parent_death_signal(int signal) &
     {
         data_.parent_death_signal = signal;
         return *this;
     }
+    command&& parent_death_signal(int signal) && { return std::move(parent_death_signal(signal)); }
 
-    /// Denies the child any privilege by execve(2), for good (prctl(2)). Linux.
-    command& no_new_privileges()
+    /// Denies the child new privileges through execve(2) for ever (prctl(2)). Linux only.
+    command& no_new_privileges() &
     {
         data_.no_new_privileges = true;
         return *this;
     }
+    command&& no_new_privileges() && { return std::move(no_new_privileges()); }
 
-    /// The cgroup v2 folder that the child is born in (cgroups(7)). Linux.
+    /// The cgroup v2 directory in which the child starts (cgroups(7)). Linux only.
     /**
-     * With clone3(2) the child is never anywhere else (Linux 5.7). The fork backend serves where that is not to be
-     * had, and where the command needs it anyway: there the child moves itself in before it does anything else.
-     * Either way its program, and whatever that starts, runs inside, and the parent needs the right to write to
-     * the folder's `cgroup.procs`. The folder must be there, and have no domain controllers enabled for folders
-     * below it. Stage `cgroup` tells failures; `invalid_argument` is a path that is no cgroup v2 folder.
-     * A child object keeps a descriptor of the folder, for `kill_tree`.
+     * The program and its descendants run inside the cgroup. With clone3(2) the child is created inside (Linux 5.7);
+     * otherwise the fork backend moves it there before any other step.
+     *
+     * The directory must exist, and no domain controller may be enabled for its subdirectories. The parent needs write
+     * access to its `cgroup.procs`. Errors have the stage `cgroup`; `invalid_argument` means that the path is not a
+     * cgroup v2 directory. The child object keeps a descriptor of the directory for `kill_tree`.
      */
-    command& cgroup(std::string_view path)
+    command& cgroup(detail::text_arg path) &
     {
         data_.cgroup = path;
         return *this;
     }
+    command&& cgroup(detail::text_arg path) && { return std::move(cgroup(path)); }
 
-    /// The signals that the child starts with blocked. Default: those that the spawning thread blocks.
-    command& signal_mask(std::vector<int> blocked)
+    /// The signals that are blocked when the program starts. Default: the mask of the spawning thread.
+    command& signal_mask(std::vector<int> blocked) &
     {
         data_.signal_mask = std::move(blocked);
         return *this;
     }
+    command&& signal_mask(std::vector<int> blocked) && { return std::move(signal_mask(std::move(blocked))); }
+    template <std::convertible_to<int>... Values>
+    command& signal_mask(Values... blocked) &
+    {
+        return signal_mask(std::vector<int>{static_cast<int>(blocked)...});
+    }
+    template <std::convertible_to<int>... Values>
+    command&& signal_mask(Values... blocked) &&
+    {
+        return std::move(signal_mask(blocked...));
+    }
 
-    /// Sets every signal to its default. Without it, SIGPIPE is, and what the parent ignores stays ignored.
-    command& reset_signals()
+    /// Resets every signal to its default disposition. Default: SIGPIPE is reset, other ignored signals stay ignored.
+    command& reset_signals() &
     {
         data_.reset_signals = true;
         return *this;
     }
+    command&& reset_signals() && { return std::move(reset_signals()); }
 
-    /// A function to call in the child just before exec. Forces the fork backend.
+    /// A function that the child calls before exec. It requires the fork backend.
     /**
-     * It runs in a copy of a process that may have had other threads: it may call async-signal-safe functions
-     * alone (signal-safety(7)), so no allocation. A returned error, or an exception, ends the spawn with stage
-     * `hook`; an error of another category than the system's or the generic one arrives as `ECANCELED`.
+     * The child is a copy of a process that may have had other threads. The function may call only async-signal-safe
+     * functions (signal-safety(7)); it must not allocate. A returned error or an exception fails the spawn with stage
+     * `hook`. An error whose category is neither the system's nor the generic one is reported as `ECANCELED`.
      */
-    command& pre_exec(std::function<error_code()> hook)
+    command& pre_exec(std::function<error_code()> hook) &
     {
         data_.pre_exec = std::move(hook);
         return *this;
     }
+    command&& pre_exec(std::function<error_code()> hook) && { return std::move(pre_exec(std::move(hook))); }
 
-    /// Forces a backend. One that can't express the command makes the spawn fail with `not_supported`.
-    command& backend(spawn_backend choice)
+    /// Requires a backend. If it does not support the command, the spawn fails with `not_supported`.
+    command& backend(spawn_backend choice) &
     {
         data_.backend = choice;
         return *this;
     }
+    command&& backend(spawn_backend choice) && { return std::move(backend(choice)); }
 
-    /// Forces a way to notice the child's end. Where the system lacks it the spawn fails with `not_supported`.
-    command& reaper(exit_reaper choice)
+    /// Requires a way to detect the exit. If the system lacks it, the spawn fails with `not_supported`.
+    command& watcher(exit_watcher choice) &
     {
-        data_.reaper = choice;
+        data_.watcher = choice;
         return *this;
     }
+    command&& watcher(exit_watcher choice) && { return std::move(watcher(choice)); }
 
     std::string const& program() const noexcept { return data_.program; }                  ///< As given.
     std::vector<std::string> const& arguments() const noexcept { return data_.arguments; } ///< Without argv[0].
 
-    /// All that was set. For the library; its form may change.
+    /// The settings, for the library. Their form may change.
     detail::command_data const& data() const noexcept { return data_; }
 
-    /// Prints what a shell's user would read: `cd "d" && env -u K A="v" "prog" "x"`.
+    /// Prints what a shell user would type: `cd "d" && env -u K A="v" "prog" "x"`.
     BROOD_API friend std::ostream& operator<<(std::ostream& out, command const& cmd);
 
 private:

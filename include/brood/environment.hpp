@@ -2,45 +2,52 @@
 #ifndef BROOD_ENVIRONMENT_HPP
 #define BROOD_ENVIRONMENT_HPP
 
-#include <brood/export.hpp>
+#include <brood/detail/export.hpp>
 
 #include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace brood {
 
-/// Changes to make to the parent's environment for a child. A value.
+/// Changes to the parent's environment for a child. A copyable value.
 class environment {
 public:
     /// Sets a variable.
-    environment& set(std::string key, std::string value)
+    environment& set(std::string key, std::string value) &
     {
         changes_.insert_or_assign(std::move(key), std::move(value));
         return *this;
     }
+    environment&& set(std::string key, std::string value) &&
+    {
+        return std::move(set(std::move(key), std::move(value)));
+    }
 
-    /// Takes a variable away.
-    environment& remove(std::string key)
+    /// Removes a variable.
+    environment& remove(std::string key) &
     {
         changes_.insert_or_assign(std::move(key), std::nullopt);
         return *this;
     }
+    environment&& remove(std::string key) && { return std::move(remove(std::move(key))); }
 
-    /// Starts from nothing: drops what the parent has and what was set before.
-    environment& clear()
+    /// Starts from an empty environment. Drops the changes that were made before.
+    environment& clear() &
     {
         cleared_ = true;
         changes_.clear();
         return *this;
     }
+    environment&& clear() && { return std::move(clear()); }
 
     bool cleared() const noexcept { return cleared_; }
     bool unchanged() const noexcept { return !cleared_ && changes_.empty(); }
 
-    /// The variables set, and those removed (no value), by key.
+    /// The variables that are set, and those that are removed (no value), by key.
     std::map<std::string, std::optional<std::string>, std::less<>> const& changes() const noexcept { return changes_; }
 
 private:
@@ -48,10 +55,10 @@ private:
     bool cleared_ = false;
 };
 
-/// The lock under which the library reads `environ`.
+/// The mutex that the library locks while it reads `environ`.
 /**
- * setenv(3) and putenv(3) are not thread-safe. A program that calls them while another thread may spawn holds
- * this lock meanwhile.
+ * setenv(3) and putenv(3) are not thread-safe. A program that calls them while another thread may spawn must lock
+ * this mutex for the call.
  */
 BROOD_API std::mutex& environment_mutex() noexcept;
 

@@ -2,10 +2,11 @@
 #ifndef BROOD_ERROR_HPP
 #define BROOD_ERROR_HPP
 
-#include <brood/export.hpp>
+#include <brood/detail/export.hpp>
 
 #include <boost/system/error_code.hpp>
 
+#include <iosfwd>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -14,33 +15,33 @@ namespace brood {
 
 using error_code = boost::system::error_code;
 
-/// What the library itself reports, beside the system's errors.
+/// The errors of the library itself.
 enum class errc {
-    nul_byte = 1,            ///< A string for the child holds a NUL byte. Equals `std::errc::invalid_argument`.
-    empty_program,           ///< The program's name is empty. Equals `std::errc::invalid_argument`.
-    invalid_environment_key, ///< A key is empty or holds `=`. Equals `std::errc::invalid_argument`.
-    status_lost,             ///< The child has ended, but another part of the process took its exit status.
-    output_limit_exceeded,   ///< The child wrote more than `output_options::limit`.
-    output_incomplete,       ///< A descendant still held a pipe open when `drain_grace` was over.
-    timed_out,               ///< `output_options::timeout` was over. Equals `std::errc::timed_out`.
+    nul_byte = 1,            ///< A string for the child contains a NUL byte. Equals `std::errc::invalid_argument`.
+    empty_program,           ///< The program name is empty. Equals `std::errc::invalid_argument`.
+    invalid_environment_key, ///< A key is empty or contains `=`. Equals `std::errc::invalid_argument`.
+    status_lost,             ///< The child has ended, but other code in the process has reaped it.
+    output_limit_exceeded,   ///< The child wrote more than `output_options::limit` allows.
+    output_incomplete,       ///< A descendant still held a captured stream when `drain_grace` expired.
+    timed_out,               ///< The operation's timeout expired. Equals `std::errc::timed_out`.
 };
 
 /// The step of a spawn that failed.
 /**
- * A spawn's error keeps the system's errno as its value and the stage in its category: the message reads
+ * The error of a failed spawn has the errno as its value and the stage as its category. Its message reads
  * `change directory: No such file or directory`.
  */
 enum class spawn_stage {
-    prepare,     ///< Checking the command, before any system call.
-    pipe,        ///< Making a pipe or a channel.
-    clone,       ///< Making the new process.
+    prepare,     ///< Validating the command, before any system call.
+    pipe,        ///< Creating a pipe or a channel.
+    clone,       ///< Creating the process.
     signals,     ///< Signal dispositions or the signal mask.
-    stdio,       ///< Opening, moving or closing descriptors.
+    stdio,       ///< Opening, duplicating or closing descriptors.
     session,     ///< setsid(2) or setpgid(2).
     terminal,    ///< The pseudo-terminal.
-    credentials, ///< setgroups(2), setgid(2), setuid(2), or giving privileges up.
-    limits,      ///< Resource limits, umask, nice value, affinity, parent-death signal.
-    cgroup,      ///< Birth in a cgroup.
+    credentials, ///< setgroups(2), setgid(2), setuid(2) or no_new_privs.
+    limits,      ///< Resource limits, umask, nice value, affinity or parent-death signal.
+    cgroup,      ///< Entering a cgroup.
     directory,   ///< chdir(2).
     hook,        ///< `command::pre_exec`.
     exec,        ///< execve(2).
@@ -49,14 +50,16 @@ enum class spawn_stage {
 /// The category of `errc`.
 BROOD_API boost::system::error_category const& brood_category() noexcept;
 
-/// The category of the errors of one stage; their value is the errno, and they equal the generic conditions.
+/// The category of the errors of one stage. Their value is the errno; they equal the generic conditions.
 BROOD_API boost::system::error_category const& spawn_category(spawn_stage stage) noexcept;
 
-/// The stage that failed, if `ec` comes from a spawn.
+/// The stage that failed, if `ec` is the error of a spawn.
 BROOD_API std::optional<spawn_stage> stage_of(error_code const& ec) noexcept;
 
-/// A stage in words, as it stands in messages: "change directory".
+/// The name of a stage as it appears in messages, for example "change directory".
 BROOD_API std::string_view to_string(spawn_stage stage) noexcept;
+
+BROOD_API std::ostream& operator<<(std::ostream& out, spawn_stage stage);
 
 /// An errno of the given stage.
 inline error_code make_error_code(spawn_stage stage, int errno_value) noexcept

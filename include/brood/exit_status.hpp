@@ -2,22 +2,23 @@
 #ifndef BROOD_EXIT_STATUS_HPP
 #define BROOD_EXIT_STATUS_HPP
 
-#include <brood/export.hpp>
+#include <brood/detail/export.hpp>
 #include <brood/result.hpp>
 
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace brood {
 
-/// How a child ended: a wait status, as in waitpid(2). A regular value.
+/// How a child ended: the wait status of waitpid(2). A regular value type.
 class exit_status {
 public:
-    /// No status at all: `success()` is false, and so is every other question.
+    /// Holds no status: `success()` is false and every other accessor returns nothing.
     constexpr exit_status() noexcept = default;
 
-    /// Wraps a status word of waitpid(2), whatever it says.
+    /// Wraps a status word of waitpid(2). Every word is accepted.
     static constexpr exit_status from_raw(int status) noexcept { return exit_status(status); }
 
     /// The status word of waitpid(2).
@@ -26,24 +27,24 @@ public:
     /// Whether the child exited with code 0.
     constexpr bool success() const noexcept { return raw_ == 0; }
 
-    /// The exit code, 0 to 255, of a child that called exit(3) or returned from main.
+    /// The exit code, 0 to 255, if the child called exit(3) or returned from main.
     BROOD_API std::optional<int> code() const noexcept;
 
-    /// The signal that ended the child.
+    /// The signal that terminated the child.
     BROOD_API std::optional<int> signal() const noexcept;
 
-    /// Whether a signal ended the child and a core was dumped.
+    /// Whether a signal terminated the child and a core was dumped.
     BROOD_API bool core_dumped() const noexcept;
 
-    /// The signal that stopped the child. Waits of this library report ends alone; other sources may not.
+    /// The signal that stopped the child. Operations of this library never complete with such a status.
     BROOD_API std::optional<int> stopped_signal() const noexcept;
 
-    /// Whether the child was continued by SIGCONT. Waits of this library report ends alone.
+    /// Whether SIGCONT continued the child. Operations of this library never complete with such a status.
     BROOD_API bool continued() const noexcept;
 
-    /// Turns anything but success into an error.
+    /// Converts every status but success into an error.
     /**
-     * Its value is `raw()`, its category `exit_category()`, its message that of `to_string`.
+     * The error's value is `raw()`, its category is `exit_category()` and its message is that of `to_string`.
      */
     BROOD_API result<void> check() const;
 
@@ -55,14 +56,17 @@ public:
 private:
     explicit constexpr exit_status(int raw) noexcept : raw_(raw) {}
 
-    int raw_ = -1; // no system gives this word: neither exited, signalled, stopped nor continued
+    int raw_ = -1; // no system uses this word
 };
 
-/// The same text that `operator<<` prints.
+/// The text that `operator<<` prints.
 BROOD_API std::string to_string(exit_status status);
 
-/// The category of `exit_status::check()`.
+/// The category of the errors of `exit_status::check()`.
 BROOD_API boost::system::error_category const& exit_category() noexcept;
+
+/// The name of a signal, such as "SIGKILL"; empty if the platform has no such signal. See signal(7).
+BROOD_API std::string_view signal_name(int signal) noexcept;
 
 } // namespace brood
 

@@ -2,7 +2,8 @@
 #ifndef BROOD_PIPELINE_HPP
 #define BROOD_PIPELINE_HPP
 
-#include <brood/output.hpp>
+#include <brood/run.hpp>
+#include <brood/spawn.hpp>
 
 #include <functional>
 #include <iosfwd>
@@ -13,32 +14,33 @@
 
 namespace brood {
 
-/// Commands of which each reads what the one before it writes: `command("zcat", file) | command("wc", "-l")`.
+/// Commands that are connected by pipes: `command("zcat", file) | command("wc", "-l")`. A copyable value.
 /**
- * A copyable value, as a command is. Between two stages there is a pipe: a stage but the last may not set its
- * standard output, and one but the first not its standard input, or the spawn gives `invalid_argument`.
+ * Only the first stage may set its standard input and only the last stage its standard output; other settings of these
+ * streams fail with `invalid_argument`.
  *
- * The stages that set neither a process group nor a session share a new process group, led by the first of them.
+ * The stages that set neither a process group nor a session share a new process group, which the first of them leads.
  *
  * @par Thread safety
- * That of a container.
+ * Distinct objects: safe. Shared objects: const member functions are safe.
  */
 class pipeline {
 public:
-    /// One stage.
+    /// A pipeline of one stage.
     pipeline(command only) { stages_.push_back(std::move(only)); }
 
-    /// Any number of stages, but one at least.
+    /// A pipeline of at least one stage.
     explicit pipeline(std::vector<command> stages) : stages_(std::move(stages)) {}
 
-    /// Where the standard error of every stage leads that does not set its own. A file is opened once for all.
-    pipeline& err(stdio io)
+    /// The standard error of every stage that does not set its own. A file is opened once for all stages.
+    pipeline& err(stdio io) &
     {
         err_ = std::move(io);
         return *this;
     }
+    pipeline&& err(stdio io) && { return std::move(err(std::move(io))); }
 
-    /// Joins two. `err` is the left one's, or the right one's where the left one has none.
+    /// Connects two pipelines. `err` is the left one's, or the right one's if the left one has none.
     friend pipeline operator|(pipeline left, pipeline right)
     {
         auto& from = right.stages_;
@@ -49,8 +51,8 @@ public:
         return left;
     }
 
-    std::vector<command> const& stages() const noexcept { return stages_; }  ///< In the order of the data.
-    std::optional<stdio> const& shared_err() const noexcept { return err_; } ///< What `err` has set.
+    std::vector<command> const& stages() const noexcept { return stages_; }  ///< From the first to the last.
+    std::optional<stdio> const& shared_err() const noexcept { return err_; } ///< The argument of `err`.
 
     /// Prints the stages, joined by ` | `.
     BROOD_API friend std::ostream& operator<<(std::ostream& out, pipeline const& line);
@@ -60,185 +62,140 @@ private:
     std::optional<stdio> err_;
 };
 
-/// Joins two commands.
+/// Connects two commands.
 inline pipeline operator|(command left, command right)
 {
     return pipeline(std::move(left)) | pipeline(std::move(right));
 }
 
-/// How each stage ended, and what came out. A stream that was not captured is empty.
+/// The exit statuses of a pipeline and its captured output. A stream that was not captured is empty.
 struct pipeline_output {
     std::vector<exit_status> statuses; ///< One for each stage.
-    std::string out;                   ///< What the last stage wrote.
-    std::string err;                   ///< What the stages wrote that share the captured standard error.
-    bool truncated = false;            ///< `output_options::limit` has cut something off.
+    std::string out;                   ///< The output of the last stage.
+    std::string err;                   ///< The standard error of all stages that share it.
+    bool truncated = false;            ///< Data beyond `output_options::limit` was discarded.
 };
 
 namespace detail {
 
-using statuses_handler = asio::any_completion_handler<void(error_code, std::vector<exit_status>)>;
-using pipeline_handler = asio::any_completion_handler<void(error_code, pipeline_output)>;
+using statuses_handler = boost::asio::any_completion_handler<void(error_code, std::vector<exit_status>)>;
+using pipeline_handler = boost::asio::any_completion_handler<void(error_code, pipeline_output)>;
 
-BROOD_API void async_run(asio::any_io_executor const& executor, pipeline line, statuses_handler handler);
-BROOD_API void
-async_output(asio::any_io_executor const& executor, pipeline line, output_options options, pipeline_handler handler);
+BROOD_API void async_run(boost::asio::any_io_executor const& executor, pipeline line, statuses_handler handler);
+BROOD_API void async_output(
+    boost::asio::any_io_executor const& executor, pipeline line, output_options options, pipeline_handler handler);
 
-/// Has each stage spawned in turn, with its pipes and its process group. The first failure is the last spawn.
+/// Calls `spawn_one` for each stage with its pipes and its process group set. Stops at the first failure.
 /**
- * None of them may be reaped before all are spawned: the group would go with its leader. Stages that are prepared only
- * have no ids yet, and are told to lead a group each.
+ * No stage may be reaped before all have been spawned, because the group ends with its leader. If `spawn_one` only
+ * prepares the stage, it returns 0 and each stage is set to lead a group.
  */
 BROOD_API error_code
 spawn_stages(pipeline const& line, std::function<result<pid_t>(command const& stage)> const& spawn_one);
-
-/// Ends the stages that run already. They are dying, so the waits are short.
-template <class Executor>
-void end_now(std::vector<basic_child<Executor>>& children)
-{
-    for (auto& one : children)
-        (void)one.kill();
-    for (auto& one : children)
-        (void)one.wait();
-}
 
 template <class Executor>
 result<std::vector<basic_child<Executor>>> spawn_on(Executor const& executor, pipeline const& line)
 {
     std::vector<basic_child<Executor>> children;
-    auto const ec = spawn_stages(line, [&](command const& stage) -> result<pid_t> {
-        auto made = detail::spawn_on(executor, stage);
-        if (!made)
-            return made.error();
-        children.push_back(std::move(made).value());
+    auto const error = spawn_stages(line, [&](command const& stage) -> result<pid_t> {
+        auto child = detail::spawn_on(executor, stage);
+        if (!child)
+            return child.error();
+        children.push_back(std::move(child).value());
         return children.back().id();
     });
-    if (!ec.failed())
+    if (!error.failed())
         return children;
-    end_now(children);
-    return ec;
+    for (auto& child : children)
+        (void)child.kill();
+    for (auto& child : children)
+        (void)child.wait();
+    return error;
 }
-
-template <class Executor>
-struct initiate_pipeline_run : initiate_run<Executor> {
-    template <class Handler>
-    void operator()(Handler&& handler, pipeline line) const
-    {
-        detail::async_run(this->executor, std::move(line), std::forward<Handler>(handler));
-    }
-};
-
-template <class Executor>
-struct initiate_pipeline_output : initiate_output<Executor> {
-    template <class Handler>
-    void operator()(Handler&& handler, pipeline line, output_options options) const
-    {
-        detail::async_output(this->executor, std::move(line), std::move(options), std::forward<Handler>(handler));
-    }
-};
 
 } // namespace detail
 
-/// Starts every stage of a pipeline, from the first to the last, and gives their children in that order.
+/// Starts every stage of a pipeline. The first argument is an executor or an execution context.
 /**
- * The ends that are `piped()` are those of the children: `front().in()`, `back().out()`. A failure leaves nothing
- * behind: the stages that run already are killed and reaped before it is told.
+ * The children are returned in the order of the stages. The `piped()` ends belong to the children: `front().in()`,
+ * `back().out()`. If a stage fails to start, the earlier stages are killed and reaped before the function returns.
  *
- * A signal to the whole group, by `signal_group` or `async_stop`, goes through the child that leads it.
+ * A signal to the whole group is sent through the child that leads it (`signal_group`, `async_stop`).
  *
  * @par Errors
- * Those of `spawn`; `invalid_argument` for an inner stream that is set, and for `pipeline::err(stdio::piped())`,
- * which `async_output` alone can read.
+ * Those of `spawn`; `invalid_argument` if an inner stream is set, and for `pipeline::err(stdio::piped())`, which only
+ * `async_output` supports.
  */
-template <detail::executor Executor>
-result<std::vector<basic_child<Executor>>> spawn(Executor const& executor, pipeline const& line)
+template <detail::executor_or_context Source>
+result<std::vector<basic_child<detail::executor_for<Source>>>> spawn(Source&& source, pipeline const& line)
 {
-    return detail::spawn_on(executor, line);
+    return detail::spawn_on(detail::get_executor(source), line);
 }
 
-/// The same on the executor of an execution context.
-template <detail::execution_context ExecutionContext>
-result<std::vector<child>> spawn(ExecutionContext& context, pipeline const& line)
-{
-    return detail::spawn_on<asio::any_io_executor>(context.get_executor(), line);
-}
-
-/// Starts a pipeline and waits for the end of all its stages. It completes only once no child is left.
+/// Starts a pipeline and waits for the end of all stages. The first argument is an executor or a context.
 /**
- * The stages are started one after the other, and none of that holds the calling thread. What they say is checked, and
- * files that they name are opened, before this returns. Once the pipeline is to end, no further stage is started.
+ * The stages are started one after the other, without blocking. The commands are validated, and the files that they
+ * name are opened, before the initiating function returns. After a stop, no further stage is started. The operation
+ * completes after all children have been reaped.
  *
  * @par Completion Signature
  * @code void(error_code, std::vector<exit_status>) @endcode
- * One status for each stage, with an error too; that of a stage that never ran is no status (`exit_status()`).
+ * One status for each stage, with an error, too. The status of a stage that was not started is `exit_status()`.
  *
  * @par Errors
- * As `async_run` of a command, and as `spawn` of a pipeline.
+ * Those of `async_run` of a command and of `spawn` of a pipeline.
  *
  * @par Per-Operation Cancellation
- * `terminal`, `partial` and `total`. The first one stops all stages together by the default `stop_plan`, a second
- * one kills them at once. The operation then ends with `asio::error::operation_aborted`.
+ * `terminal`, `partial` and `total`. The first cancellation stops all stages by the default `stop_plan`, the second
+ * kills them at once. The operation completes with `asio::error::operation_aborted`.
  */
-template <detail::executor Executor, class CompletionToken = detail::default_token<Executor>>
-auto async_run(Executor const& executor, pipeline line, CompletionToken&& token = {})
+template <
+    detail::executor_or_context Source, class CompletionToken = detail::default_token<detail::executor_for<Source>>>
+auto async_run(Source&& source, pipeline line, CompletionToken&& token = {})
 {
-    return asio::async_initiate<CompletionToken, void(error_code, std::vector<exit_status>)>(
-        detail::initiate_pipeline_run<Executor>{{executor}}, token, std::move(line));
+    auto const executor = detail::get_executor(source);
+    return detail::initiate<void(error_code, std::vector<exit_status>)>(
+        executor, std::forward<CompletionToken>(token), [executor, line = std::move(line)](auto&& handler) mutable {
+            detail::async_run(executor, std::move(line), std::forward<decltype(handler)>(handler));
+        });
 }
 
-/// The same on the executor of an execution context.
-template <detail::execution_context ExecutionContext, class CompletionToken = asio::deferred_t>
-auto async_run(ExecutionContext& context, pipeline line, CompletionToken&& token = {})
-{
-    return brood::async_run(
-        asio::any_io_executor(context.get_executor()), std::move(line), std::forward<CompletionToken>(token));
-}
-
-/// Starts a pipeline, feeds its first stage, captures what comes out, and waits for the end of all its stages.
+/// Starts a pipeline, captures its output and waits for the end of all stages.
 /**
- * As `async_output` of a command: the first stage's standard input is `options.input`, the last one's standard
- * output is captured, and so is the standard error, in one text, of every stage that does not set its own, unless
- * `pipeline::err` leads that elsewhere. The timeout and the stop plan are for all stages together.
+ * As `async_output` of a command. The first stage reads `output_options::input`. The standard output of the last stage
+ * is captured. The standard error of every stage that does not set its own is captured in one text, unless
+ * `pipeline::err` is set. The timeout and the stop plan apply to all stages together.
  *
  * @par Completion Signature
  * @code void(error_code, pipeline_output) @endcode
  *
  * @par Errors
- * As `async_output` of a command, and as `spawn` of a pipeline; a stage may not have a `piped()` standard error of
- * its own.
+ * Those of `async_output` of a command and of `spawn` of a pipeline; `invalid_argument` if a stage sets its standard
+ * error to `piped()`.
  *
  * @par Per-Operation Cancellation
  * As `async_output` of a command, for all stages together.
  */
-template <detail::executor Executor, class CompletionToken = detail::default_token<Executor>>
-auto async_output(Executor const& executor, pipeline line, output_options options, CompletionToken&& token = {})
+template <
+    detail::executor_or_context Source, class CompletionToken = detail::default_token<detail::executor_for<Source>>>
+auto async_output(Source&& source, pipeline line, output_options options, CompletionToken&& token = {})
 {
-    return asio::async_initiate<CompletionToken, void(error_code, pipeline_output)>(
-        detail::initiate_pipeline_output<Executor>{{executor}}, token, std::move(line), std::move(options));
+    auto const executor = detail::get_executor(source);
+    return detail::initiate<void(error_code, pipeline_output)>(
+        executor, std::forward<CompletionToken>(token),
+        [executor, line = std::move(line), options = std::move(options)](auto&& handler) mutable {
+            detail::async_output(
+                executor, std::move(line), std::move(options), std::forward<decltype(handler)>(handler));
+        });
 }
 
-/// The same with default options.
-template <detail::executor Executor, detail::not_options CompletionToken = detail::default_token<Executor>>
-auto async_output(Executor const& executor, pipeline line, CompletionToken&& token = {})
+/// Captures the output of a pipeline with the default options.
+template <
+    detail::executor_or_context Source,
+    detail::not_output_options CompletionToken = detail::default_token<detail::executor_for<Source>>>
+auto async_output(Source&& source, pipeline line, CompletionToken&& token = {})
 {
-    return brood::async_output(executor, std::move(line), output_options(), std::forward<CompletionToken>(token));
-}
-
-/// The same on the executor of an execution context.
-template <detail::execution_context ExecutionContext, class CompletionToken = asio::deferred_t>
-auto async_output(ExecutionContext& context, pipeline line, output_options options, CompletionToken&& token = {})
-{
-    return brood::async_output(
-        asio::any_io_executor(context.get_executor()), std::move(line), std::move(options),
-        std::forward<CompletionToken>(token));
-}
-
-/// The same on the executor of an execution context, with default options.
-template <detail::execution_context ExecutionContext, detail::not_options CompletionToken = asio::deferred_t>
-auto async_output(ExecutionContext& context, pipeline line, CompletionToken&& token = {})
-{
-    return brood::async_output(
-        asio::any_io_executor(context.get_executor()), std::move(line), output_options(),
-        std::forward<CompletionToken>(token));
+    return brood::async_output(source, std::move(line), output_options(), std::forward<CompletionToken>(token));
 }
 
 } // namespace brood

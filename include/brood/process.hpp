@@ -2,9 +2,13 @@
 #ifndef BROOD_PROCESS_HPP
 #define BROOD_PROCESS_HPP
 
-#include <brood/initiate.hpp>
+#include <brood/detail/export.hpp>
+#include <brood/detail/handle.hpp>
+#include <brood/detail/initiation.hpp>
 
+#include <concepts>
 #include <optional>
+#include <utility>
 
 #include <sys/types.h>
 
@@ -12,106 +16,94 @@ namespace brood {
 
 namespace detail {
 
-/// All of a process but what depends on its executor's type. Move-only; without a process after a move.
-class BROOD_API process_handle {
-public:
-    static result<process_handle> open(asio::any_io_executor const& executor, pid_t pid);
-
-    explicit process_handle(process_ptr state) noexcept : state_(std::move(state)) {}
-    process_handle(process_handle&&) noexcept = default;
-    process_handle& operator=(process_handle&&) noexcept = default;
-
-    pid_t id() const noexcept;
-    int native_handle() const noexcept;
-    result<exit_status> wait();
-    result<std::optional<exit_status>> try_wait();
-    result<void> kill();
-    result<void> signal(int number);
-
-    process_ptr const& state() const noexcept { return state_; }
-
-private:
-    process_ptr state_;
-};
+BROOD_API result<process_ptr> open_process(boost::asio::any_io_executor const& executor, pid_t pid);
 
 } // namespace detail
 
-/// A running process that need not be a child. Move-only; made by `open`.
+/// A process that need not be a child of this process. Move-only; returned by `open_process`.
 /**
- * It is only looked at: nothing here reaps it, and this object's end does nothing to it. A moved-from one answers
- * every call with `no_such_process` or nothing.
+ * The library never reaps it, and the destructor does not affect it. The functions of a moved-from object return
+ * `no_such_process` or nothing.
  *
- * How a process ended is its parent's to know. For a child of this process it is told as long as nobody has reaped
- * it. For any other, Linux 6.15 tells it once its parent has reaped it: a wait gives the parent a quarter of a
- * second for that, and completes with `errc::status_lost` after it, or at once on an older kernel.
+ * The exit status of a process is available to its parent. For a child of this process it is reported until the child
+ * has been reaped. For any other process, Linux 6.15 reports it after its parent has reaped it: a wait allows a quarter
+ * of a second for that, then completes with `errc::status_lost`. On older kernels the wait does so at once.
  *
  * @par Thread safety
- * Distinct objects: safe. Shared objects: all but moving and destroying may run on several threads at once.
+ * Distinct objects: safe. Shared objects: all functions but moving and destroying may be called from several threads at
+ * once.
  *
  * @par Lifetime
- * Operations own what they need: the object may be moved or destroyed while they are pending. Where the event loop
- * is destroyed first, they are destroyed uninvoked.
+ * Operations own what they need: the object may be moved or destroyed while they are pending. If the execution context
+ * is destroyed first, they are destroyed without being invoked.
  */
-template <class Executor = asio::any_io_executor>
+template <class Executor = boost::asio::any_io_executor>
 class basic_process {
 public:
     using executor_type = Executor;
 
-    /// The same process on another type of executor.
+    /// The process's type on another type of executor.
     template <class Other>
     struct rebind_executor {
         using other = basic_process<Other>;
     };
 
-    /// Takes what `open` has found.
-    basic_process(Executor executor, detail::process_handle handle)
-        : executor_(std::move(executor)), handle_(std::move(handle))
+    /// For the library: takes over what `open_process` returned.
+    basic_process(Executor executor, detail::process_ptr process)
+        : executor_(std::move(executor)), process_(std::move(process))
     {}
 
-    basic_process(basic_process&& other) noexcept : executor_(other.executor_), handle_(std::move(other.handle_)) {}
+    basic_process(basic_process const&) = delete;
+    basic_process& operator=(basic_process const&) = delete;
+
+    basic_process(basic_process&& other) noexcept : executor_(other.executor_), process_(std::move(other.process_)) {}
 
     basic_process& operator=(basic_process&& other) noexcept
     {
         executor_ = other.executor_;
-        handle_ = std::move(other.handle_);
+        process_ = std::move(other.process_);
         return *this;
     }
 
-    /// Takes a process over from another type of executor.
+    /// Converts a process from another type of executor.
     template <class Other>
         requires(!std::same_as<Other, Executor> && std::convertible_to<Other, Executor>)
-    basic_process(basic_process<Other>&& other) : executor_(other.executor_), handle_(std::move(other.handle_)) {}
+    basic_process(basic_process<Other>&& other) : executor_(other.executor_), process_(std::move(other.process_)) {}
 
-    /// Does nothing to the process. Pending waits go on.
+    /// Does not affect the process. Pending waits continue.
     ~basic_process() = default;
 
-    /// Where operations complete that have no executor of their own.
+    /// The executor for completion handlers that have no associated executor.
     Executor get_executor() const noexcept { return executor_; }
 
-    /// The process id; 0 after a move. It stays after the end, when it may name another process.
-    pid_t id() const noexcept { return handle_.id(); }
+    /// The process id; 0 after a move. After the process's end, the system may give the number to another process.
+    pid_t id() const noexcept { return process_ ? process_->id() : 0; }
 
-    /// The pidfd, which becomes readable at the end (pidfd_open(2)); -1 once a wait has seen that. It stays ours.
-    int native_handle() const noexcept { return handle_.native_handle(); }
+    /// The pidfd, which becomes readable when the process ends (pidfd_open(2)). This object owns it.
+    /**
+     * -1 after a wait has seen the end.
+     */
+    int native_handle() const noexcept { return process_ ? process_->native_handle() : -1; }
 
     /// Waits for the process to end.
     /**
-     * Any number may wait at once, and after the end: all get the same status.
+     * Any number of waits may be pending at once, and a wait may start after the end; all complete with the same status.
      *
      * @par Completion Signature
      * @code void(error_code, exit_status) @endcode
      *
      * @par Errors
-     * `errc::status_lost`: it has ended, but the system does not tell how.
+     * `errc::status_lost` if the process has ended but the system does not report its status.
      *
      * @par Per-Operation Cancellation
-     * `terminal`, `partial` and `total`. Cancelling ends the wait alone, with `asio::error::operation_aborted`.
+     * `terminal`, `partial` and `total`. The wait completes with `asio::error::operation_aborted`.
      */
     template <class CompletionToken = detail::default_token<Executor>>
     auto async_wait(CompletionToken&& token = {})
     {
-        return asio::async_initiate<CompletionToken, void(error_code, exit_status)>(
-            detail::initiate_wait<Executor, detail::process_ptr>{{executor_, handle_.state()}}, token);
+        return initiate_wait(std::forward<CompletionToken>(token), [](auto& process, auto handler) {
+            process.async_wait(std::move(handler));
+        });
     }
 
     /// Sends SIGKILL, then waits as `async_wait` does.
@@ -128,71 +120,87 @@ public:
     template <class CompletionToken = detail::default_token<Executor>>
     auto async_kill(CompletionToken&& token = {})
     {
-        return asio::async_initiate<CompletionToken, void(error_code, exit_status)>(
-            detail::initiate_kill<Executor, detail::process_ptr>{{executor_, handle_.state()}}, token);
+        return initiate_wait(std::forward<CompletionToken>(token), [](auto& process, auto handler) {
+            process.async_kill(std::move(handler));
+        });
     }
 
     /// Blocks until the process has ended. Errors as `async_wait`.
-    result<exit_status> wait() { return handle_.wait(); }
+    result<exit_status> wait()
+    {
+        if (!process_)
+            return detail::no_process();
+        return process_->wait();
+    }
 
-    /// The status, if it can be told; nothing while the process runs, or waits to be reaped. Errors as `async_wait`.
-    result<std::optional<exit_status>> try_wait() { return handle_.try_wait(); }
+    /// Returns the status if the process has ended and the status is available. Never blocks. Errors as `async_wait`.
+    result<std::optional<exit_status>> try_wait()
+    {
+        if (!process_)
+            return detail::no_process();
+        return process_->try_wait();
+    }
 
-    /// Sends SIGKILL; after the end it does nothing, with success. Else errors as `signal`.
-    result<void> kill() { return handle_.kill(); }
+    /// Sends SIGKILL. Succeeds without effect if the process has ended. Other errors as `signal`.
+    result<void> kill()
+    {
+        if (!process_)
+            return detail::no_process();
+        return process_->kill();
+    }
 
-    /// Sends a signal; 0 just asks (pidfd_send_signal(2)).
+    /// Sends a signal; 0 only checks that the process has not ended (pidfd_send_signal(2)).
     /**
-     * It can't reach another process that has been given the same pid. `no_such_process` after the end,
-     * `operation_not_permitted` where this process may not signal that one, `invalid_argument` for a number that
-     * is no signal.
+     * The signal never reaches another process that has the same pid. Errors: `no_such_process` after the end,
+     * `operation_not_permitted` if this process may not signal the other one, `invalid_argument` for an invalid number.
      */
-    result<void> signal(int number) { return handle_.signal(number); }
+    result<void> signal(int number)
+    {
+        if (!process_)
+            return detail::no_process();
+        return process_->signal(number);
+    }
 
 private:
     template <class>
     friend class basic_process;
 
+    template <class CompletionToken, class Start>
+    auto initiate_wait(CompletionToken&& token, Start start)
+    {
+        return detail::initiate<void(error_code, exit_status)>(
+            executor_, std::forward<CompletionToken>(token),
+            [process = process_, executor = executor_, start](auto&& handler) {
+                detail::start_wait(
+                    process, executor, detail::no_process(), std::forward<decltype(handler)>(handler), start);
+            });
+    }
+
     Executor executor_;
-    detail::process_handle handle_;
+    detail::process_ptr process_;
 };
 
 /// A process on any executor.
 using process = basic_process<>;
 
-namespace detail {
-
-template <class Executor>
-result<basic_process<Executor>> open_on(Executor const& executor, pid_t pid)
-{
-    auto handle = process_handle::open(executor, pid);
-    if (!handle)
-        return handle.error();
-    return basic_process<Executor>(executor, std::move(handle).value());
-}
-
-} // namespace detail
-
-/// Opens a process by its pid.
+/// Opens a process by its pid. The first argument is an executor or an execution context.
 /**
- * A pid names whatever process has it now: only a parent can be sure, and that until it has reaped it. What is
- * opened then stays the same process. One of this process's own children may be opened too; it is not reaped.
+ * A pid identifies the process that has it at the moment of the call. Only a parent can be sure which process that is,
+ * and only until it has reaped it. After the call, the object always refers to the same process. A child of this
+ * process may be opened, too; it is not reaped.
  *
  * @par Errors
- * `no_such_process` where there is none, `invalid_argument` for a pid that is not positive or names a mere thread,
- * `not_supported` where the system has no pidfds (before Linux 5.4).
+ * `no_such_process` if no process has the pid; `invalid_argument` if the pid is not positive or identifies a thread;
+ * `not_supported` if the system has no pidfds (before Linux 5.4).
  */
-template <detail::executor Executor>
-result<basic_process<Executor>> open(Executor const& executor, pid_t pid)
+template <detail::executor_or_context Source>
+result<basic_process<detail::executor_for<Source>>> open_process(Source&& source, pid_t pid)
 {
-    return detail::open_on(executor, pid);
-}
-
-/// The same on the executor of an execution context.
-template <detail::execution_context ExecutionContext>
-result<process> open(ExecutionContext& context, pid_t pid)
-{
-    return detail::open_on<asio::any_io_executor>(context.get_executor(), pid);
+    auto const executor = detail::get_executor(source);
+    auto opened = detail::open_process(executor, pid);
+    if (!opened)
+        return opened.error();
+    return basic_process<detail::executor_for<Source>>(executor, std::move(opened).value());
 }
 
 } // namespace brood

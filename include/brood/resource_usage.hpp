@@ -7,15 +7,15 @@
 
 namespace brood {
 
-/// What a child and its own reaped children used, as getrusage(2) counts it.
+/// The resources that a child and the children that it reaped have used. See getrusage(2).
 struct resource_usage {
     std::chrono::microseconds user_time{};
     std::chrono::microseconds system_time{};
-    /// Peak resident memory in bytes. It starts at what the spawning process had at the spawn.
+    /// Peak resident memory in bytes. The kernel counts the parent's memory at the time of the spawn, too.
     std::uint64_t max_rss = 0;
-    std::uint64_t minor_faults = 0;         ///< Page faults served without I/O.
+    std::uint64_t minor_faults = 0;         ///< Page faults that needed no I/O.
     std::uint64_t major_faults = 0;         ///< Page faults that needed I/O.
-    std::uint64_t voluntary_switches = 0;   ///< Context switches made to wait for something.
+    std::uint64_t voluntary_switches = 0;   ///< Context switches because the process waited.
     std::uint64_t involuntary_switches = 0; ///< Context switches forced by the scheduler.
 
     friend bool operator==(resource_usage const&, resource_usage const&) = default;

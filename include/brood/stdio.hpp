@@ -2,6 +2,9 @@
 #ifndef BROOD_STDIO_HPP
 #define BROOD_STDIO_HPP
 
+#include <brood/detail/export.hpp>
+
+#include <iosfwd>
 #include <string>
 #include <utility>
 
@@ -9,30 +12,33 @@ namespace brood {
 
 /// How `stdio::file` opens a file.
 enum class open_mode {
-    read,   ///< For reading; it must exist.
-    write,  ///< For writing; made if missing, emptied if not.
-    append, ///< For writing at the end; made if missing.
+    read,   ///< For reading. The file must exist.
+    write,  ///< For writing. The file is created if it is missing, else truncated.
+    append, ///< For appending. The file is created if it is missing.
 };
 
-/// Where one of the child's descriptors leads. A value: nothing is opened before the spawn.
+BROOD_API std::ostream& operator<<(std::ostream& out, open_mode mode);
+
+/// What one of the child's descriptors refers to. A value: nothing is opened before the spawn.
 class stdio {
 public:
     /// The parent's descriptor of the same number.
     static stdio inherit() { return {}; }
 
-    /// /dev/null: reads end of file, swallows writes.
+    /// /dev/null: reads return end of file, writes are discarded.
     static stdio null() { return {source::null, -1}; }
 
-    /// A pipe to the parent: `child::in()`, `out()`, `err()`. For a further descriptor, a two-way channel.
+    /// A pipe to the parent: `child::in()`, `out()`, `err()`. Above 2, a two-way channel: `child::channel()`.
     static stdio piped() { return {source::piped, -1}; }
 
-    /// A descriptor of the parent's. Borrowed: it must be open at the spawn, and stays open and unchanged.
+    /// A descriptor of the parent. It is borrowed: the library neither closes nor changes it.
     /**
-     * An asynchronous operation keeps what it needs: it must be open until the function that begins it has returned.
+     * It must be open at the spawn. Asynchronous operations duplicate it: it may be closed once the initiating
+     * function has returned.
      */
     static stdio fd(int descriptor) { return {source::fd, descriptor}; }
 
-    /// A file, opened at the spawn by the parent: a relative path starts in the parent's directory.
+    /// A file that the parent opens at the spawn. A relative path is resolved in the parent's working directory.
     static stdio file(std::string path, open_mode mode)
     {
         stdio io(source::file, -1);
@@ -41,18 +47,18 @@ public:
         return io;
     }
 
-    /// Wherever another descriptor of the child leads: `err(stdio::same_as(1))` is a shell's `2>&1`.
+    /// A duplicate of another descriptor of the child: `err(stdio::same_as(1))` is a shell's `2>&1`.
     /**
-     * The order of the setters' calls does not matter.
+     * The order in which the descriptors are set does not matter.
      */
     static stdio same_as(int child_fd) { return {source::same_as, child_fd}; }
 
     enum class source { inherit, null, piped, fd, file, same_as };
 
     source from() const noexcept { return from_; }
-    int descriptor() const noexcept { return descriptor_; } ///< Of `fd` and `same_as`.
-    std::string const& path() const noexcept { return path_; }
-    open_mode mode() const noexcept { return mode_; }
+    int descriptor() const noexcept { return descriptor_; }    ///< Of `fd` and `same_as`.
+    std::string const& path() const noexcept { return path_; } ///< Of `file`.
+    open_mode mode() const noexcept { return mode_; }          ///< Of `file`.
 
     friend bool operator==(stdio const&, stdio const&) = default;
 

@@ -2,20 +2,19 @@
 #ifndef BROOD_STOP_HPP
 #define BROOD_STOP_HPP
 
-#include <brood/export.hpp>
+#include <brood/detail/export.hpp>
 
 #include <chrono>
-#include <initializer_list>
 #include <vector>
 
 #include <signal.h>
 
 namespace brood {
 
-/// The time type of the library's timers.
+/// The type of the library's durations.
 using duration = std::chrono::steady_clock::duration;
 
-/// Sends a signal, then gives the child some time to end.
+/// A signal and the time that the child gets to end after it.
 struct stop_step {
     int signal;
     duration grace;
@@ -23,17 +22,16 @@ struct stop_step {
     friend bool operator==(stop_step const&, stop_step const&) = default;
 };
 
-/// How to end a child: signals, each with a time of grace, and SIGKILL when the last one is over. A value.
+/// How to stop a child: signals, each with a grace period, then SIGKILL. A copyable value.
 class BROOD_API stop_plan {
 public:
-    /// SIGTERM, and five seconds for the child to obey.
+    /// SIGTERM with a grace period of five seconds.
     stop_plan();
 
-    /// One signal, and how long the child has to obey it.
+    /// One signal with its grace period.
     stop_plan(int signal, duration grace);
 
-    /// Any number of steps. None at all: SIGKILL at once.
-    stop_plan(std::initializer_list<stop_step> steps);
+    /// A list of steps. An empty list means SIGKILL at once.
     explicit stop_plan(std::vector<stop_step> steps);
 
     /// Adds a step.

@@ -2,61 +2,51 @@
 #ifndef BROOD_TERMINAL_HPP
 #define BROOD_TERMINAL_HPP
 
+#include <brood/detail/export.hpp>
+#include <brood/detail/initiation.hpp>
+#include <brood/detail/wrapped_handler.hpp>
 #include <brood/error.hpp>
-#include <brood/export.hpp>
 #include <brood/result.hpp>
 #include <brood/terminal_size.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/associator.hpp>
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <cstddef>
-#include <type_traits>
 #include <utility>
 
 namespace brood {
-
-namespace asio = boost::asio;
 
 namespace detail {
 
 BROOD_API result<void> resize_terminal(int fd, terminal_size size) noexcept;
 
-/// Once the child's side has been closed, Linux fails reads with EIO where others tell the end of the file.
-inline error_code told_of_read(error_code ec) noexcept
+/// When the child's side has been closed, Linux reports EIO where other systems report end of file.
+inline error_code terminal_read_error(error_code ec) noexcept
 {
-    return ec == boost::system::errc::io_error ? error_code(asio::error::eof) : ec;
+    return ec == boost::system::errc::io_error ? error_code(boost::asio::error::eof) : ec;
 }
-
-template <class Handler>
-struct terminal_read_handler {
-    Handler handler;
-
-    void operator()(error_code ec, std::size_t size) { std::move(handler)(told_of_read(ec), size); }
-};
 
 } // namespace detail
 
-/// The parent's end of a child's terminal: what is written is typed, what is read would be on the screen.
+/// The parent's end of a child's terminal. Writes arrive as typed input, reads return what the screen would show.
 /**
- * An Asio stream whose end is `asio::error::eof`, which comes once all that had the child's side open have closed
- * it or ended. Used as its base class, a read may end with an input/output error instead.
+ * An Asio stream. Reads fail with `asio::error::eof` when every process that had the child's side open has closed it.
+ * Through a reference to the base class, a read may fail with an input/output error instead.
  *
- * Closing it hangs the child up (SIGHUP).
+ * Closing the stream hangs up the child (SIGHUP).
  *
  * @par Thread safety
- * That of its base: distinct objects are safe, shared ones are not.
+ * Distinct objects: safe. Shared objects: unsafe.
  */
-template <class Executor = asio::any_io_executor>
-class basic_terminal : public asio::posix::basic_stream_descriptor<Executor> {
-    using base = asio::posix::basic_stream_descriptor<Executor>;
+template <class Executor = boost::asio::any_io_executor>
+class basic_terminal : public boost::asio::posix::basic_stream_descriptor<Executor> {
+    using base = boost::asio::posix::basic_stream_descriptor<Executor>;
 
 public:
-    /// The same on another type of executor.
+    /// The terminal's type on another type of executor.
     template <class Other>
     struct rebind_executor {
         using other = basic_terminal<Other>;
@@ -64,7 +54,7 @@ public:
 
     using base::base;
 
-    /// Reads some of what the child has written; blocks until there is any. Throws `boost::system::system_error`.
+    /// Reads some data. Blocks until data is available. Throws `boost::system::system_error` on failure.
     template <class MutableBufferSequence>
     std::size_t read_some(MutableBufferSequence const& buffers)
     {
@@ -75,16 +65,16 @@ public:
         return size;
     }
 
-    /// The same with the error in `ec`.
+    /// Reads some data. Blocks until data is available.
     template <class MutableBufferSequence>
     std::size_t read_some(MutableBufferSequence const& buffers, error_code& ec)
     {
         auto const size = base::read_some(buffers, ec);
-        ec = detail::told_of_read(ec);
+        ec = detail::terminal_read_error(ec);
         return size;
     }
 
-    /// Reads some of what the child has written.
+    /// Reads some data.
     /**
      * @par Completion Signature
      * @code void(error_code, std::size_t) @endcode
@@ -92,53 +82,30 @@ public:
      * @par Per-Operation Cancellation
      * `terminal`, `partial` and `total`.
      */
-    template <class MutableBufferSequence, class ReadToken = asio::default_completion_token_t<Executor>>
+    template <class MutableBufferSequence, class ReadToken = detail::default_token<Executor>>
     auto async_read_some(MutableBufferSequence const& buffers, ReadToken&& token = {})
     {
-        return asio::async_initiate<ReadToken, void(error_code, std::size_t)>(initiate_read{this}, token, buffers);
+        return detail::initiate<void(error_code, std::size_t)>(
+            this->get_executor(), std::forward<ReadToken>(token), [this, buffers](auto&& handler) {
+                auto to_read_error = [](auto&& then, error_code ec, std::size_t size) {
+                    std::move(then)(detail::terminal_read_error(ec), size);
+                };
+                this->base::async_read_some(
+                    buffers, detail::wrap_handler(std::forward<decltype(handler)>(handler), to_read_error));
+            });
     }
 
-    /// Sets the size of the window. Where it changes, the programs in the foreground get SIGWINCH.
+    /// Sets the size of the window. If it changes, the foreground process group receives SIGWINCH.
     /**
      * @par Errors
-     * `bad_file_descriptor` where it is closed, with stage `terminal`.
+     * `bad_file_descriptor`, with stage `terminal`, if the stream is closed.
      */
     result<void> resize(terminal_size size) { return detail::resize_terminal(this->native_handle(), size); }
-
-private:
-    struct initiate_read {
-        using executor_type = Executor;
-
-        basic_terminal* self;
-
-        executor_type get_executor() const noexcept { return self->get_executor(); }
-
-        template <class Handler, class MutableBufferSequence>
-        void operator()(Handler&& handler, MutableBufferSequence const& buffers) const
-        {
-            self->base::async_read_some(
-                buffers, detail::terminal_read_handler<std::decay_t<Handler>>{std::forward<Handler>(handler)});
-        }
-    };
 };
 
 /// A terminal on any executor.
 using terminal = basic_terminal<>;
 
 } // namespace brood
-
-template <template <class, class> class Associator, class Handler, class Default>
-struct boost::asio::associator<Associator, brood::detail::terminal_read_handler<Handler>, Default>
-    : Associator<Handler, Default> {
-    static auto get(brood::detail::terminal_read_handler<Handler> const& h) noexcept
-    {
-        return Associator<Handler, Default>::get(h.handler);
-    }
-
-    static auto get(brood::detail::terminal_read_handler<Handler> const& h, Default const& fallback) noexcept
-    {
-        return Associator<Handler, Default>::get(h.handler, fallback);
-    }
-};
 
 #endif

@@ -4,7 +4,7 @@
 
 namespace brood {
 
-/// The size of a terminal's window, in characters.
+/// The size of a terminal's window in characters.
 struct terminal_size {
     unsigned short rows = 24;
     unsigned short columns = 80;

@@ -8,10 +8,10 @@
 
 namespace brood::os {
 
-/// Opens a cgroup v2 folder; EINVAL for any other.
+/// Opens the folder of a cgroup v2. EINVAL: the folder is not a cgroup.
 result<unique_fd> open_cgroup(char const* path) noexcept;
 
-/// Sends SIGKILL to all that is in the cgroup and below. Does nothing where the kernel can't (before 5.14).
+/// Sends SIGKILL to every process in the cgroup and in the cgroups below. Does nothing on kernels before 5.14.
 result<void> kill_cgroup(int folder) noexcept;
 
 } // namespace brood::os

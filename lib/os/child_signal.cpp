@@ -15,7 +15,7 @@
 namespace brood::os {
 
 struct child_signal_pipes {
-    static inline std::atomic<child_signal_pipe*> first = nullptr; // only ever grows
+    static inline std::atomic<child_signal_pipe*> first = nullptr; // pipes are added, never removed
     static inline std::mutex growing;
 
     static void hint_all(pid_t pid) noexcept
@@ -55,8 +55,8 @@ struct child_signal_pipes {
 
 namespace {
 
-// What the application had installed, now or before. Never freed, since a handler may be reading it; but one that
-// comes back, as an asio::signal_set does, is known already.
+// A signal action of the application. Never freed, because a handler on another thread may be reading it. An action
+// that is installed again, for example by asio::signal_set, is found in the list and not added twice.
 struct known_action {
     struct sigaction action;
     known_action const* next;
@@ -64,23 +64,23 @@ struct known_action {
 
 std::atomic<known_action const*> application_action = nullptr;
 
-bool same(struct sigaction const& one, struct sigaction const& other) noexcept
+bool equal(struct sigaction const& a, struct sigaction const& b) noexcept
 {
-    return one.sa_flags == other.sa_flags && one.sa_sigaction == other.sa_sigaction &&
-           std::memcmp(&one.sa_mask, &other.sa_mask, sizeof one.sa_mask) == 0;
+    return a.sa_flags == b.sa_flags && a.sa_sigaction == b.sa_sigaction &&
+           std::memcmp(&a.sa_mask, &b.sa_mask, sizeof a.sa_mask) == 0;
 }
 
-// Called under a lock.
+// Called with the lock.
 known_action const* remember(struct sigaction const& action)
 {
     static known_action const* first = nullptr;
     for (auto const* known = first; known; known = known->next)
-        if (same(known->action, action))
+        if (equal(known->action, action))
             return known;
     return first = new known_action{action, first};
 }
 
-// An application's handler that we chain to may chain to ours in turn.
+// Set while the application's handler runs. That handler may call this one in turn, which must not call it again.
 thread_local volatile sig_atomic_t chaining __attribute__((tls_model("initial-exec"))) = 0;
 
 void call_application(int signal, siginfo_t* info, void* context) noexcept
@@ -99,43 +99,43 @@ void call_application(int signal, siginfo_t* info, void* context) noexcept
 
 void on_child_signal(int signal, siginfo_t* info, void* context);
 
-bool is_ours(struct sigaction const& action) noexcept
+bool is_own_action(struct sigaction const& action) noexcept
 {
     return action.sa_flags & SA_SIGINFO && action.sa_sigaction == on_child_signal;
 }
 
-// A handler that was installed over ours and chains to it may do so with the signal's number alone: then whatever
-// stands in the place of the siginfo is not to be touched.
+// A handler that replaced this one may call it with the signal number alone. The siginfo argument is then not valid and
+// must not be read.
 bool called_by_kernel() noexcept
 {
     struct sigaction now {};
-    return !chaining && ::sigaction(SIGCHLD, nullptr, &now) == 0 && is_ours(now);
+    return !chaining && ::sigaction(SIGCHLD, nullptr, &now) == 0 && is_own_action(now);
 }
 
 void on_child_signal(int signal, siginfo_t* info, void* context)
 {
-    int const before = errno;
+    int const saved_errno = errno;
     child_signal_pipes::hint_all(called_by_kernel() ? info->si_pid : 0);
     call_application(signal, info, context);
-    errno = before;
+    errno = saved_errno;
 }
 
-// Behaves to the rest of the process as the action did that it stands before.
+// The library's action. For the rest of the process it behaves like `old`, which it replaces.
 struct sigaction action_before(struct sigaction const& old) noexcept
 {
-    struct sigaction ours {};
-    ours.sa_sigaction = on_child_signal;
-    ours.sa_mask = old.sa_mask;
-    ours.sa_flags = SA_SIGINFO | SA_RESTART;
-    bool const none = !(old.sa_flags & SA_SIGINFO) && (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN);
-    if (none)
-        ours.sa_flags |= SA_NOCLDSTOP;
+    struct sigaction own_action {};
+    own_action.sa_sigaction = on_child_signal;
+    own_action.sa_mask = old.sa_mask;
+    own_action.sa_flags = SA_SIGINFO | SA_RESTART;
+    bool const no_handler = !(old.sa_flags & SA_SIGINFO) && (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN);
+    if (no_handler)
+        own_action.sa_flags |= SA_NOCLDSTOP;
     else
-        ours.sa_flags |= old.sa_flags & (SA_NOCLDSTOP | SA_ONSTACK);
-    // Who ignores SIGCHLD counts on the system to reap for him.
+        own_action.sa_flags |= old.sa_flags & (SA_NOCLDSTOP | SA_ONSTACK);
+    // An application that ignores SIGCHLD relies on the kernel to reap its children.
     if (old.sa_flags & SA_NOCLDWAIT || (!(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_IGN))
-        ours.sa_flags |= SA_NOCLDWAIT;
-    return ours;
+        own_action.sa_flags |= SA_NOCLDWAIT;
+    return own_action;
 }
 
 } // namespace
@@ -148,28 +148,28 @@ result<void> ensure_child_signal_handler()
     struct sigaction now {};
     if (::sigaction(SIGCHLD, nullptr, &now) < 0)
         return last_error();
-    if (is_ours(now))
+    if (is_own_action(now))
         return boost::outcome_v2::success();
     application_action.store(remember(now), std::memory_order_release);
-    auto const ours = action_before(now);
-    if (::sigaction(SIGCHLD, &ours, nullptr) < 0)
+    auto const own_action = action_before(now);
+    if (::sigaction(SIGCHLD, &own_action, nullptr) < 0)
         return last_error();
     return boost::outcome_v2::success();
 }
 
-std::span<pid_t const> child_signal_pipe::take_hints(std::span<pid_t> room) noexcept
+std::span<pid_t const> child_signal_pipe::take_hints(std::span<pid_t> buffer) noexcept
 {
-    auto const size = ::read(reading_, room.data(), room.size_bytes());
-    return room.first(size < 0 ? 0 : static_cast<std::size_t>(size) / sizeof(pid_t));
+    auto const size = ::read(reading_, buffer.data(), buffer.size_bytes());
+    return buffer.first(size < 0 ? 0 : static_cast<std::size_t>(size) / sizeof(pid_t));
 }
 
 void child_signal_pipe::hint(pid_t pid) noexcept
 {
-    // So short a write is whole or not at all. A full pipe is readable already.
-    [[maybe_unused]] auto const written = ::write(writing_, &pid, sizeof pid);
+    // A write of this size is atomic. If the pipe is full, the hint is dropped: the pipe is readable already.
+    [[maybe_unused]] auto const result = ::write(writing_, &pid, sizeof pid);
 }
 
-void child_signal_pipe::give_back::operator()(child_signal_pipe* pipe) const noexcept
+void child_signal_pipe::return_to_pool::operator()(child_signal_pipe* pipe) const noexcept
 {
     child_signal_pipes::free(pipe);
 }

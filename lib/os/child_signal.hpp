@@ -12,29 +12,30 @@
 
 namespace brood::os {
 
-/// Sees to it that the library's SIGCHLD handler is installed, and calls the one that was there before.
+/// Installs the library's SIGCHLD handler, unless it is installed. The handler calls the previous one.
 /**
- * Asked for again, it also wins the signal back from whoever has replaced the handler meanwhile.
+ * If other code has replaced the handler since the last call, it is installed again and calls the replacement.
  */
 result<void> ensure_child_signal_handler();
 
-/// A pipe that becomes readable at every SIGCHLD, and tells whom it was about.
+/// A pipe that becomes readable at every SIGCHLD and contains the pids of the children.
 /**
- * These are hints: a signal that comes while another one waits is lost, and so is one that finds the pipe full.
+ * The pids are hints. The kernel merges signals that are pending at the same time, and a pid is dropped if the pipe is
+ * full.
  *
- * A handler may still write to it on another thread at any moment, so it is never closed: it goes back to a pool.
+ * The pipe is never closed, because a handler on another thread may write to it at any time. It returns to a pool.
  */
 class child_signal_pipe {
 public:
-    int reading_end() const noexcept { return reading_; }
+    int read_end() const noexcept { return reading_; }
 
-    /// The oldest hints, as many as there are and fit: each a pid, or 0 where a signal told none.
-    std::span<pid_t const> take_hints(std::span<pid_t> room) noexcept;
+    /// Reads the oldest hints into `buffer`. A hint is a pid, or 0 if the pid is unknown.
+    std::span<pid_t const> take_hints(std::span<pid_t> buffer) noexcept;
 
-    /// Makes it readable as SIGCHLD would.
+    /// Writes a hint, as the SIGCHLD handler does.
     void hint(pid_t pid) noexcept;
 
-    struct give_back {
+    struct return_to_pool {
         void operator()(child_signal_pipe* pipe) const noexcept;
     };
 
@@ -48,7 +49,7 @@ private:
     child_signal_pipe* next_ = nullptr;
 };
 
-using child_signal_pipe_ptr = std::unique_ptr<child_signal_pipe, child_signal_pipe::give_back>;
+using child_signal_pipe_ptr = std::unique_ptr<child_signal_pipe, child_signal_pipe::return_to_pool>;
 
 result<child_signal_pipe_ptr> borrow_child_signal_pipe();
 

@@ -8,32 +8,32 @@
 
 namespace brood::os {
 
-/// A child that shares this process's memory until its exec or exit.
+/// The arguments of `clone_sharing_memory`. The child shares the memory of this process until it calls exec or exits.
 struct clone_request {
-    void (*entry)(void*) noexcept; ///< Never returns. It must be built without sanitizers.
+    void (*entry)(void*) noexcept; ///< Never returns. Must be compiled without sanitizers.
     void* argument;
     void* stack;
     std::size_t stack_size;
     bool want_pidfd;
-    int cgroup = -1;                ///< The folder of the cgroup to be born in, if any.
-    bool wait = true;               ///< The calling thread stands still until the child has left the memory.
-    bool share_descriptors = false; ///< The child has no copies of them, but the parent's own, until it makes some.
+    int cgroup = -1;                ///< The folder of the cgroup in which the child starts; -1: the parent's cgroup.
+    bool wait = true;               ///< Suspends the calling thread until the child has called exec or exited.
+    bool share_descriptors = false; ///< The child shares the parent's descriptor table until it unshares it.
 
     int pidfd = -1;
-    /// Set before the child starts: its signal handlers are still this process's.
+    /// Set before the child starts, if the child inherits the signal handlers of this process.
     bool handlers_kept = false;
 };
 
-/// Makes the child; the caller has all signals blocked. Gives its pid, or -errno.
+/// Creates the child and returns its pid, or -errno. The caller has blocked all signals.
 pid_t clone_sharing_memory(clone_request& request) noexcept;
 
-/// Whether a child can end the sharing of descriptors at little cost: see `raw::unshare_descriptors`.
+/// Whether `raw::unshare_descriptors` is available.
 bool can_unshare_descriptors() noexcept;
 
-/// Whether the platform has such children, and the process doesn't run in an emulator that copies the memory.
+/// Whether `clone_sharing_memory` is supported. It is not in an emulator that copies the memory.
 bool can_clone_sharing_memory() noexcept;
 
-/// Whether the process runs in an emulator that turns vfork into fork, as Valgrind and QEMU do: memory is not shared.
+/// Whether the process runs in an emulator that implements vfork as fork (Valgrind, QEMU): memory is not shared.
 bool vfork_is_fork() noexcept;
 
 } // namespace brood::os

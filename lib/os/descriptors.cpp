@@ -14,10 +14,10 @@ namespace brood::os {
 namespace {
 
 #ifdef __APPLE__
-// No call there makes them close-on-exec at once: another thread's fork may still see them open for a moment.
-result<fd_pair> close_on_exec(int outcome, int const (&fds)[2]) noexcept
+// macOS has no atomic close-on-exec here: a child that another thread forks in between inherits the descriptors.
+result<fd_pair> close_on_exec(int result, int const (&fds)[2]) noexcept
 {
-    if (outcome < 0)
+    if (result < 0)
         return last_error();
     for (int fd : fds)
         ::fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -36,9 +36,9 @@ result<fd_pair> pipe_pair() noexcept
     return close_on_exec(::pipe(fds), fds);
 }
 #else
-result<fd_pair> both(int outcome, int const (&fds)[2]) noexcept
+result<fd_pair> to_pair(int result, int const (&fds)[2]) noexcept
 {
-    if (outcome < 0)
+    if (result < 0)
         return last_error();
     return fd_pair{unique_fd(fds[0]), unique_fd(fds[1])};
 }
@@ -46,17 +46,17 @@ result<fd_pair> both(int outcome, int const (&fds)[2]) noexcept
 result<fd_pair> socket_pair(int type) noexcept
 {
     int fds[2];
-    return both(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds), fds);
+    return to_pair(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds), fds);
 }
 
 result<fd_pair> pipe_pair() noexcept
 {
     int fds[2];
-    return both(::pipe2(fds, O_CLOEXEC), fds);
+    return to_pair(::pipe2(fds, O_CLOEXEC), fds);
 }
 #endif
 
-result<unique_fd> owned(int fd) noexcept
+result<unique_fd> to_unique_fd(int fd) noexcept
 {
     if (fd < 0)
         return last_error();
@@ -69,7 +69,7 @@ result<unique_fd> open_retrying(char const* path, int flags) noexcept
     do
         fd = ::open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
     while (fd < 0 && errno == EINTR);
-    return owned(fd);
+    return to_unique_fd(fd);
 }
 
 } // namespace
@@ -104,9 +104,9 @@ result<unique_fd> open_null(int child_fd) noexcept
 result<unique_fd> duplicate_above(int fd, int floor) noexcept
 {
     int const duplicate = floor == INT_MAX ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, floor + 1);
-    if (duplicate < 0 && (floor == INT_MAX || errno == EINVAL)) // there is no such number below the limit
+    if (duplicate < 0 && (floor == INT_MAX || errno == EINVAL)) // no number above `floor` is within the limit
         return error_code(EMFILE, boost::system::system_category());
-    return owned(duplicate);
+    return to_unique_fd(duplicate);
 }
 
 bool is_open(int fd) noexcept { return ::fcntl(fd, F_GETFD) >= 0; }
@@ -121,13 +121,13 @@ error_code set_non_blocking(int fd) noexcept
 
 result<std::size_t> read_report(int fd, void* data, std::size_t size) noexcept
 {
-    ssize_t got;
+    ssize_t count;
     do
-        got = ::read(fd, data, size);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
+        count = ::read(fd, data, size);
+    while (count < 0 && errno == EINTR);
+    if (count < 0)
         return last_error();
-    return static_cast<std::size_t>(got);
+    return static_cast<std::size_t>(count);
 }
 
 unique_fd receive_pidfd(int socket) noexcept
@@ -138,11 +138,11 @@ unique_fd receive_pidfd(int socket) noexcept
     msghdr message{};
     message.msg_control = control;
     message.msg_controllen = sizeof control;
-    ssize_t got;
+    ssize_t count;
     do
-        got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
+        count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    while (count < 0 && errno == EINTR);
+    if (count < 0)
         return {};
     cmsghdr const* header = CMSG_FIRSTHDR(&message);
     if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
@@ -150,7 +150,7 @@ unique_fd receive_pidfd(int socket) noexcept
         std::memcpy(&pidfd, CMSG_DATA(header), sizeof pidfd);
     return unique_fd(pidfd);
 #else
-    (void)socket; // the child sends none
+    (void)socket; // pidfds exist only on Linux
     return {};
 #endif
 }

@@ -26,7 +26,7 @@ std::string default_path()
     if (path.empty())
         return "/bin:/usr/bin";
     ::confstr(_CS_PATH, path.data(), path.size());
-    path.pop_back(); // the terminator is counted
+    path.pop_back(); // confstr(3) counts the terminator
     return path;
 }
 

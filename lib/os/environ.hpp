@@ -6,10 +6,10 @@
 
 namespace brood::os {
 
-/// The process's environment block; null where clearenv(3) left none. Read it under environment_mutex().
+/// The environment block of this process; null after clearenv(3). Read it with environment_mutex() locked.
 char const* const* environment_block() noexcept;
 
-/// The PATH of a process that has none, as confstr(3) tells.
+/// The search path for a process that has no PATH (confstr(3), _CS_PATH).
 std::string default_path();
 
 } // namespace brood::os

@@ -16,10 +16,10 @@ bool is_missing(char const* path) noexcept
 
 int entering_fails_with(char const* directory) noexcept
 {
-    struct stat about;
-    if (::stat(directory, &about) < 0)
+    struct stat status;
+    if (::stat(directory, &status) < 0)
         return errno;
-    if (!S_ISDIR(about.st_mode))
+    if (!S_ISDIR(status.st_mode))
         return ENOTDIR;
     return ::faccessat(AT_FDCWD, directory, X_OK, AT_EACCESS) < 0 ? errno : 0;
 }

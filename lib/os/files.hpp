@@ -4,7 +4,7 @@
 
 namespace brood::os {
 
-/// Whether nothing is at a path; a path that can't be looked at counts as there.
+/// Whether no file exists at `path`. False if the path cannot be checked.
 bool is_missing(char const* path) noexcept;
 
 /// The errno with which chdir(2) would fail, or 0.

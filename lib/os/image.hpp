@@ -10,7 +10,7 @@
 
 namespace brood::os {
 
-/// A file in memory, for nobody to change: a program, and from `offset` on something else.
+/// Creates a sealed file in memory that contains `program`, and `rest` at `offset`.
 result<unique_fd> make_image(std::span<unsigned char const> program, long offset, std::span<char const> rest) noexcept;
 
 } // namespace brood::os

@@ -8,12 +8,12 @@
 
 namespace brood::os {
 
-/// Maps memory for a stack, with a guard page below. Gives its lowest usable address.
+/// Maps memory for a stack, with a guard page below. Returns the lowest usable address.
 result<void*> map_stack(std::size_t size) noexcept;
 
-/// Makes the system provide memory that is written to next: one call costs less than the first touch of each page.
+/// Populates memory that is about to be written. One call costs less than a page fault for each page.
 /**
- * A wish: where it is not granted, and for what is too small for a call of its own, the first touch does it.
+ * This is only a hint. Does nothing for small sizes or if the system does not support it.
  */
 void provide(void* memory, std::size_t size) noexcept;
 

@@ -6,8 +6,8 @@
 namespace brood::os {
 namespace {
 
-// Found at run time: in a statically linked program there is no dlopen, nothing can be unloaded, and a direct reference
-// makes glibc's linker warn.
+// Looked up at run time: a statically linked program has no dlopen, and a direct reference causes a linker warning with
+// glibc.
 template <class Function>
 Function* find(char const* name) noexcept
 {

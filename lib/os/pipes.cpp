@@ -22,15 +22,15 @@ result<std::size_t> transferred(ssize_t count) noexcept
 
 result<std::size_t> write_retrying(int fd, void const* data, std::size_t size) noexcept
 {
-    ssize_t put;
+    ssize_t count;
     do
-        put = ::write(fd, data, size);
-    while (put < 0 && errno == EINTR);
-    return transferred(put);
+        count = ::write(fd, data, size);
+    while (count < 0 && errno == EINTR);
+    return transferred(count);
 }
 
 #ifndef F_SETNOSIGPIPE
-/// Takes back the SIGPIPE that a write(2) on this thread raises. One that was pending before stays.
+/// Blocks SIGPIPE on this thread and discards the signal that a write(2) raises. An earlier pending signal stays.
 class no_sigpipe {
 public:
     no_sigpipe() noexcept
@@ -49,10 +49,10 @@ public:
     no_sigpipe(no_sigpipe const&) = delete;
     no_sigpipe& operator=(no_sigpipe const&) = delete;
 
-    void take_back() noexcept
+    void discard() noexcept
     {
-        timespec const at_once{};
-        while (!was_pending_ && sigtimedwait(&sigpipe_, nullptr, &at_once) < 0 && errno == EINTR)
+        timespec const no_wait{};
+        while (!was_pending_ && sigtimedwait(&sigpipe_, nullptr, &no_wait) < 0 && errno == EINTR)
             continue;
     }
 
@@ -66,11 +66,11 @@ private:
 
 result<std::size_t> read_some(int fd, void* data, std::size_t size) noexcept
 {
-    ssize_t got;
+    ssize_t count;
     do
-        got = ::read(fd, data, size);
-    while (got < 0 && errno == EINTR);
-    return transferred(got);
+        count = ::read(fd, data, size);
+    while (count < 0 && errno == EINTR);
+    return transferred(count);
 }
 
 result<std::size_t> write_some(int fd, void const* data, std::size_t size) noexcept
@@ -80,10 +80,10 @@ result<std::size_t> write_some(int fd, void const* data, std::size_t size) noexc
     return write_retrying(fd, data, size);
 #else
     no_sigpipe guard;
-    auto put = write_retrying(fd, data, size);
-    if (!put && put.error().value() == EPIPE)
-        guard.take_back();
-    return put;
+    auto written = write_retrying(fd, data, size);
+    if (!written && written.error().value() == EPIPE)
+        guard.discard();
+    return written;
 #endif
 }
 

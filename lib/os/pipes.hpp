@@ -8,16 +8,16 @@
 
 namespace brood::os {
 
-/// Reads once; 0 is end of file.
+/// Reads once. Returns 0 at end of file.
 result<std::size_t> read_some(int fd, void* data, std::size_t size) noexcept;
 
-/// Writes once. EPIPE comes without a SIGPIPE, whatever this process does with that signal.
+/// Writes once. A write that fails with EPIPE does not raise SIGPIPE.
 result<std::size_t> write_some(int fd, void const* data, std::size_t size) noexcept;
 
-/// How many bytes can be read at once.
+/// The number of bytes that can be read without blocking.
 std::size_t readable_bytes(int fd) noexcept;
 
-/// Asks for a pipe of that many bytes. A wish: the system may refuse.
+/// Requests a pipe capacity in bytes. The kernel may refuse; this is not an error.
 void enlarge_pipe(int fd, int size) noexcept;
 
 } // namespace brood::os

@@ -20,7 +20,7 @@ struct child_id {
     int pidfd;
 };
 
-/// What waitid(2) tells of an end.
+/// The end of a child as waitid(2) reports it.
 struct child_end {
     int code;   ///< CLD_EXITED, CLD_KILLED or CLD_DUMPED.
     int status; ///< The exit code or the signal.
@@ -29,44 +29,44 @@ struct child_end {
 
 error_code last_error() noexcept;
 
-/// Opens a pidfd; its descriptor is close-on-exec.
+/// Opens a pidfd. The descriptor is close-on-exec.
 result<unique_fd> open_pidfd(pid_t pid) noexcept;
 
-/// Whether pidfds can be opened and waited for. A passing shortage of descriptors counts as yes.
+/// Whether pidfds can be opened and waited for. A temporary shortage of descriptors counts as yes.
 bool pidfd_available() noexcept;
 
-/// Reaps the child if it has ended; nothing while it runs. ECHILD: it is no child of ours, or not any more.
+/// Reaps the child if it has ended. Empty while it runs. ECHILD: the process is not a child or has been reaped.
 result<std::optional<child_end>> reap(child_id child) noexcept;
 
-/// Blocks until the child can be reaped, and leaves it so. By pid: a pidfd may be non-blocking.
+/// Blocks until the child can be reaped, and does not reap it. Uses the pid: a pidfd may be non-blocking.
 result<void> wait_for_end(pid_t pid) noexcept;
 
-/// Whether the process is a child that nobody has reaped: then its pid is its own.
+/// Whether the process is a child that has not been reaped. Its pid then cannot be recycled.
 bool is_child(pid_t pid) noexcept;
 
-/// Whether the child can be reaped; ECHILD counts as yes, since waiting longer would not help.
+/// Whether the child can be reaped. ECHILD counts as yes: waiting longer would not help.
 bool has_ended(pid_t pid) noexcept;
 
-/// Some child of the process that can be reaped, left so; 0 where there is none.
+/// The pid of any child that can be reaped; 0 if there is none. The child is not reaped.
 pid_t peek_ended_child() noexcept;
 
-/// The wait status of a process that something else reaped, where the kernel still knows it (Linux 6.15).
+/// The wait status of a process that other code has reaped, if the kernel still knows it (Linux 6.15).
 std::optional<int> recall_status(int pidfd) noexcept;
 
-/// Whether the kernel may know it later, when the process, which has ended, has been reaped.
+/// Whether the kernel may report the status of a process that has ended after it has been reaped.
 bool may_recall_status(int pidfd) noexcept;
 
-/// How a child that can be reaped ended; it is left so. Nothing while it runs, and where it is no child.
+/// The end of a child that can be reaped, without reaping it. Empty if the process runs or is not a child.
 std::optional<child_end> peek_end(int pidfd) noexcept;
 
-/// Whether a process has ended, whoever's child it is.
+/// Whether a process has ended. It need not be a child.
 bool has_exited(int pidfd) noexcept;
 
-/// Blocks until it has.
+/// Blocks until a process has ended. It need not be a child.
 result<void> wait_for_exit(int pidfd) noexcept;
 
-/// Blocks until it has been reaped, for some time at most (Linux 6.9).
-result<void> wait_for_reap(int pidfd, std::chrono::milliseconds most) noexcept;
+/// Blocks until a process has been reaped, or `timeout` has expired (Linux 6.9).
+result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcept;
 
 result<void> send_signal(child_id child, int signal) noexcept;
 result<void> send_signal_to_group(pid_t leader, int signal) noexcept;

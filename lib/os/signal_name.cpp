@@ -1,5 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include <brood/signal.hpp>
+#include <brood/exit_status.hpp>
 
 #include <signal.h>
 

@@ -8,7 +8,7 @@
 
 namespace brood::os {
 
-/// Blocks every signal, also those that libc keeps for itself, for the calling thread and this object's life.
+/// Blocks every signal on the calling thread during the lifetime of this object, including those that libc reserves.
 class signal_block {
 public:
     signal_block() noexcept;
@@ -16,18 +16,17 @@ public:
     signal_block(signal_block const&) = delete;
     signal_block& operator=(signal_block const&) = delete;
 
-    /// What was blocked before.
+    /// The signals that were blocked before.
     raw::signal_bits previous() const noexcept { return previous_; }
 
 private:
     raw::signal_bits previous_ = 0;
 };
 
-/// Blocks every signal of the application's, for the calling thread and this object's life. To be there while a thread
-/// of the library's own is made, which blocks the same for good.
+/// Blocks the application's signals on the calling thread during the lifetime of this object.
 /**
- * Those that libc keeps for itself stay open: a change of credentials waits for all threads to answer one, while it
- * keeps others from being made.
+ * Used while the library creates a thread, which inherits the mask. The signals that libc reserves stay unblocked: a
+ * change of credentials in libc sends one of them to every thread and waits for all of them to handle it.
  */
 class application_signal_block {
 public:
@@ -35,7 +34,7 @@ public:
     {
         sigset_t all;
         sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &previous_); // leaves out what is libc's
+        pthread_sigmask(SIG_SETMASK, &all, &previous_); // does not block the signals that libc reserves
     }
 
     ~application_signal_block() { pthread_sigmask(SIG_SETMASK, &previous_, nullptr); }
@@ -46,13 +45,13 @@ private:
     sigset_t previous_;
 };
 
-/// What the calling thread blocks.
+/// The signals that the calling thread blocks.
 raw::signal_bits blocked_signals() noexcept;
 
-/// The same set in libc's form.
+/// Converts a set to libc's form.
 sigset_t to_sigset(raw::signal_bits set) noexcept;
 
-/// Whether a number names a signal.
+/// Whether `number` is a signal number.
 bool is_signal(int number) noexcept;
 
 } // namespace brood::os

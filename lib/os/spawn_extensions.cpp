@@ -2,7 +2,6 @@
 #include "os/spawn_extensions.hpp"
 
 #include "os/clone.hpp"
-#include "os/fork.hpp"
 #include "os/process.hpp"
 
 #include <dlfcn.h>
@@ -19,28 +18,28 @@ void look_up(Function*& function, char const* name) noexcept
 
 spawn_extensions look_up() noexcept
 {
-    spawn_extensions found{};
-    look_up(found.add_change_directory, "posix_spawn_file_actions_addchdir_np");
-    if (!found.add_change_directory)
-        look_up(found.add_change_directory, "posix_spawn_file_actions_addchdir"); // POSIX 2024
-    look_up(found.add_close_from, "posix_spawn_file_actions_addclosefrom_np");
-    look_up(found.pidfd_spawn, "pidfd_spawn");
-    look_up(found.pidfd_getpid, "pidfd_getpid");
+    spawn_extensions extensions{};
+    look_up(extensions.add_change_directory, "posix_spawn_file_actions_addchdir_np");
+    if (!extensions.add_change_directory)
+        look_up(extensions.add_change_directory, "posix_spawn_file_actions_addchdir"); // POSIX 2024
+    look_up(extensions.add_close_from, "posix_spawn_file_actions_addclosefrom_np");
+    look_up(extensions.pidfd_spawn, "pidfd_spawn");
+    look_up(extensions.pidfd_getpid, "pidfd_getpid");
 #ifdef POSIX_SPAWN_SETSID
-    found.new_session = POSIX_SPAWN_SETSID;
+    extensions.new_session = POSIX_SPAWN_SETSID;
 #endif
 #ifndef __APPLE__
-    found.relative_after_directory = true; // there it runs the program, and says ENOENT
+    extensions.relative_after_directory = true; // macOS runs the program but reports ENOENT
 #endif
-    return found;
+    return extensions;
 }
 
 } // namespace
 
 spawn_extensions const& find_spawn_extensions() noexcept
 {
-    static spawn_extensions const found = look_up();
-    return found;
+    static spawn_extensions const extensions = look_up();
+    return extensions;
 }
 
 bool pidfd_spawn_available() noexcept
@@ -49,7 +48,7 @@ bool pidfd_spawn_available() noexcept
     return libc.pidfd_spawn && libc.pidfd_getpid && pidfd_available() && ::access("/proc/self/fdinfo", X_OK) == 0;
 }
 
-bool posix_spawn_tells_failure() noexcept { return !vfork_is_fork(); }
+bool posix_spawn_reports_failure() noexcept { return !vfork_is_fork(); }
 
 bool posix_spawn_refused_with(int error) noexcept
 {
@@ -57,20 +56,16 @@ bool posix_spawn_refused_with(int error) noexcept
         return false;
     pid_t pid = -1;
     char empty[] = "";
-    char* const nothing[] = {empty, nullptr};
-    return ::posix_spawn(&pid, empty, nullptr, nullptr, nothing, nothing + 1) == error; // else ENOENT
+    char* const argv[] = {empty, nullptr};
+    // The empty path causes ENOENT, unless posix_spawn fails earlier.
+    return ::posix_spawn(&pid, empty, nullptr, nullptr, argv, argv + 1) == error;
 }
 
 int spawn(
     pid_t* pid, char const* path, posix_spawn_file_actions_t const* actions, posix_spawnattr_t const* attributes,
     char* const* argv, char* const* envp) noexcept
 {
-    auto const call = [&]() noexcept { return -::posix_spawn(pid, path, actions, attributes, argv, envp); };
-#ifdef __QNX__
-    return -retry_on_busy_descriptors(call, pause_for);
-#else
-    return -call();
-#endif
+    return ::posix_spawn(pid, path, actions, attributes, argv, envp);
 }
 
 } // namespace brood::os

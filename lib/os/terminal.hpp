@@ -8,10 +8,10 @@
 
 namespace brood::os {
 
-/// A new pseudo-terminal: first is the parent's end, which does not block; second is the child's.
+/// Opens a pseudo-terminal. `first` is the parent's end, which is non-blocking; `second` is the child's end.
 result<fd_pair> open_terminal(terminal_size size) noexcept;
 
-/// The child's end to a parent's end: in one step where the platform can (linux/, posix/), else by its name.
+/// Opens the child's end that belongs to a parent's end: with one call if the platform supports it, else by its name.
 result<unique_fd> open_child_end(int parent_end) noexcept;
 result<unique_fd> open_child_end_by_name(int parent_end) noexcept;
 

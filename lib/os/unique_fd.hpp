@@ -8,7 +8,7 @@
 
 namespace brood::os {
 
-/// Owns a descriptor that no Asio object owns.
+/// Owns a descriptor, and closes it.
 class unique_fd {
 public:
     unique_fd() = default;
@@ -28,7 +28,7 @@ public:
     void reset(int fd = -1) noexcept
     {
         if (fd_ >= 0)
-            ::close(fd_); // EINTR closes too, on every system that we know
+            ::close(fd_); // not retried after EINTR: the supported systems have closed it
         fd_ = fd;
     }
 

@@ -14,7 +14,7 @@ namespace {
 brood::command select_reaper(brood::command cmd, bool sigchld)
 {
     if (sigchld)
-        cmd.reaper(brood::exit_reaper::sigchld);
+        cmd.watcher(brood::exit_watcher::sigchld);
     return cmd;
 }
 

@@ -13,7 +13,7 @@ namespace os = brood::os;
 
 namespace {
 
-/// Memory that nothing has touched yet.
+/// Memory without resident pages.
 class fresh_memory {
 public:
     fresh_memory() = default;
@@ -53,7 +53,7 @@ bool can_provide()
 
 TEST_SUITE_BEGIN("memory");
 
-TEST_CASE("memory that is provided is there before it is touched" * doctest::skip(!can_provide()))
+TEST_CASE("provide: pages are resident before the first access" * doctest::skip(!can_provide()))
 {
     fresh_memory const memory;
     REQUIRE(memory.resident_pages() == 0);
@@ -61,7 +61,7 @@ TEST_CASE("memory that is provided is there before it is touched" * doctest::ski
     CHECK(memory.resident_pages() == static_cast<std::ptrdiff_t>(memory.size / memory.page()));
 }
 
-TEST_CASE("what is written already stays as it is where memory is provided")
+TEST_CASE("provide: keeps the content")
 {
     fresh_memory const memory;
     std::fill_n(memory.data(), memory.size, 'x');
@@ -69,7 +69,7 @@ TEST_CASE("what is written already stays as it is where memory is provided")
     CHECK(std::count(memory.data(), memory.data() + memory.size, 'x') == static_cast<std::ptrdiff_t>(memory.size));
 }
 
-TEST_CASE("a little memory is not worth a call" * doctest::skip(!can_provide()))
+TEST_CASE("provide: ignores a single page" * doctest::skip(!can_provide()))
 {
     fresh_memory const memory;
     os::provide(memory.data(), memory.page());

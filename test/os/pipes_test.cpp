@@ -27,15 +27,15 @@ bool is_blocked(int signal)
     return sigismember(&blocked, signal) == 1;
 }
 
-void mask(int how, int signal)
+void change_mask(int mode, int signal)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, signal);
-    pthread_sigmask(how, &set, nullptr);
+    pthread_sigmask(mode, &set, nullptr);
 }
 
-int writing_end_without_reader(os::fd_pair& pipe)
+int open_without_reader(os::fd_pair& pipe)
 {
     pipe = os::make_pipe().value();
     pipe.first.reset();
@@ -46,7 +46,7 @@ int writing_end_without_reader(os::fd_pair& pipe)
 
 TEST_SUITE_BEGIN("pipes");
 
-TEST_CASE("writes and reads what there is")
+TEST_CASE("pipes: bytes are written, counted and read")
 {
     auto pipe = os::make_pipe().value();
     CHECK(os::readable_bytes(pipe.first.get()) == 0);
@@ -60,24 +60,24 @@ TEST_CASE("writes and reads what there is")
     CHECK(os::read_some(-1, text, sizeof text).error() == std::errc::bad_file_descriptor);
 }
 
-TEST_CASE("a write that nobody reads fails without a signal")
+TEST_CASE("write_some: fails without SIGPIPE if the pipe has no reader")
 {
     os::fd_pair pipe;
-    int const fd = writing_end_without_reader(pipe);
+    int const fd = open_without_reader(pipe);
     for (auto action : {SIG_DFL, SIG_IGN}) {
-        auto const before = ::signal(SIGPIPE, action);
+        auto const previous = ::signal(SIGPIPE, action);
         CHECK(os::write_some(fd, "x", 1).error() == std::errc::broken_pipe);
         CHECK_FALSE(is_pending(SIGPIPE));
         CHECK_FALSE(is_blocked(SIGPIPE));
-        CHECK((::signal(SIGPIPE, before) == action));
+        CHECK((::signal(SIGPIPE, previous) == action));
     }
 }
 
-TEST_CASE("the application's own blocked SIGPIPE stays as it was")
+TEST_CASE("write_some: keeps a SIGPIPE that the application has blocked")
 {
     os::fd_pair pipe;
-    int const fd = writing_end_without_reader(pipe);
-    mask(SIG_BLOCK, SIGPIPE);
+    int const fd = open_without_reader(pipe);
+    change_mask(SIG_BLOCK, SIGPIPE);
     CHECK(os::write_some(fd, "x", 1).error() == std::errc::broken_pipe);
     CHECK(is_blocked(SIGPIPE));
     CHECK_FALSE(is_pending(SIGPIPE));
@@ -86,9 +86,9 @@ TEST_CASE("the application's own blocked SIGPIPE stays as it was")
     CHECK(os::write_some(fd, "x", 1).error() == std::errc::broken_pipe);
     CHECK(is_pending(SIGPIPE));
 
-    auto const before = ::signal(SIGPIPE, SIG_IGN); // which drops it
-    mask(SIG_UNBLOCK, SIGPIPE);
-    ::signal(SIGPIPE, before);
+    auto const previous = ::signal(SIGPIPE, SIG_IGN); // discards the pending signal
+    change_mask(SIG_UNBLOCK, SIGPIPE);
+    ::signal(SIGPIPE, previous);
     CHECK_FALSE(is_pending(SIGPIPE));
 }
 

@@ -21,7 +21,7 @@ dev_t device(int fd)
 
 TEST_SUITE_BEGIN("os terminal");
 
-TEST_CASE("the child's end is the same by its name")
+TEST_CASE("open_child_end_by_name: opens the same terminal")
 {
     auto const ends = os::open_terminal({3, 4});
     REQUIRE(ends);
@@ -32,7 +32,7 @@ TEST_CASE("the child's end is the same by its name")
     CHECK(::fcntl(named.value().get(), F_GETFD) == FD_CLOEXEC);
 }
 
-TEST_CASE("what is no terminal has neither a child's end nor a size")
+TEST_CASE("open_child_end, set_terminal_size: fail on a pipe")
 {
     auto const pipe = os::make_pipe();
     REQUIRE(pipe);

@@ -2,7 +2,7 @@
 #ifndef BROOD_TEST_SUPPORT_CGROUP_FOLDER_HPP
 #define BROOD_TEST_SUPPORT_CGROUP_FOLDER_HPP
 
-#include "support/refuse.hpp"
+#include "support/deny_syscalls.hpp"
 #include "support/support.hpp"
 
 #include <fstream>
@@ -27,9 +27,10 @@ inline std::string cgroup_mount()
 }
 
 /// Whether a way can give a child a cgroup. clone3 may be refused here; then the automatic choice still can.
-inline bool knows_cgroups(way const& w)
+inline bool knows_cgroups(backend_config const& w)
 {
-    bool const clones = w.backend != brood::spawn_backend::vfork || refused().find("clone3") == std::string_view::npos;
+    bool const clones =
+        w.backend != brood::spawn_backend::vfork || denied_syscalls().find("clone3") == std::string_view::npos;
     return clones && w.backend != brood::spawn_backend::posix_spawn;
 }
 
@@ -54,11 +55,11 @@ public:
     cgroup_folder(cgroup_folder const&) = delete;
     cgroup_folder& operator=(cgroup_folder const&) = delete;
 
-    /// False where there is no cgroup v2, or it is not ours to change: then the test says so and ends.
+    /// False if there is no cgroup v2 that this process can change. The test is then skipped with a message.
     explicit operator bool() const
     {
         if (!made_)
-            MESSAGE("skipped: no cgroup can be made here");
+            MESSAGE("skipped: no cgroup can be created");
         return made_;
     }
 

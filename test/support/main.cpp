@@ -1,7 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #define DOCTEST_CONFIG_IMPLEMENT
 #define DOCTEST_CONFIG_NO_POSIX_SIGNALS
-#include "support/refuse.hpp"
+#include "support/deny_syscalls.hpp"
 
 #include <doctest/doctest.h>
 
@@ -9,7 +9,7 @@
 
 int main(int argc, char** argv)
 {
-    if (char const* calls = std::getenv("BROOD_REFUSE"))
-        test::refuse(calls);
+    if (char const* calls = std::getenv("BROOD_DENY_SYSCALLS"))
+        test::deny_syscalls(calls);
     return doctest::Context(argc, argv).run();
 }

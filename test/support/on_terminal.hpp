@@ -7,15 +7,15 @@
 namespace test {
 
 /// The ways that can give a child a terminal: posix_spawn has no words for it.
-inline std::vector<way> terminal_ways()
+inline std::vector<backend_config> terminal_ways()
 {
-    auto ways = all_ways();
-    std::erase_if(ways, [](way const& w) { return w.backend == brood::spawn_backend::posix_spawn; });
+    auto ways = all_configs();
+    std::erase_if(ways, [](backend_config const& w) { return w.backend == brood::spawn_backend::posix_spawn; });
     return ways;
 }
 
 template <class... Args>
-brood::command on_terminal(way const& w, Args const&... args)
+brood::command on_terminal(backend_config const& w, Args const&... args)
 {
     auto cmd = probe(w, args...);
     return cmd.terminal().reset_signals();

@@ -3,8 +3,8 @@
 #define BROOD_TEST_SUPPORT_ORDINARY_USER_HPP
 
 #include "support/support.hpp"
+#include "support/system.hpp"
 
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,15 +16,13 @@ public:
     ordinary_user()
     {
         if (::geteuid() == 0)
-            changed_ = ::setresuid(some_user, some_user, 0) == 0;
+            changed_ = system::become_user(some_user, true);
     }
 
     ~ordinary_user()
     {
-        if (!changed_)
-            return;
-        (void)!::setresuid(0, 0, 0);
-        ::prctl(PR_SET_DUMPABLE, 1); // which the change has taken away
+        if (changed_)
+            (void)system::become_root_again();
     }
 
     ordinary_user(ordinary_user const&) = delete;
@@ -52,9 +50,9 @@ public:
     std::string program() const { return path("probe"); }
 
     template <class... Args>
-    brood::command probe(way const& w, Args const&... args) const
+    brood::command probe(backend_config const& w, Args const&... args) const
     {
-        return brood::command(program(), args...).backend(w.backend).reaper(w.reaper);
+        return brood::command(program(), args...).backend(w.backend).watcher(w.watcher);
     }
 };
 

@@ -1,12 +1,12 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/support.hpp"
 
-#include "child/orphans.hpp"
-#include "launch/backend.hpp"
 #include "os/cgroup.hpp"
 #include "os/child_signal.hpp"
-#include "reap/watch.hpp"
-#include "support/refuse.hpp"
+#include "process/background_reaper.hpp"
+#include "spawn/launcher.hpp"
+#include "support/deny_syscalls.hpp"
+#include "watch/watch.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -18,37 +18,15 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-namespace brood {
-
-std::ostream& operator<<(std::ostream& out, spawn_backend backend)
-{
-    switch (backend) {
-    case spawn_backend::automatic: return out << "automatic";
-    case spawn_backend::posix_spawn: return out << "posix_spawn";
-    case spawn_backend::vfork: return out << "vfork";
-    case spawn_backend::fork: return out << "fork";
-    }
-    return out;
-}
-
-std::ostream& operator<<(std::ostream& out, exit_reaper reaper)
-{
-    switch (reaper) {
-    case exit_reaper::automatic: return out << "automatic";
-    case exit_reaper::pidfd: return out << "pidfd";
-    case exit_reaper::sigchld: return out << "sigchld";
-    }
-    return out;
-}
-
-} // namespace brood
-
 namespace test {
 
-using brood::exit_reaper;
+using brood::exit_watcher;
 using brood::spawn_backend;
 
-std::ostream& operator<<(std::ostream& out, way const& w) { return out << w.backend << " and " << w.reaper; }
+std::ostream& operator<<(std::ostream& out, backend_config const& w)
+{
+    return out << w.backend << " and " << w.watcher;
+}
 
 namespace {
 
@@ -57,40 +35,40 @@ constexpr spawn_backend backends[] = {spawn_backend::posix_spawn, spawn_backend:
 // libc makes threads, and children, by another call where there is no clone3, but not where that is forbidden.
 bool libc_clones()
 {
-    auto const calls = refused();
+    auto const calls = denied_syscalls();
     return calls.find("clone3=EPERM") == calls.npos && calls.find("clone3=EINVAL") == calls.npos;
 }
 
 // A pidfd that is born with the child needs no opening.
 bool has_pidfd(spawn_backend backend)
 {
-    return backend == spawn_backend::vfork || refused().find("pidfd_open=EMFILE") == std::string_view::npos;
+    return backend == spawn_backend::vfork || denied_syscalls().find("pidfd_open=EMFILE") == std::string_view::npos;
 }
 
 bool works(spawn_backend backend)
 {
-    return brood::launch::available(backend) && (backend != spawn_backend::posix_spawn || libc_clones());
+    return brood::detail::available(backend) && (backend != spawn_backend::posix_spawn || libc_clones());
 }
 
 } // namespace
 
-std::vector<way> all_ways()
+std::vector<backend_config> all_configs()
 {
-    std::vector<way> ways;
+    std::vector<backend_config> ways;
     for (auto backend : backends)
-        for (auto reaper : {exit_reaper::pidfd, exit_reaper::sigchld})
-            if (works(backend) && brood::reap::available(reaper) &&
-                (reaper != exit_reaper::pidfd || has_pidfd(backend)))
+        for (auto reaper : {exit_watcher::pidfd, exit_watcher::sigchld})
+            if (works(backend) && brood::detail::available(reaper) &&
+                (reaper != exit_watcher::pidfd || has_pidfd(backend)))
                 ways.push_back({backend, reaper});
     return ways;
 }
 
-std::vector<way> all_backends()
+std::vector<backend_config> all_backends()
 {
-    std::vector<way> ways;
+    std::vector<backend_config> ways;
     for (auto backend : backends)
         if (works(backend))
-            ways.push_back({backend, exit_reaper::automatic});
+            ways.push_back({backend, exit_watcher::automatic});
     return ways;
 }
 
@@ -99,8 +77,8 @@ doctest::skip needs_threads() { return doctest::skip(!libc_clones()); }
 // In this order: what is refused shows only once it is, and the answer is kept.
 doctest::skip needs_pidfd()
 {
-    bool const refusal = refused().find("pidfd") != std::string_view::npos;
-    return doctest::skip(refusal || !brood::reap::available(brood::exit_reaper::pidfd));
+    bool const refusal = denied_syscalls().find("pidfd") != std::string_view::npos;
+    return doctest::skip(refusal || !brood::detail::available(brood::exit_watcher::pidfd));
 }
 
 bool knows_linux() { return brood::os::open_cgroup("/").error() != std::errc::not_supported; }
@@ -138,7 +116,7 @@ asio::awaitable<finished> end_of(brood::child child)
     co_return end;
 }
 
-// What two children tell differs in numbers, such as their own.
+// The output of two children differs in numbers, such as their pids.
 std::string without_numbers(std::string const& text)
 {
     std::string rest;
@@ -164,29 +142,29 @@ asio::awaitable<finished> output_of(brood::command cmd)
 std::string output_of_now(brood::command const& cmd)
 {
     std::string out;
-    run([](brood::command c, std::string& told) -> asio::awaitable<void> {
+    run([](brood::command c, std::string& text) -> asio::awaitable<void> {
         finished const end = co_await output_of(std::move(c));
         CHECK(end.status.success());
-        told = end.out;
+        text = end.out;
     }(cmd, out));
     return out;
 }
 
 brood::error_code failure_of(brood::command const& cmd)
 {
-    leaves_nothing guard;
+    leak_check guard;
     asio::io_context context;
     auto const child = brood::spawn(context, cmd);
     REQUIRE_FALSE(child);
     CHECK_FALSE(has_children());
-    brood::error_code told;
+    brood::error_code error;
     brood::async_spawn(context, cmd, [&](brood::error_code ec, brood::child none) {
-        told = ec;
+        error = ec;
         CHECK(none.id() == 0);
     });
     context.run_for(60s);
-    CHECK(told == child.error());
-    CHECK(told.message() == child.error().message());
+    CHECK(error == child.error());
+    CHECK(error.message() == child.error().message());
     CHECK_FALSE(has_children());
     return child.error();
 }
@@ -277,16 +255,16 @@ void open_what_stays()
     REQUIRE(eventually([&] { return !exists(pid); }));
 }
 
-leaves_nothing::leaves_nothing()
+leak_check::leak_check()
 {
     [[maybe_unused]] static bool const once = (open_what_stays(), true);
     // The background loop has closed all that it watched when it ends.
-    REQUIRE(eventually([] { return !brood::detail::has_orphans(); }));
+    REQUIRE(eventually([] { return !brood::detail::is_reaping_in_background(); }));
     descriptors_ = open_descriptors();
     signals_ = blocked_signals();
 }
 
-leaves_nothing::~leaves_nothing()
+leak_check::~leak_check()
 {
     // A background thread closes what it watched a moment after the end that others may have seen.
     CHECK(eventually([&] { return open_descriptors() == descriptors_; }));

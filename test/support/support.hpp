@@ -21,6 +21,8 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -28,19 +30,19 @@ using namespace std::chrono_literals;
 
 namespace test {
 
-/// A way to start a child and to await it.
-struct way {
+/// A backend and a watcher.
+struct backend_config {
     brood::spawn_backend backend;
-    brood::exit_reaper reaper;
+    brood::exit_watcher watcher;
 
-    friend std::ostream& operator<<(std::ostream& out, way const& w);
+    friend std::ostream& operator<<(std::ostream& out, backend_config const& config);
 };
 
-/// Every way that this machine has.
-std::vector<way> all_ways();
+/// Every combination that this machine supports.
+std::vector<backend_config> all_configs();
 
-/// The ways that differ in how the child is made, with the reaper chosen automatically.
-std::vector<way> all_backends();
+/// Every backend that this machine supports, with the automatic watcher.
+std::vector<backend_config> all_backends();
 
 /// Whether the library was built with what Linux alone has: cgroups, affinity, parent-death signals.
 bool knows_linux();
@@ -51,14 +53,14 @@ doctest::skip needs_threads();
 /// Skips a test where there are no pidfds.
 doctest::skip needs_pidfd();
 
-/// The program that tells what it was given: see test/child/probe.cpp.
+/// The path of the test child: see test/programs/probe.cpp.
 std::string probe_path();
 
 template <class... Args>
-brood::command probe(way const& w, Args const&... args)
+brood::command probe(backend_config const& w, Args const&... args)
 {
     brood::command cmd(probe_path(), args...);
-    cmd.backend(w.backend).reaper(w.reaper);
+    cmd.backend(w.backend).watcher(w.watcher);
     return cmd;
 }
 
@@ -79,7 +81,7 @@ asio::awaitable<std::string> read_all(Stream& stream)
     co_return text;
 }
 
-/// Reads one line, without its end: how a child tells that it is ready.
+/// Reads one line without its end. Children write one when they are ready.
 template <class Stream>
 asio::awaitable<std::string> read_line(Stream& stream)
 {
@@ -118,10 +120,10 @@ bool is_alive(pid_t pid);
 bool exists(pid_t pid);
 
 /// Checks, at its end, that no descriptor was left open and the signal mask is what it was.
-class leaves_nothing {
+class leak_check {
 public:
-    leaves_nothing();
-    ~leaves_nothing();
+    leak_check();
+    ~leak_check();
 
 private:
     std::vector<int> descriptors_;
@@ -157,13 +159,38 @@ bool eventually(Condition condition)
     return true;
 }
 
+/// Calls a test body for each configuration. Each call must leave no child, no descriptor and no changed signal mask.
+/**
+ * A body that is a coroutine runs on a context of its own.
+ */
+template <class Body>
+void for_each(std::vector<backend_config> const& configs, Body body)
+{
+    for (auto const& config : configs) {
+        CAPTURE(config);
+        leak_check const leaks;
+        if constexpr (std::is_void_v<std::invoke_result_t<Body&, backend_config const&>>)
+            body(config);
+        else
+            run(body(config));
+        CHECK(eventually([] { return !has_children(); }));
+    }
+}
+
+/// The fixture of every test that spawns: calls the body for every available backend and watcher.
+template <class Body>
+void for_each_config(Body body)
+{
+    for_each(all_configs(), std::move(body));
+}
+
+/// For tests in which the watcher makes no difference.
+template <class Body>
+void for_each_backend(Body body)
+{
+    for_each(all_backends(), std::move(body));
+}
+
 } // namespace test
-
-namespace brood {
-
-std::ostream& operator<<(std::ostream& out, spawn_backend backend);
-std::ostream& operator<<(std::ostream& out, exit_reaper reaper);
-
-} // namespace brood
 
 #endif

@@ -5,10 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 
-/// The kernel's interface where the build machine's headers may be older than the kernel it will run on.
+/// Kernel constants and types that the headers of the build machine may lack. Whether the kernel supports them is
+/// detected at run time.
 namespace brood::os::abi {
 
-// One table for all architectures since Linux 5.0.
+// System calls added since Linux 5.0 have the same number on all architectures.
 constexpr long sys_pidfd_send_signal = 424;
 constexpr long sys_pidfd_open = 434;
 constexpr long sys_clone3 = 435;
@@ -50,12 +51,12 @@ static_assert(sizeof(pidfd_info) == 64);
 constexpr std::uint64_t pidfd_info_exit = 1 << 3;
 constexpr unsigned long pidfd_get_info = 0xc040ff0b; // _IOWR(0xFF, 11, struct pidfd_info)
 
-/// What prlimit64(2) takes: 64 bits on every processor.
+/// The argument of prlimit64(2), with 64 bits on every processor.
 struct rlimit {
     std::uint64_t soft, hard;
 };
 
-/// What the raw waitid(2) fills: `struct rusage` in the kernel's own layout.
+/// `struct rusage` in the kernel's layout, which the raw waitid(2) fills.
 struct rusage {
     long user_seconds, user_microseconds, system_seconds, system_microseconds;
     long max_rss_kib, shared, data, stack, minor_faults, major_faults, swaps;

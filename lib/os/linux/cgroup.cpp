@@ -14,8 +14,8 @@ namespace {
 
 bool is_cgroup(int folder) noexcept
 {
-    struct statfs about {};
-    return ::fstatfs(folder, &about) == 0 && static_cast<unsigned long>(about.f_type) == abi::cgroup2_magic;
+    struct statfs status {};
+    return ::fstatfs(folder, &status) == 0 && static_cast<unsigned long>(status.f_type) == abi::cgroup2_magic;
 }
 
 } // namespace
@@ -34,7 +34,7 @@ result<void> kill_cgroup(int folder) noexcept
 {
     unique_fd const file(::openat(folder, "cgroup.kill", O_WRONLY | O_CLOEXEC));
     bool const sent = file && ::write(file.get(), "1", 1) == 1;
-    // A folder that is gone was empty.
+    // A cgroup that has been removed was empty. Before Linux 5.14 the file does not exist.
     if (!sent && errno != ENOENT && errno != ENODEV)
         return last_error();
     return boost::outcome_v2::success();

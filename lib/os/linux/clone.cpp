@@ -20,8 +20,8 @@ namespace {
 
 std::uint64_t address(void const* p) noexcept { return reinterpret_cast<std::uintptr_t>(p); }
 
-// clone3(2) or clone(2), with three arguments. The child starts on the request's stack, where it has no frame to
-// return to, so it calls the entry from here. libc's own clone would not do where a sanitizer takes it for a fork.
+// clone3(2) or clone(2), with three arguments. The child starts on the request's stack and has no frame to return to,
+// so the entry is called here. libc's clone is not used because sanitizers intercept it as a fork.
 long clone_and_enter(long number, long a, long b, long c, clone_request const& request) noexcept
 {
 #if defined(__x86_64__) && !defined(__ILP32__)
@@ -60,22 +60,21 @@ long clone_and_enter(long number, long a, long b, long c, clone_request const& r
     return x0;
 #else
     (void)number, (void)a, (void)b, (void)c, (void)request;
-    return -ENOSYS; // no stack switch written for this processor: fork serves
+    return -ENOSYS; // not implemented for this processor: the fork backend is used
 #endif
 }
 
-std::uint64_t wished_flags(clone_request const& request) noexcept
+std::uint64_t optional_flags(clone_request const& request) noexcept
 {
     return (request.want_pidfd ? abi::clone_pidfd : 0) | (request.share_descriptors ? abi::clone_files : 0);
 }
 
-// Kernels and seccomp profiles that refuse clone3 still know clone; a kernel before 5.2 ignores the wish for a
-// pidfd.
+// Kernels and seccomp profiles that reject clone3 still support clone. A kernel before 5.2 ignores CLONE_PIDFD.
 long clone2(clone_request& request) noexcept
 {
     request.handlers_kept = true;
     auto* const top = static_cast<char*>(request.stack) + request.stack_size;
-    auto const flags = abi::clone_vm | abi::clone_vfork | wished_flags(request) | SIGCHLD;
+    auto const flags = abi::clone_vm | abi::clone_vfork | optional_flags(request) | SIGCHLD;
     return clone_and_enter(SYS_clone, word(flags), word(top), word(&request.pidfd), request);
 }
 
@@ -83,7 +82,7 @@ long clone3(clone_request& request) noexcept
 {
     abi::clone_args args{};
     args.flags =
-        abi::clone_vm | abi::clone_clear_sighand | (request.wait ? abi::clone_vfork : 0) | wished_flags(request);
+        abi::clone_vm | abi::clone_clear_sighand | (request.wait ? abi::clone_vfork : 0) | optional_flags(request);
     args.pidfd = address(&request.pidfd);
     args.exit_signal = SIGCHLD;
     args.stack = address(request.stack);
@@ -92,7 +91,7 @@ long clone3(clone_request& request) noexcept
     if (request.cgroup >= 0) {
         args.flags |= abi::clone_into_cgroup;
         args.cgroup = static_cast<std::uint64_t>(request.cgroup);
-        args_size = sizeof args; // which older kernels answer with E2BIG
+        args_size = sizeof args; // E2BIG before Linux 5.7
     }
     return clone_and_enter(abi::sys_clone3, word(&args), word(args_size), 0, request);
 }
@@ -110,12 +109,12 @@ bool under_valgrind() noexcept
 #endif
 }
 
-// The sizes of its arguments are checked first.
-bool knows_clone3() noexcept { return system_call(abi::sys_clone3, 0, 0) == -EINVAL; }
+// The kernel checks the size of the arguments first: EINVAL means that the call exists.
+bool clone3_supported() noexcept { return system_call(abi::sys_clone3, 0, 0) == -EINVAL; }
 
-// Where clone3 is refused, that may be a kernel's or a filter's doing, or an emulator's. Then a child is asked. It ends
-// without a signal, so that the application hears nothing of it; QEMU has no such children, and says EINVAL.
-bool shares_memory() noexcept
+// clone3 may be rejected by a kernel, a filter or an emulator. To detect an emulator, a child writes to the shared
+// memory. It has no exit signal, so that the application is not notified. QEMU rejects such a child with EINVAL.
+bool clone_shares_memory() noexcept
 {
     signal_block const blocked;
     alignas(16) char stack[1024];
@@ -133,26 +132,26 @@ bool shares_memory() noexcept
 
 bool vfork_is_fork() noexcept
 {
-    static bool const found = under_valgrind() || (!knows_clone3() && !shares_memory());
-    return found;
+    static bool const result = under_valgrind() || (!clone3_supported() && !clone_shares_memory());
+    return result;
 }
 
 bool can_clone_sharing_memory() noexcept { return !vfork_is_fork(); }
 
 bool can_unshare_descriptors() noexcept
 {
-    // An empty range: EINVAL where the call is known.
-    static bool const known = system_call(abi::sys_close_range, 1, 0, 0) == -EINVAL;
-    return known;
+    // The range is empty: EINVAL means that the call exists.
+    static bool const supported = system_call(abi::sys_close_range, 1, 0, 0) == -EINVAL;
+    return supported;
 }
 
 pid_t clone_sharing_memory(clone_request& request) noexcept
 {
-    // The older call knows no cgroup, and leaves handlers that could run beside the ones of this process.
-    bool const irreplaceable = request.cgroup >= 0 || !request.wait;
-    if (irreplaceable || !clone3_refused.load(std::memory_order_relaxed)) {
+    // clone supports no cgroup. It also keeps the signal handlers, which must not run in parent and child at once.
+    bool const needs_clone3 = request.cgroup >= 0 || !request.wait;
+    if (needs_clone3 || !clone3_refused.load(std::memory_order_relaxed)) {
         long const result = clone3(request);
-        if (irreplaceable || !is_refusal(result))
+        if (needs_clone3 || !is_refusal(result))
             return static_cast<pid_t>(result);
         if (result != -EINVAL)
             clone3_refused.store(true, std::memory_order_relaxed);

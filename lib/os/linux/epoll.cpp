@@ -6,22 +6,22 @@
 namespace brood::os {
 namespace {
 
-error_code control(int epoll, int what, int fd, std::uint32_t events, void* data) noexcept
+error_code control(int epoll, int operation, int fd, std::uint32_t events, void* data) noexcept
 {
     epoll_event event{};
     event.events = events | EPOLLONESHOT;
     event.data.ptr = data;
-    return ::epoll_ctl(epoll, what, fd, &event) < 0 ? last_error() : error_code();
+    return ::epoll_ctl(epoll, operation, fd, &event) < 0 ? last_error() : error_code();
 }
 
 } // namespace
 
 result<unique_fd> make_epoll() noexcept
 {
-    unique_fd made(::epoll_create1(EPOLL_CLOEXEC));
-    if (!made)
+    unique_fd epoll(::epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll)
         return last_error();
-    return made;
+    return epoll;
 }
 
 error_code add_to_epoll(int epoll, int fd, std::uint32_t events, void* data) noexcept
@@ -36,10 +36,10 @@ error_code arm_in_epoll(int epoll, int fd, std::uint32_t events, void* data) noe
 
 void remove_from_epoll(int epoll, int fd) noexcept { ::epoll_ctl(epoll, EPOLL_CTL_DEL, fd, nullptr); }
 
-std::span<epoll_event> take_ready(int epoll, std::span<epoll_event> room) noexcept
+std::span<epoll_event> take_ready(int epoll, std::span<epoll_event> buffer) noexcept
 {
-    int const count = ::epoll_wait(epoll, room.data(), static_cast<int>(room.size()), 0);
-    return room.first(count > 0 ? static_cast<std::size_t>(count) : 0);
+    int const count = ::epoll_wait(epoll, buffer.data(), static_cast<int>(buffer.size()), 0);
+    return buffer.first(count > 0 ? static_cast<std::size_t>(count) : 0);
 }
 
 } // namespace brood::os

@@ -15,14 +15,14 @@ namespace brood::os {
 
 result<unique_fd> make_epoll() noexcept;
 
-/// Lets an epoll tell once of a descriptor: the first time, or again.
+/// Registers a descriptor for one notification (EPOLLONESHOT). `arm_in_epoll` enables the next one.
 error_code add_to_epoll(int epoll, int fd, std::uint32_t events, void* data) noexcept;
 error_code arm_in_epoll(int epoll, int fd, std::uint32_t events, void* data) noexcept;
 
 void remove_from_epoll(int epoll, int fd) noexcept;
 
-/// What is ready by now, as far as there is room.
-std::span<epoll_event> take_ready(int epoll, std::span<epoll_event> room) noexcept;
+/// Reads the events that are ready into `buffer`, without blocking.
+std::span<epoll_event> take_ready(int epoll, std::span<epoll_event> buffer) noexcept;
 
 } // namespace brood::os
 

@@ -12,7 +12,7 @@
 namespace brood::os {
 namespace {
 
-constexpr unsigned executable = 0x10; // MFD_EXEC, since Linux 6.3: whatever sysctl vm.memfd_noexec says
+constexpr unsigned executable = 0x10; // MFD_EXEC: since Linux 6.3, needed if sysctl vm.memfd_noexec is set
 
 int make_memory_file() noexcept
 {
@@ -35,7 +35,7 @@ result<unique_fd> make_image(std::span<unsigned char const> program, long offset
         return last_error();
     if (!write_at(file.get(), 0, program.data(), program.size()) ||
         !write_at(file.get(), offset, rest.data(), rest.size()))
-        return error_code(ENOMEM, boost::system::system_category()); // the one thing that memory can lack
+        return error_code(ENOMEM, boost::system::system_category()); // a short write to a memory file
     if (::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
         return last_error();
     return file;

@@ -20,20 +20,20 @@ error_code system_error(long negative) noexcept
     return {static_cast<int>(-negative), boost::system::system_category()};
 }
 
-result<void> check(long outcome) noexcept
+result<void> check(long result) noexcept
 {
-    if (outcome < 0)
-        return system_error(outcome);
+    if (result < 0)
+        return system_error(result);
     return boost::outcome_v2::success();
 }
 
 long wait_id(int type, int id, siginfo_t* info, int options, abi::rusage* usage = nullptr) noexcept
 {
-    long outcome;
+    long result;
     do
-        outcome = system_call(SYS_waitid, type, id, word(info), options, word(usage));
-    while (outcome == -EINTR);
-    return outcome;
+        result = system_call(SYS_waitid, type, id, word(info), options, word(usage));
+    while (result == -EINTR);
+    return result;
 }
 
 long wait_id(child_id child, siginfo_t* info, int options, abi::rusage* usage = nullptr) noexcept
@@ -57,7 +57,7 @@ resource_usage from_kernel(abi::rusage const& usage) noexcept
     };
 }
 
-std::optional<abi::pidfd_info> ask_for_exit(int pidfd) noexcept
+std::optional<abi::pidfd_info> query_exit(int pidfd) noexcept
 {
     abi::pidfd_info info{};
     info.mask = abi::pidfd_info_exit;
@@ -68,12 +68,12 @@ std::optional<abi::pidfd_info> ask_for_exit(int pidfd) noexcept
 
 long poll(int pidfd, short events, int timeout) noexcept
 {
-    pollfd asked{pidfd, events, 0};
-    int outcome;
+    pollfd entry{pidfd, events, 0};
+    int result;
     do
-        outcome = ::poll(&asked, 1, timeout);
-    while (outcome < 0 && errno == EINTR);
-    return outcome < 0 ? -errno : outcome;
+        result = ::poll(&entry, 1, timeout);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : result;
 }
 
 enum class probe { unknown, yes, no };
@@ -86,21 +86,20 @@ probe probe_pidfd() noexcept
     if (fd < 0)
         return probe::no;
     siginfo_t info{};
-    // This process is no child of itself: ECHILD where P_PIDFD is known, EINVAL where it is not.
-    long const outcome = wait_id(abi::p_pidfd, static_cast<int>(fd), &info, WEXITED | WNOHANG | WNOWAIT);
+    // This process is not its own child: ECHILD means that P_PIDFD is supported, EINVAL that it is not.
+    long const result = wait_id(abi::p_pidfd, static_cast<int>(fd), &info, WEXITED | WNOHANG | WNOWAIT);
     ::close(static_cast<int>(fd));
-    return outcome == -ECHILD ? probe::yes : probe::no;
+    return result == -ECHILD ? probe::yes : probe::no;
 }
 
 } // namespace
 
-error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
-
 result<unique_fd> open_pidfd(pid_t pid) noexcept
 {
     long const fd = system_call(abi::sys_pidfd_open, pid, 0);
+    // For a thread that is not a process, newer kernels report ENOENT and older ones EINVAL.
     if (fd < 0)
-        return system_error(fd == -ENOENT ? -EINVAL : fd); // a mere thread, by what newer and older kernels say
+        return system_error(fd == -ENOENT ? -EINVAL : fd);
     return unique_fd(static_cast<int>(fd));
 }
 
@@ -119,47 +118,22 @@ result<std::optional<child_end>> reap(child_id child) noexcept
 {
     siginfo_t info{};
     abi::rusage usage{};
-    if (long const outcome = wait_id(child, &info, WEXITED | WNOHANG, &usage); outcome < 0)
-        return system_error(outcome);
+    if (long const error = wait_id(child, &info, WEXITED | WNOHANG, &usage); error < 0)
+        return system_error(error);
     if (info.si_pid == 0)
         return std::optional<child_end>();
     return std::optional<child_end>({info.si_code, info.si_status, from_kernel(usage)});
 }
 
-result<void> wait_for_end(pid_t pid) noexcept
-{
-    siginfo_t info{};
-    return check(wait_id(P_PID, pid, &info, WEXITED | WNOWAIT));
-}
-
-bool has_ended(pid_t pid) noexcept
-{
-    siginfo_t info{};
-    long const outcome = wait_id(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT);
-    return outcome < 0 || info.si_pid != 0;
-}
-
-bool is_child(pid_t pid) noexcept
-{
-    siginfo_t info{};
-    return wait_id(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-pid_t peek_ended_child() noexcept
-{
-    siginfo_t info{};
-    return wait_id(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ? 0 : info.si_pid;
-}
-
 std::optional<int> recall_status(int pidfd) noexcept
 {
-    auto const info = ask_for_exit(pidfd);
+    auto const info = query_exit(pidfd);
     if (!info || !(info->mask & abi::pidfd_info_exit))
         return std::nullopt;
     return info->exit_code;
 }
 
-bool may_recall_status(int pidfd) noexcept { return ask_for_exit(pidfd).has_value(); }
+bool may_recall_status(int pidfd) noexcept { return query_exit(pidfd).has_value(); }
 
 std::optional<child_end> peek_end(int pidfd) noexcept
 {
@@ -174,9 +148,9 @@ bool has_exited(int pidfd) noexcept { return poll(pidfd, POLLIN, 0) > 0; }
 
 result<void> wait_for_exit(int pidfd) noexcept { return check(poll(pidfd, POLLIN, -1)); }
 
-result<void> wait_for_reap(int pidfd, std::chrono::milliseconds most) noexcept
+result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcept
 {
-    return check(poll(pidfd, 0, static_cast<int>(most.count()))); // a hangup is always told
+    return check(poll(pidfd, 0, static_cast<int>(timeout.count()))); // POLLHUP is always reported
 }
 
 result<void> send_signal(child_id child, int signal) noexcept
@@ -184,11 +158,6 @@ result<void> send_signal(child_id child, int signal) noexcept
     return check(
         child.pidfd >= 0 ? system_call(abi::sys_pidfd_send_signal, child.pidfd, signal, 0, 0)
                          : system_call(SYS_kill, child.pid, signal));
-}
-
-result<void> send_signal_to_group(pid_t leader, int signal) noexcept
-{
-    return check(system_call(SYS_kill, -leader, signal));
 }
 
 } // namespace brood::os

@@ -19,18 +19,18 @@ int call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0
     return static_cast<int>(system_call(number, a, b, c, d, e));
 }
 
-// Some architectures keep 16-bit ids in the older calls of the same name.
+// On some architectures the calls without suffix take 16-bit ids.
 #ifdef SYS_setuid32
 constexpr long sys_setuid = SYS_setuid32, sys_setgid = SYS_setgid32, sys_setgroups = SYS_setgroups32;
 #else
 constexpr long sys_setuid = SYS_setuid, sys_setgid = SYS_setgid, sys_setgroups = SYS_setgroups;
 #endif
 
-// The kernel's struct sigaction, which libc's differs from. Only the handler matters here; whatever follows it
-// (flags, restorer, mask, in an order that differs) is zero for a default disposition.
+// The kernel's struct sigaction, which differs from libc's. Only the handler is used here. The other members (flags,
+// restorer and mask, in an order that depends on the architecture) are zero for the default disposition.
 struct kernel_sigaction {
     void (*handler)(int);
-    unsigned long rest[7];
+    unsigned long others[7];
 };
 
 constexpr int last_signal = 64;
@@ -41,8 +41,8 @@ int default_signal(int signal) noexcept
     return call(SYS_rt_sigaction, signal, word(&action), 0, sizeof(signal_bits));
 }
 
-// A descriptor's number from a name in /proc/self/fd; -1 for "." and "..".
-int number_in(char const* name) noexcept
+// Parses the name of an entry in /proc/self/fd. Returns -1 for "." and "..".
+int parse_fd(char const* name) noexcept
 {
     int number = 0;
     for (; *name; ++name) {
@@ -57,17 +57,17 @@ struct directory_entry {
     std::uint64_t inode, offset;
     unsigned short length;
     unsigned char type;
-    char name[1]; // and more
+    char name[1]; // variable length
 };
 
-int dispose(int fd, disposal how) noexcept
+int mark_or_close(int fd, close_mode mode) noexcept
 {
-    return how == disposal::mark ? call(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC) : call(SYS_close, fd);
+    return mode == close_mode::mark ? call(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC) : call(SYS_close, fd);
 }
 
-// Goes by what /proc/self/fd lists. Closing while reading may skip entries, so it reads until a whole pass has
-// closed nothing.
-int dispose_listed(int first, int last, disposal how) noexcept
+// Uses the list in /proc/self/fd. If descriptors are closed meanwhile, reading may skip entries. The list is therefore
+// read again until a pass has closed nothing.
+int close_listed(int first, int last, close_mode mode) noexcept
 {
     alignas(directory_entry) char buffer[1024];
     int const listing = call(SYS_openat, AT_FDCWD, word("/proc/self/fd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -81,9 +81,9 @@ int dispose_listed(int first, int last, disposal how) noexcept
         while ((size = call(SYS_getdents64, listing, word(&buffer[0]), sizeof buffer)) > 0) {
             for (int at = 0; at < size;) {
                 auto const* entry = reinterpret_cast<directory_entry const*>(&buffer[at]);
-                int const fd = number_in(entry->name);
-                if (fd >= first && fd <= last && fd != listing && dispose(fd, how) == 0)
-                    closed = how != disposal::mark;
+                int const fd = parse_fd(entry->name);
+                if (fd >= first && fd <= last && fd != listing && mark_or_close(fd, mode) == 0)
+                    closed = mode != close_mode::mark;
                 at += entry->length;
             }
         }
@@ -94,16 +94,16 @@ int dispose_listed(int first, int last, disposal how) noexcept
     return size;
 }
 
-int dispose_each(int first, int last, disposal how) noexcept
+int close_each(int first, int last, close_mode mode) noexcept
 {
     abi::rlimit limit{};
-    int const asked = call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, word(&limit));
-    if (asked < 0)
-        return asked;
-    // A limit lowered after descriptors were opened hides those above it: the hard limit bounds them better.
+    int const result = call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, word(&limit));
+    if (result < 0)
+        return result;
+    // If the soft limit was lowered after descriptors were opened, they can be above it. The hard limit is safer.
     int const end = limit.hard < 1 << 20 ? static_cast<int>(limit.hard) : 1 << 20;
     for (int fd = first; fd <= last && fd < end; ++fd)
-        dispose(fd, how);
+        mark_or_close(fd, mode);
     return 0;
 }
 
@@ -122,16 +122,16 @@ int duplicate(int from, int to) noexcept
     return result;
 }
 
-int dispose_range(int first, int last, disposal how) noexcept
+int close_fds(int first, int last, close_mode mode) noexcept
 {
     constexpr int close_range_cloexec = 4; // since Linux 5.11
     if (call(abi::sys_close_range, first, last, close_range_cloexec) == 0)
         return 0;
-    if (how == disposal::mark_or_close && call(abi::sys_close_range, first, last, 0) == 0)
+    if (mode == close_mode::mark_or_close && call(abi::sys_close_range, first, last, 0) == 0)
         return 0;
-    if (dispose_listed(first, last, how) == 0)
+    if (close_listed(first, last, mode) == 0)
         return 0;
-    return dispose_each(first, last, how);
+    return close_each(first, last, mode);
 }
 
 int unshare_descriptors(int first) noexcept
@@ -156,7 +156,7 @@ int enter_cgroup(int folder) noexcept
     int const members = call(SYS_openat, folder, word("cgroup.procs"), O_WRONLY | O_CLOEXEC);
     if (members < 0)
         return members;
-    long const written = write(members, "0", 1); // itself
+    long const written = write(members, "0", 1); // 0 is the calling process
     call(SYS_close, members);
     return written < 0 ? static_cast<int>(written) : 0;
 }
@@ -180,7 +180,8 @@ int set_limit(int resource, std::uint64_t soft, std::uint64_t hard) noexcept
 
 int add_nice(int increment) noexcept
 {
-    int const inverted = call(SYS_getpriority, PRIO_PROCESS, 0); // 20 - nice: never negative
+    int const inverted =
+        call(SYS_getpriority, PRIO_PROCESS, 0); // the raw call returns 20 - nice, which is never negative
     if (inverted < 0)
         return inverted;
     return call(SYS_setpriority, PRIO_PROCESS, 0, 20 - inverted + increment);
@@ -193,12 +194,12 @@ int set_affinity(std::size_t bytes, void const* mask) noexcept
 
 pid_t parent() noexcept { return call(SYS_getppid); }
 
-int set_death_signal(int signal, pid_t its_parent) noexcept
+int set_death_signal(int signal, pid_t expected_parent) noexcept
 {
     if (int const result = call(SYS_prctl, PR_SET_PDEATHSIG, signal); result < 0)
         return result;
-    // Had the parent ended before the call, no signal would ever come.
-    return parent() == its_parent ? 0 : -ESRCH;
+    // If the parent ended before the call, the signal is never sent.
+    return parent() == expected_parent ? 0 : -ESRCH;
 }
 
 int change_directory(char const* path) noexcept { return call(SYS_chdir, word(path)); }

@@ -1,6 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
-// What the relay has in place of a C library.
+// The startup code and the functions that the relay uses instead of a C library.
 #include "os/linux/syscall.hpp"
 #include "os/raw.hpp"
 
@@ -8,7 +8,7 @@
 
 #include <sys/mman.h>
 
-// The kernel's stack: argc, argv, null, envp, null. It is aligned as a function call wants it.
+// The initial stack holds argc, argv, null, envp, null. It has the alignment that a function call requires.
 #if defined(__x86_64__)
 asm(".globl _start\n"
     "_start:\n\t"
@@ -30,7 +30,7 @@ asm(".globl _start\n"
     "brk #1");
 #endif
 
-// The compiler may call these two where it likes.
+// The compiler may generate calls to these functions.
 extern "C" void* memset(void* to, int value, std::size_t size)
 {
     for (std::size_t i = 0; i < size; ++i)

@@ -5,7 +5,7 @@
 
 namespace brood::os {
 
-// The raw call, because libc's leaves the signals unblocked that it uses itself.
+// The raw call, because libc's function does not block the signals that libc reserves.
 signal_block::signal_block() noexcept
 {
     raw::signal_bits const all = raw::all_signals;
@@ -27,7 +27,7 @@ sigset_t to_sigset(raw::signal_bits bits) noexcept
     sigemptyset(&set);
     for (int signal = 1; signal <= 64; ++signal)
         if (bits & raw::bit_of(signal))
-            sigaddset(&set, signal); // refuses those that libc keeps for itself
+            sigaddset(&set, signal); // fails for the signals that libc reserves
     return set;
 }
 

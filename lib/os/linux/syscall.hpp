@@ -10,7 +10,7 @@
 
 namespace brood::os {
 
-/// A system call that gives -errno. On x86-64 and aarch64 it touches neither errno nor anything else of libc.
+/// Makes a system call and returns its result or -errno. On x86-64 and aarch64 it uses neither errno nor libc.
 inline long system_call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) noexcept
 {
 #if defined(__x86_64__) && !defined(__ILP32__)
@@ -39,7 +39,7 @@ inline long system_call(long number, long a = 0, long b = 0, long c = 0, long d 
 #endif
 }
 
-/// An argument of a system call.
+/// Converts an argument of a system call.
 template <class T>
 long word(T value) noexcept
 {

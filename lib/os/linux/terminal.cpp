@@ -6,7 +6,7 @@
 
 namespace brood::os {
 
-// Since Linux 4.13, and whatever is mounted at /dev/pts.
+// TIOCGPTPEER exists since Linux 4.13. It does not depend on the file system at /dev/pts.
 result<unique_fd> open_child_end(int parent_end) noexcept
 {
     int const fd = ::ioctl(parent_end, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);

@@ -10,15 +10,6 @@
 namespace brood::os {
 namespace {
 
-int wait_id(idtype_t type, pid_t pid, siginfo_t* info, int options) noexcept
-{
-    int outcome;
-    do
-        outcome = ::waitid(type, static_cast<id_t>(pid), info, options);
-    while (outcome < 0 && errno == EINTR);
-    return outcome;
-}
-
 resource_usage from_rusage(rusage const& usage) noexcept
 {
     using std::chrono::microseconds, std::chrono::seconds;
@@ -41,8 +32,6 @@ resource_usage from_rusage(rusage const& usage) noexcept
 }
 
 } // namespace
-
-error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
 
 result<unique_fd> open_pidfd(pid_t) noexcept { return error_code(ENOSYS, boost::system::system_category()); }
 bool pidfd_available() noexcept { return false; }
@@ -67,32 +56,6 @@ result<std::optional<child_end>> reap(child_id child) noexcept
     return std::optional(end);
 }
 
-result<void> wait_for_end(pid_t pid) noexcept
-{
-    siginfo_t info{};
-    if (wait_id(P_PID, pid, &info, WEXITED | WNOWAIT) < 0)
-        return last_error();
-    return boost::outcome_v2::success();
-}
-
-bool has_ended(pid_t pid) noexcept
-{
-    siginfo_t info{};
-    return wait_id(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid != 0;
-}
-
-bool is_child(pid_t pid) noexcept
-{
-    siginfo_t info{};
-    return wait_id(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-pid_t peek_ended_child() noexcept
-{
-    siginfo_t info{};
-    return wait_id(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ? 0 : info.si_pid;
-}
-
 std::optional<int> recall_status(int) noexcept { return std::nullopt; }
 bool may_recall_status(int) noexcept { return false; }
 std::optional<child_end> peek_end(int) noexcept { return std::nullopt; }
@@ -106,13 +69,6 @@ result<void> wait_for_reap(int, std::chrono::milliseconds) noexcept
 result<void> send_signal(child_id child, int signal) noexcept
 {
     if (::kill(child.pid, signal) < 0)
-        return last_error();
-    return boost::outcome_v2::success();
-}
-
-result<void> send_signal_to_group(pid_t leader, int signal) noexcept
-{
-    if (::kill(-leader, signal) < 0)
         return last_error();
     return boost::outcome_v2::success();
 }

@@ -21,14 +21,14 @@ int checked(T result) noexcept
     return result < 0 ? -errno : static_cast<int>(result);
 }
 
-constexpr int most = NSIG - 1 < 64 ? NSIG - 1 : 64;
+constexpr int last_signal = NSIG - 1 < 64 ? NSIG - 1 : 64;
 
 int default_signal(int signal) noexcept
 {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;
     sigemptyset(&action.sa_mask);
-    // Signals that libc keeps for itself answer EINVAL; nobody can have changed those.
+    // EINVAL: libc reserves the signal, so its disposition cannot have been changed.
     return ::sigaction(signal, &action, nullptr) < 0 && errno != EINVAL ? -errno : 0;
 }
 
@@ -47,14 +47,14 @@ int duplicate(int from, int to) noexcept
     return checked(result);
 }
 
-int dispose_range(int first, int last, disposal how) noexcept
+int close_fds(int first, int last, close_mode mode) noexcept
 {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return -errno;
     rlim_t const end = limit.rlim_max < 1 << 20 ? limit.rlim_max : 1 << 20;
     for (int fd = first; fd <= last && static_cast<rlim_t>(fd) < end; ++fd)
-        if (how == disposal::mark_or_close)
+        if (mode == close_mode::mark_or_close)
             ::close(fd);
         else
             ::fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -103,10 +103,10 @@ int set_limit(int resource, std::uint64_t soft, std::uint64_t hard) noexcept
 int add_nice(int increment) noexcept
 {
     errno = 0;
-    int const now = ::getpriority(PRIO_PROCESS, 0);
-    if (now == -1 && errno != 0)
+    int const current = ::getpriority(PRIO_PROCESS, 0);
+    if (current == -1 && errno != 0)
         return -errno;
-    return checked(::setpriority(PRIO_PROCESS, 0, now + increment));
+    return checked(::setpriority(PRIO_PROCESS, 0, current + increment));
 }
 
 int set_affinity(std::size_t, void const*) noexcept { return -ENOTSUP; }
@@ -117,7 +117,7 @@ int change_directory(char const* path) noexcept { return checked(::chdir(path));
 
 int default_signals(signal_bits set) noexcept
 {
-    for (int signal = 1; signal <= most; ++signal)
+    for (int signal = 1; signal <= last_signal; ++signal)
         if ((set & bit_of(signal)) && signal != SIGKILL && signal != SIGSTOP)
             if (int const result = default_signal(signal); result < 0)
                 return result;
@@ -126,7 +126,7 @@ int default_signals(signal_bits set) noexcept
 
 void default_handlers() noexcept
 {
-    for (int signal = 1; signal <= most; ++signal) {
+    for (int signal = 1; signal <= last_signal; ++signal) {
         struct sigaction current {};
         if (::sigaction(signal, nullptr, &current) == 0 && current.sa_handler != SIG_DFL &&
             current.sa_handler != SIG_IGN)
@@ -138,7 +138,7 @@ int set_mask(signal_bits blocked) noexcept
 {
     sigset_t set;
     sigemptyset(&set);
-    for (int signal = 1; signal <= most; ++signal)
+    for (int signal = 1; signal <= last_signal; ++signal)
         if (blocked & bit_of(signal))
             sigaddset(&set, signal);
     return checked(::sigprocmask(SIG_SETMASK, &set, nullptr));

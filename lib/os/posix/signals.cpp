@@ -4,12 +4,12 @@
 namespace brood::os {
 namespace {
 
-constexpr int most = NSIG - 1 < 64 ? NSIG - 1 : 64;
+constexpr int last_signal = NSIG - 1 < 64 ? NSIG - 1 : 64;
 
 raw::signal_bits bits_of(sigset_t const& set) noexcept
 {
     raw::signal_bits bits = 0;
-    for (int signal = 1; signal <= most; ++signal)
+    for (int signal = 1; signal <= last_signal; ++signal)
         if (sigismember(&set, signal) == 1)
             bits |= raw::bit_of(signal);
     return bits;
@@ -39,12 +39,12 @@ sigset_t to_sigset(raw::signal_bits bits) noexcept
 {
     sigset_t set;
     sigemptyset(&set);
-    for (int signal = 1; signal <= most; ++signal)
+    for (int signal = 1; signal <= last_signal; ++signal)
         if (bits & raw::bit_of(signal))
             sigaddset(&set, signal);
     return set;
 }
 
-bool is_signal(int number) noexcept { return number >= 1 && number <= most; }
+bool is_signal(int number) noexcept { return number >= 1 && number <= last_signal; }
 
 } // namespace brood::os

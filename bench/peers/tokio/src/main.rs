@@ -1,10 +1,12 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
-//! tokio on one thread: starts PROGRAM COUNT times, IN_FLIGHT at a time; prints microseconds per child.
+//! tokio on one thread. Arguments: PROGRAM COUNT IN_FLIGHT.
+//!
+//! Runs PROGRAM COUNT times, at most IN_FLIGHT children at a time, and prints the microseconds per child.
 use std::time::Instant;
 use tokio::process::Command;
 
-async fn one_after_the_other(program: String, count: usize) {
+async fn run_sequentially(program: String, count: usize) {
     for _ in 0..count {
         assert!(Command::new(&program).status().await.expect("spawn").success());
     }
@@ -13,7 +15,7 @@ async fn one_after_the_other(program: String, count: usize) {
 async fn run(program: &str, count: usize, in_flight: usize) {
     let share = |i| count / in_flight + usize::from(i < count % in_flight);
     let tasks: Vec<_> =
-        (0..in_flight).map(|i| tokio::spawn(one_after_the_other(program.to_string(), share(i)))).collect();
+        (0..in_flight).map(|i| tokio::spawn(run_sequentially(program.to_string(), share(i)))).collect();
     for task in tasks {
         task.await.expect("task");
     }

@@ -1,0 +1,215 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_RUN_HPP
+#define BROOD_RUN_HPP
+
+#include <brood/command.hpp>
+#include <brood/detail/export.hpp>
+#include <brood/detail/handle.hpp>
+#include <brood/detail/initiation.hpp>
+#include <brood/exit_status.hpp>
+#include <brood/stop.hpp>
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/buffer.hpp>
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <iosfwd>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace brood {
+
+/// The exit status of a child and its captured output. A stream that was not captured is empty.
+struct output {
+    exit_status status;
+    std::string out, err;
+    bool truncated = false; ///< Data beyond `output_options::limit` was discarded.
+};
+
+/// What happens if a child writes more than `output_options::limit`.
+enum class limit_policy {
+    stop_child, ///< The child is stopped and the operation fails with `errc::output_limit_exceeded`.
+    discard,    ///< The child runs on; the excess is read and discarded.
+};
+
+BROOD_API std::ostream& operator<<(std::ostream& out, limit_policy policy);
+
+namespace detail {
+
+/// The settings of `output_options`.
+struct output_settings {
+    boost::asio::const_buffer input;
+    std::size_t limit = std::numeric_limits<std::size_t>::max();
+    limit_policy on_limit = limit_policy::stop_child;
+    std::optional<duration> timeout;
+    duration drain_grace = std::chrono::seconds(1);
+    stop_plan stop;
+};
+
+} // namespace detail
+
+/// How `async_output` runs a child. A copyable value.
+/**
+ * @code
+ * co_await brood::async_output(executor, cmd, brood::output_options().timeout(10s).limit(1 << 20));
+ * @endcode
+ */
+class output_options {
+public:
+    /// The child's standard input. The caller keeps the memory alive until the operation completes.
+    /**
+     * A child that does not read all of it is not an error.
+     */
+    output_options& input(boost::asio::const_buffer data) &
+    {
+        settings_.input = data;
+        return *this;
+    }
+    output_options&& input(boost::asio::const_buffer data) && { return std::move(input(data)); }
+
+    /// The maximum number of bytes to keep of each stream, and what happens beyond. Default: no limit.
+    output_options& limit(std::size_t bytes, limit_policy policy = limit_policy::stop_child) &
+    {
+        settings_.limit = bytes;
+        settings_.on_limit = policy;
+        return *this;
+    }
+    output_options&& limit(std::size_t bytes, limit_policy policy = limit_policy::stop_child) &&
+    {
+        return std::move(limit(bytes, policy));
+    }
+
+    /// The maximum run time, from the start of the spawn. Then the child is stopped: `errc::timed_out`.
+    output_options& timeout(duration time) &
+    {
+        settings_.timeout = time;
+        return *this;
+    }
+    output_options&& timeout(duration time) && { return std::move(timeout(time)); }
+
+    /// How long to read on after the child's end if a descendant holds a stream open. Default: one second.
+    /**
+     * Then the operation fails with `errc::output_incomplete`. The data that was in the pipe by then is kept.
+     */
+    output_options& drain_grace(duration time) &
+    {
+        settings_.drain_grace = time;
+        return *this;
+    }
+    output_options&& drain_grace(duration time) && { return std::move(drain_grace(time)); }
+
+    /// How the child is stopped. See `basic_child::async_stop`.
+    output_options& stop(stop_plan plan) &
+    {
+        settings_.stop = std::move(plan);
+        return *this;
+    }
+    output_options&& stop(stop_plan plan) && { return std::move(stop(std::move(plan))); }
+
+    /// The settings, for the library. Their form may change.
+    detail::output_settings const& settings() const noexcept { return settings_; }
+
+private:
+    detail::output_settings settings_;
+};
+
+namespace detail {
+
+using output_handler = boost::asio::any_completion_handler<void(error_code, output)>;
+
+BROOD_API void async_run(boost::asio::any_io_executor const& executor, command cmd, wait_handler handler);
+BROOD_API void
+async_output(boost::asio::any_io_executor const& executor, command cmd, output_options options, output_handler handler);
+
+template <class T>
+concept not_output_options = !std::convertible_to<T, output_options>;
+
+} // namespace detail
+
+/// Starts a child and waits for its end. The first argument is an executor or an execution context.
+/**
+ * The child is started as by `async_spawn`, without blocking. The operation completes after the child has been reaped.
+ * If the child is stopped during the spawn, the spawn is completed first, within the time of the stop plan.
+ *
+ * A `piped()` stream and a terminal fail with `invalid_argument`, because their other end would not be used.
+ *
+ * @par Completion Signature
+ * @code void(error_code, exit_status) @endcode
+ *
+ * @par Errors
+ * Those of `spawn` and `basic_child::async_wait`.
+ *
+ * @par Per-Operation Cancellation
+ * `terminal`, `partial` and `total`. The first cancellation stops the child by the default `stop_plan`, the second
+ * kills it at once. The operation completes with `asio::error::operation_aborted` and the child's status.
+ */
+template <
+    detail::executor_or_context Source, class CompletionToken = detail::default_token<detail::executor_for<Source>>>
+auto async_run(Source&& source, command cmd, CompletionToken&& token = {})
+{
+    auto const executor = detail::get_executor(source);
+    return detail::initiate<void(error_code, exit_status)>(
+        executor, std::forward<CompletionToken>(token), [executor, cmd = std::move(cmd)](auto&& handler) mutable {
+            detail::async_run(executor, std::move(cmd), std::forward<decltype(handler)>(handler));
+        });
+}
+
+/// Starts a child, captures its output and waits for its end. The first argument is an executor or a context.
+/**
+ * Both output streams are read while the input is written. The operation completes after the child has been reaped and
+ * both streams have ended.
+ *
+ * If the command does not set it, the standard input is `output_options::input`, or `null()` if that is empty. Output
+ * streams that the command does not set are captured. `err(stdio::same_as(1))` captures both streams in `out`. If the
+ * command sets a standard input other than `piped()`, `output_options::input` is not used. A `piped()` descriptor above
+ * 2 and a terminal fail with `invalid_argument`.
+ *
+ * Writing the input never raises SIGPIPE in this process.
+ *
+ * @par Completion Signature
+ * @code void(error_code, output) @endcode
+ * The status and the captured output are valid with an error, too. Tokens that throw or drop the value, such as
+ * `use_awaitable` and `as_result`, can be wrapped in `asio::as_tuple`.
+ *
+ * @par Errors
+ * The first error that occurs, of:
+ * - those of `spawn` and `basic_child::async_wait`
+ * - `errc::output_limit_exceeded`, `errc::timed_out` and `errc::output_incomplete`: see `output_options`
+ * - `not_enough_memory` for the captured output; the child is stopped
+ * - `invalid_argument` if the stop plan contains an invalid signal number
+ *
+ * @par Per-Operation Cancellation
+ * `terminal`, `partial` and `total`. The first cancellation stops the child by the stop plan. The second one, and any
+ * after the child's end, kills the child at once and stops reading the streams. The operation completes with
+ * `asio::error::operation_aborted`, the child's status and the captured output.
+ */
+template <
+    detail::executor_or_context Source, class CompletionToken = detail::default_token<detail::executor_for<Source>>>
+auto async_output(Source&& source, command cmd, output_options options, CompletionToken&& token = {})
+{
+    auto const executor = detail::get_executor(source);
+    return detail::initiate<void(error_code, output)>(
+        executor, std::forward<CompletionToken>(token),
+        [executor, cmd = std::move(cmd), options = std::move(options)](auto&& handler) mutable {
+            detail::async_output(
+                executor, std::move(cmd), std::move(options), std::forward<decltype(handler)>(handler));
+        });
+}
+
+/// Captures the output of a child with the default options.
+template <
+    detail::executor_or_context Source,
+    detail::not_output_options CompletionToken = detail::default_token<detail::executor_for<Source>>>
+auto async_output(Source&& source, command cmd, CompletionToken&& token = {})
+{
+    return brood::async_output(source, std::move(cmd), output_options(), std::forward<CompletionToken>(token));
+}
+
+} // namespace brood
+
+#endif

@@ -1,0 +1,77 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include <brood/exit_status.hpp>
+
+#include <cstdio>
+#include <ostream>
+
+#include <sys/wait.h>
+
+namespace brood {
+namespace {
+
+std::string signal_text(int signal)
+{
+    std::string text = std::to_string(signal);
+    if (auto name = signal_name(signal); !name.empty())
+        text.append(" (").append(name).append(")");
+    return text;
+}
+
+class exit_status_category final : public boost::system::error_category {
+public:
+    char const* name() const noexcept override { return "brood.exit"; }
+    std::string message(int value) const override { return to_string(exit_status::from_raw(value)); }
+};
+
+} // namespace
+
+std::optional<int> exit_status::code() const noexcept
+{
+    return WIFEXITED(raw_) ? std::optional(WEXITSTATUS(raw_)) : std::nullopt;
+}
+
+std::optional<int> exit_status::signal() const noexcept
+{
+    return WIFSIGNALED(raw_) ? std::optional(WTERMSIG(raw_)) : std::nullopt;
+}
+
+bool exit_status::core_dumped() const noexcept { return WIFSIGNALED(raw_) && WCOREDUMP(raw_); }
+
+std::optional<int> exit_status::stopped_signal() const noexcept
+{
+    return WIFSTOPPED(raw_) ? std::optional(WSTOPSIG(raw_)) : std::nullopt;
+}
+
+bool exit_status::continued() const noexcept { return WIFCONTINUED(raw_); }
+
+result<void> exit_status::check() const
+{
+    if (success())
+        return boost::outcome_v2::success();
+    return error_code(raw_, exit_category());
+}
+
+std::string to_string(exit_status status)
+{
+    if (auto code = status.code())
+        return "exit status: " + std::to_string(*code);
+    if (auto signal = status.signal())
+        return "signal: " + signal_text(*signal) + (status.core_dumped() ? " (core dumped)" : "");
+    if (auto signal = status.stopped_signal())
+        return "stopped (not terminated) by signal: " + signal_text(*signal);
+    if (status.continued())
+        return "continued (WIFCONTINUED)";
+    char hex[16];
+    std::snprintf(hex, sizeof hex, "%#x", static_cast<unsigned>(status.raw()));
+    return "unrecognised wait status: " + std::to_string(status.raw()) + " " + hex;
+}
+
+std::ostream& operator<<(std::ostream& out, exit_status status) { return out << to_string(status); }
+
+boost::system::error_category const& exit_category() noexcept
+{
+    static exit_status_category const category;
+    return category;
+}
+
+} // namespace brood

@@ -1,0 +1,61 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/process.hpp"
+
+#include <cerrno>
+
+#include <signal.h>
+#include <sys/wait.h>
+
+// The functions that are the same on every platform. The others are in os/linux and os/posix.
+namespace brood::os {
+namespace {
+
+int wait_id(idtype_t type, pid_t pid, siginfo_t* info, int options) noexcept
+{
+    int result;
+    do
+        result = ::waitid(type, static_cast<id_t>(pid), info, options);
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+
+result<void> check(int result) noexcept
+{
+    if (result < 0)
+        return last_error();
+    return boost::outcome_v2::success();
+}
+
+constexpr int peek = WEXITED | WNOHANG | WNOWAIT;
+
+} // namespace
+
+error_code last_error() noexcept { return {errno, boost::system::system_category()}; }
+
+result<void> wait_for_end(pid_t pid) noexcept
+{
+    siginfo_t info{};
+    return check(wait_id(P_PID, pid, &info, WEXITED | WNOWAIT));
+}
+
+bool has_ended(pid_t pid) noexcept
+{
+    siginfo_t info{};
+    return wait_id(P_PID, pid, &info, peek) < 0 || info.si_pid != 0;
+}
+
+bool is_child(pid_t pid) noexcept
+{
+    siginfo_t info{};
+    return wait_id(P_PID, pid, &info, peek) == 0;
+}
+
+pid_t peek_ended_child() noexcept
+{
+    siginfo_t info{};
+    return wait_id(P_ALL, 0, &info, peek) < 0 ? 0 : info.si_pid;
+}
+
+result<void> send_signal_to_group(pid_t leader, int signal) noexcept { return check(::kill(-leader, signal)); }
+
+} // namespace brood::os

@@ -1,0 +1,142 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "process/background_reaper.hpp"
+
+#include "os/module.hpp"
+#include "os/signals.hpp"
+#include "process/child.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace brood::detail {
+namespace {
+
+// Blocks only shortly: the child has been killed.
+void reap_killed(unreaped_child const& child) noexcept
+{
+    if (os::wait_for_end(child.pid))
+        (void)os::reap({child.pid, -1});
+}
+
+class background_reaper {
+public:
+    void add(unreaped_child& child)
+    {
+        std::lock_guard lock(mutex_);
+        if (!running_ && !start() && child.killed)
+            return reap_killed(child); // no thread is available
+        retry_.reserve(children_ + 1);
+        auto state = std::make_shared<child_state>(context_.get_executor());
+        state->assign(child.pid, std::move(child.pidfd));
+        state->hold_until_exit(std::move(child.memory));
+        ++children_;
+        try {
+            wait_for(state);
+        } catch (std::exception const&) {
+            retry_.push_back(std::move(state));
+            context_.stop();
+        }
+    }
+
+    bool is_running() noexcept
+    {
+        std::lock_guard lock(mutex_);
+        return running_;
+    }
+
+private:
+    void wait_for(std::shared_ptr<child_state> state)
+    {
+        auto& child = *state;
+        child.async_wait([this, state = std::move(state)](error_code ec, exit_status) mutable {
+            std::lock_guard lock(mutex_);
+            if (ec.failed() && ec != errc::status_lost)
+                retry_.push_back(std::move(state)); // a resource is not available
+            else
+                --children_;
+            context_.stop(); // the thread checks what remains
+        });
+    }
+
+    // Uses neither a descriptor nor memory, which may not be available: no timer.
+    void try_again(std::unique_lock<std::mutex>& lock) noexcept
+    {
+        lock.unlock();
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        lock.lock();
+        for (auto left = retry_.size(); left > 0; --left) {
+            auto const state = std::move(retry_.front());
+            retry_.erase(retry_.begin());
+            lock.unlock();
+            try {
+                wait_for(state);
+                lock.lock();
+            } catch (std::exception const&) {
+                lock.lock();
+                retry_.push_back(state); // the capacity is reserved
+            }
+        }
+    }
+
+    // If no thread can be created, the children wait for the next attempt. The thread first waits for the lock.
+    bool start() noexcept
+    {
+        os::keep_module_loaded();
+        os::application_signal_block const blocked; // the thread handles no signal
+        try {
+            std::thread([this] { run(); }).detach();
+            running_ = true;
+        } catch (std::system_error const&) {}
+        return running_;
+    }
+
+    void run()
+    {
+        std::unique_lock lock(mutex_);
+        while (children_ > 0) {
+            if (!retry_.empty()) {
+                try_again(lock);
+                continue;
+            }
+            context_.restart(); // with the lock, so that no stop() is lost
+            lock.unlock();
+            context_.run();
+            lock.lock();
+        }
+        running_ = false;
+    }
+
+    asio::io_context context_;
+    std::mutex mutex_;
+    std::size_t children_ = 0;
+    std::vector<std::shared_ptr<child_state>> retry_; // the children that could not be watched; has room for all
+    bool running_ = false;
+};
+
+// Never destroyed: its thread may still run while the program exits.
+background_reaper& the_reaper()
+{
+    static background_reaper& instance = *new background_reaper;
+    return instance;
+}
+
+} // namespace
+
+bool is_reaping_in_background() noexcept { return the_reaper().is_running(); }
+
+void reap_in_background(unreaped_child child) noexcept
+{
+    try {
+        the_reaper().add(child);
+    } catch (std::exception const&) {
+        // Out of memory. A child that was not killed stays unreaped until this process ends.
+        if (child.killed)
+            reap_killed(child);
+    }
+}
+
+} // namespace brood::detail

@@ -1,0 +1,32 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_PROCESS_BACKGROUND_REAPER_HPP
+#define BROOD_LIB_PROCESS_BACKGROUND_REAPER_HPP
+
+#include "os/unique_fd.hpp"
+
+#include <memory>
+
+#include <sys/types.h>
+
+namespace brood::detail {
+
+/// A child that no object owns any more and that has not been reaped.
+struct unreaped_child {
+    pid_t pid;
+    os::unique_fd pidfd;
+    bool killed;                  ///< It has received SIGKILL: the end is near.
+    std::shared_ptr<void> memory; ///< Memory of this process that the child may still use.
+};
+
+/// Reaps the child when it ends, on an event loop of the library.
+/**
+ * That loop outlives every execution context and keeps none of them running. Its thread runs while it has children.
+ */
+void reap_in_background(unreaped_child child) noexcept;
+
+/// Whether the background reaper has children.
+bool is_reaping_in_background() noexcept;
+
+} // namespace brood::detail
+
+#endif

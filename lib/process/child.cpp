@@ -1,0 +1,159 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "process/child.hpp"
+
+#include "os/cgroup.hpp"
+#include "process/background_reaper.hpp"
+#include "process/siginfo_status.hpp"
+
+#include <utility>
+
+#include <signal.h>
+
+namespace brood::detail {
+namespace {
+
+namespace sys = boost::system::errc;
+
+result<void> success() { return boost::outcome_v2::success(); }
+
+// Killing a process that no longer exists is not a failure.
+result<void> killed(result<void> sent) { return !sent && sent.error() == sys::no_such_process ? success() : sent; }
+
+} // namespace
+
+child_state::~child_state()
+{
+    leave_context();
+    if (id_.pid == 0 || ended_ || poll_end())
+        return;
+    end_watch();
+    watch_.reset(); // before the next watch of the same pid is created
+    reap_in_background({id_.pid, std::move(pidfd_), killed_, std::move(held_)});
+}
+
+void child_state::set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept
+{
+    seen_running_ = seen_running;
+    scope_ = std::move(scope);
+    streams_ = std::move(streams);
+}
+
+void child_state::hold_until_exit(std::shared_ptr<void> memory) noexcept
+{
+    std::lock_guard lock(mutex_);
+    held_.swap(memory);
+}
+
+bool child_state::poll_end()
+{
+    if (ended_ || blocking_wait_)
+        return ended_;
+    auto const end = os::reap(id_);
+    if (end && !end.value())
+        return false;
+    if (end) {
+        status_ = from_siginfo(end.value()->code, end.value()->status);
+        usage_ = end.value()->usage;
+    } else if (auto const recalled = os::recall_status(id_.pidfd); recalled) {
+        status_ = exit_status::from_raw(*recalled);
+    } else {
+        error_ = end.error() == sys::no_child_process ? error_code(errc::status_lost) : end.error();
+    }
+    ended_ = true;
+    held_.reset();
+    return true;
+}
+
+result<exit_status> child_state::wait()
+{
+    std::unique_lock lock(mutex_);
+    while (!poll_end()) {
+        if (blocking_wait_) {
+            lock.unlock();
+            blocking_wait_.wait(true);
+            lock.lock();
+            continue;
+        }
+        blocking_wait_ = true;
+        lock.unlock();
+        auto const waited = os::wait_for_end(id_.pid);
+        lock.lock();
+        blocking_wait_ = false;
+        blocking_wait_.notify_all();
+        if (!poll_end() && !waited)
+            return waited.error();
+    }
+    complete_waits(std::move(lock));
+    return outcome();
+}
+
+// The poll ensures that the pid still belongs to the child.
+result<void> child_state::send(int number, bool to_group)
+{
+    std::unique_lock lock(mutex_);
+    if (!poll_end())
+        return to_group ? os::send_signal_to_group(id_.pid, number) : os::send_signal(id_, number);
+    complete_waits(std::move(lock));
+    return no_process();
+}
+
+result<void> child_state::kill()
+{
+    auto const sent = send(SIGKILL, false);
+    killed_ = killed_ || sent.has_value();
+    return killed(sent);
+}
+
+// Called with the lock. A child that has ended keeps its pid, and so its group's id, until it is reaped. This function
+// does not reap, so that the group can still be reached.
+result<void> child_state::kill_unreaped()
+{
+    if (ended_ || !os::is_child(id_.pid))
+        return success();
+    auto const group = scope_.leads_group ? killed(os::send_signal_to_group(id_.pid, SIGKILL)) : success();
+    auto const child = killed(os::send_signal(id_, SIGKILL)); // the child may have left its group
+    killed_ = killed_ || child.has_value();
+    return group ? child : group;
+}
+
+result<void> child_state::kill_tree()
+{
+    std::lock_guard lock(mutex_);
+    auto const cgroup = scope_.cgroup ? os::kill_cgroup(scope_.cgroup.get()) : success();
+    auto const rest = kill_unreaped();
+    return cgroup ? rest : cgroup;
+}
+
+std::optional<resource_usage> child_state::usage() const
+{
+    std::lock_guard lock(mutex_);
+    return usage_;
+}
+
+void child_state::detach() noexcept
+{
+    std::lock_guard lock(mutex_);
+    detached_ = true;
+}
+
+void child_state::async_kill(wait_handler handler)
+{
+    if (auto const sent = kill(); !sent)
+        return fail_wait(executor(), sent.error(), std::move(handler));
+    start_wait(std::move(handler));
+}
+
+void child_state::on_handle_destroyed() noexcept
+{
+    streams_.reset();
+    if (!detached_)
+        (void)kill();
+}
+
+void child_state::on_context_shutdown() noexcept
+{
+    auto const closed = std::move(streams_);
+    waitable::on_context_shutdown();
+}
+
+} // namespace brood::detail

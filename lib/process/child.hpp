@@ -1,0 +1,75 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_PROCESS_CHILD_HPP
+#define BROOD_LIB_PROCESS_CHILD_HPP
+
+#include "process/waitable.hpp"
+
+#include <brood/detail/handle.hpp>
+
+#include <atomic>
+
+namespace brood::detail {
+
+/// The processes that a signal to a child can reach beside the child itself.
+struct kill_scope {
+    bool leads_group = false;
+    os::unique_fd cgroup; ///< The directory of the cgroup in which the child was started, if any.
+};
+
+/// A child. The only code that reaps, and the only code that signals children. Both happen under one lock: a signal
+/// never reaches a recycled pid and two waits never compete for one status.
+/**
+ * The child object and its pending operations share it. If the last of them is destroyed before the child has been
+ * reaped, the child is passed to the background reaper.
+ */
+class child_state final : public waitable, public child_interface {
+public:
+    using waitable::waitable;
+    ~child_state() override;
+
+    /// Adds what belongs to a child whose program runs. `seen_running`: this thread has just waited for its exec.
+    void set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept;
+
+    /// Keeps memory that the child uses until it has ended, or until the next call.
+    void hold_until_exit(std::shared_ptr<void> memory) noexcept;
+
+    pid_t id() const noexcept override { return id_of_process(); }
+    int native_handle() const noexcept override { return pidfd_of_process(); }
+    result<exit_status> wait() override;
+    result<std::optional<exit_status>> try_wait() override { return poll(); }
+    result<void> kill() override;
+    result<void> signal(int number) override { return send(number, false); }
+    result<void> signal_group(int number) override { return send(number, scope_.leads_group); }
+    result<void> kill_tree() override;
+    std::optional<resource_usage> usage() const override;
+    void detach() noexcept override;
+    void async_wait(wait_handler handler) override { start_wait(std::move(handler)); }
+    void async_kill(wait_handler handler) override;
+    void async_stop(stop_plan plan, wait_handler handler) override;
+    std::unique_ptr<streams_base>& streams() noexcept override { return streams_; }
+    void on_handle_destroyed() noexcept override;
+
+    void on_context_shutdown() noexcept override;
+
+private:
+    bool poll_end() override;
+    watch_result create_watch(observer_ptr observer) override
+    {
+        return watch_child(executor_, id_.pid, pidfd_, std::move(observer));
+    }
+    result<void> send(int number, bool to_group);
+    result<void> kill_unreaped();
+
+    kill_scope scope_;
+    std::unique_ptr<streams_base> streams_;
+    std::shared_ptr<void> held_;
+    std::atomic<bool> blocking_wait_ =
+        false; // a thread is in waitid(2): the pid must stay the child's, so nobody reaps
+    bool detached_ = false;
+    std::atomic<bool> killed_ = false; // the end is near
+    std::optional<resource_usage> usage_;
+};
+
+} // namespace brood::detail
+
+#endif

@@ -1,0 +1,53 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "process/context_registry.hpp"
+
+#include "process/waitable.hpp"
+
+namespace brood::detail {
+
+void context_registry::add(waitable& process)
+{
+    std::lock_guard lock(mutex_);
+    process.registry_ = this;
+    process.next_ = first_;
+    if (first_)
+        first_->previous_ = &process;
+    first_ = &process;
+}
+
+void context_registry::remove(waitable& process) noexcept
+{
+    std::lock_guard lock(mutex_);
+    unlink(process);
+}
+
+void context_registry::unlink(waitable& process) noexcept
+{
+    if (!process.registry_)
+        return;
+    (process.previous_ ? process.previous_->next_ : first_) = process.next_;
+    if (process.next_)
+        process.next_->previous_ = process.previous_;
+    process.previous_ = process.next_ = nullptr;
+    process.registry_ = nullptr;
+}
+
+// The notification may destroy other processes: handlers that are destroyed may own them. A process that another thread
+// is destroying already needs no notification.
+void context_registry::shutdown()
+{
+    for (;;) {
+        std::shared_ptr<waitable> process;
+        {
+            std::lock_guard lock(mutex_);
+            if (!first_)
+                return;
+            process = first_->weak_from_this().lock();
+            unlink(*first_);
+        }
+        if (process)
+            process->on_context_shutdown();
+    }
+}
+
+} // namespace brood::detail

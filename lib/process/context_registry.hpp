@@ -1,0 +1,35 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_PROCESS_CONTEXT_REGISTRY_HPP
+#define BROOD_LIB_PROCESS_CONTEXT_REGISTRY_HPP
+
+#include <boost/asio/execution_context.hpp>
+
+#include <mutex>
+
+namespace brood::detail {
+
+namespace asio = boost::asio;
+
+class waitable;
+
+/// The processes of one execution context. Processes may outlive the context: it notifies them when it is destroyed.
+class context_registry final : public asio::execution_context::service {
+public:
+    static inline asio::execution_context::id id;
+
+    explicit context_registry(asio::execution_context& context) : service(context) {}
+
+    void add(waitable& process);
+    void remove(waitable& process) noexcept;
+
+private:
+    void shutdown() override;
+    void unlink(waitable& process) noexcept; // called with the lock
+
+    std::mutex mutex_;
+    waitable* first_ = nullptr;
+};
+
+} // namespace brood::detail
+
+#endif

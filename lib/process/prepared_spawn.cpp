@@ -1,0 +1,104 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "process/prepared_spawn.hpp"
+
+#include "process/spawn_op.hpp"
+#include "watch/watch.hpp"
+
+#include <cerrno>
+
+#include <unistd.h>
+
+namespace brood::detail {
+namespace {
+
+pidfd_mode mode_for(exit_watcher watcher) noexcept
+{
+    switch (watcher) {
+    case exit_watcher::pidfd: return pidfd_mode::required;
+    case exit_watcher::sigchld: return pidfd_mode::none;
+    case exit_watcher::automatic: break;
+    }
+    return available(exit_watcher::pidfd) ? pidfd_mode::wanted : pidfd_mode::none;
+}
+
+} // namespace
+
+result<prepared_spawn_ptr> prepare_spawn(asio::any_io_executor const& executor, command const& cmd)
+{
+    auto const& data = cmd.data();
+    if (!available(data.watcher))
+        return make_error_code(spawn_stage::prepare, ENOTSUP);
+    auto plan = make_plan(cmd);
+    if (!plan)
+        return plan.error();
+    return prepared_spawn_ptr(new prepared_spawn(
+        std::move(plan).value(), std::make_shared<child_state>(executor), data.backend, mode_for(data.watcher)));
+}
+
+void destroy_prepared_spawn::operator()(prepared_spawn* prepared) const noexcept { delete prepared; }
+
+os::unique_fd prepared_spawn::take_parent_end(int child_fd) noexcept
+{
+    auto const end = plan_->parent_ends.find(child_fd);
+    return end == plan_->parent_ends.end() ? os::unique_fd() : std::move(end->second);
+}
+
+os::unique_fd prepared_spawn::take_terminal() noexcept { return std::move(plan_->terminal); }
+
+void prepared_spawn::join_group(pid_t leader) noexcept
+{
+    for (auto& step : plan_->steps)
+        if (step.what == action::set_group)
+            step.a = leader;
+    plan_->leads_group = false;
+}
+
+result<child_owner> prepared_spawn::start(std::unique_ptr<streams_base> streams)
+{
+    auto launched = launch(*plan_, backend_, pidfd_mode_);
+    if (!launched)
+        return launched.error();
+    child_->assign(launched.value().pid, std::move(launched.value().pidfd));
+    child_->set_started({plan_->leads_group, std::move(plan_->cgroup)}, std::move(streams), true);
+    return child_owner(std::move(child_));
+}
+
+std::weak_ptr<spawn_op> prepared_spawn::async_start(
+    asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams, spawn_handler handler)
+{
+    if (auto error = dup_borrowed_fds(); error.failed()) {
+        basic_completion<child_owner>(std::move(handler), executor).post(error, child_owner());
+        return {};
+    }
+    auto const op = std::make_shared<spawn_op>(std::move(*this), std::move(streams));
+    op->start(executor, std::move(handler));
+    return op;
+}
+
+// What the public templates call.
+
+int take_parent_end(prepared_spawn& prepared, int child_fd) noexcept
+{
+    return prepared.take_parent_end(child_fd).release();
+}
+
+int take_terminal(prepared_spawn& prepared) noexcept { return prepared.take_terminal().release(); }
+
+result<child_owner> start_spawn(prepared_spawn_ptr prepared, std::unique_ptr<streams_base> streams)
+{
+    return prepared->start(std::move(streams));
+}
+
+void async_start_spawn(
+    asio::any_io_executor const& executor, result<prepared_spawn_ptr> prepared, std::unique_ptr<streams_base> streams,
+    spawn_handler handler)
+{
+    if (prepared)
+        prepared.value()->async_start(executor, std::move(streams), std::move(handler));
+    else
+        basic_completion<child_owner>(std::move(handler), executor).post(prepared.error(), child_owner());
+}
+
+void close_descriptor(int fd) noexcept { ::close(fd); }
+
+} // namespace brood::detail

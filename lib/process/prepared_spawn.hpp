@@ -1,0 +1,50 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_PROCESS_PREPARED_SPAWN_HPP
+#define BROOD_LIB_PROCESS_PREPARED_SPAWN_HPP
+
+#include "process/child.hpp"
+#include "spawn/fd_setup.hpp"
+#include "spawn/launcher.hpp"
+
+#include <brood/detail/prepared_spawn.hpp>
+
+#include <memory>
+
+namespace brood::detail {
+
+class spawn_op;
+
+class prepared_spawn {
+public:
+    prepared_spawn(std::unique_ptr<plan> p, std::shared_ptr<child_state> child, spawn_backend backend, pidfd_mode mode)
+        : plan_(std::move(p)), child_(std::move(child)), backend_(backend), pidfd_mode_(mode)
+    {}
+
+    os::unique_fd take_parent_end(int child_fd) noexcept;
+    os::unique_fd take_terminal() noexcept;
+
+    /// Duplicates the descriptors that the command borrows: their owner may close them before the start.
+    error_code dup_borrowed_fds() { return detail::dup_borrowed_fds(*plan_); }
+
+    /// Joins a process group instead of leading one.
+    void join_group(pid_t leader) noexcept;
+
+    /// Starts the child and returns after exec.
+    result<child_owner> start(std::unique_ptr<streams_base> streams);
+
+    /// Starts the child without blocking. The caller may kill the child through the operation before it completes.
+    std::weak_ptr<spawn_op>
+    async_start(asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams, spawn_handler handler);
+
+private:
+    friend class spawn_op;
+
+    std::unique_ptr<plan> plan_;
+    std::shared_ptr<child_state> child_;
+    spawn_backend backend_;
+    pidfd_mode pidfd_mode_;
+};
+
+} // namespace brood::detail
+
+#endif

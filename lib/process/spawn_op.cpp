@@ -1,0 +1,177 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "process/spawn_op.hpp"
+
+#include "os/descriptors.hpp"
+
+#include <boost/asio/error.hpp>
+
+#include <utility>
+
+namespace brood::detail {
+
+spawn_op::spawn_op(prepared_spawn prepared, std::unique_ptr<streams_base> streams)
+    : plan_(std::move(prepared.plan_)),
+      backend_(prepared.backend_),
+      pidfd_mode_(prepared.pidfd_mode_),
+      streams_(std::move(streams)),
+      child_(std::move(prepared.child_))
+{}
+
+spawn_op::~spawn_op()
+{
+    if (!launch_)
+        return;
+    launch_->abandon();
+    take_child(*launch_);
+    if (child_->id() != 0)
+        child_->on_handle_destroyed();
+}
+
+void spawn_op::start(asio::any_io_executor const& executor, spawn_handler handler)
+{
+    completion_.emplace(std::move(handler), executor);
+    if (auto slot = completion_->cancellation_slot(); slot.is_connected())
+        slot.assign([weak = weak_from_this()](asio::cancellation_type type) {
+            if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
+                self->cancel();
+        });
+    if (auto error = launch_by(start_async_launch); error.failed())
+        complete(error, child_owner(), completion_mode::post);
+}
+
+// The pipe is registered before the child exists: nothing that can fail follows.
+error_code spawn_op::launch_by(starter start_launch)
+{
+    auto pipe = os::make_pipe();
+    if (!pipe)
+        return make_error_code(spawn_stage::pipe, pipe.error().value());
+    auto& [read_end, write_end] = pipe.value();
+    std::lock_guard lock(mutex_);
+    auto watch = watch_pipe(child_->executor(), std::move(read_end), shared_from_this());
+    if (!watch)
+        return make_error_code(spawn_stage::pipe, watch.error().value());
+    auto started = start_launch(plan_, backend_, pidfd_mode_, std::move(write_end));
+    if (!started)
+        return started.error();
+    exec_watch_ = std::move(watch).value();
+    launch_ = std::move(started).value();
+    take_child(*launch_);
+    if (phase_ != phase::launching && child_->id() != 0)
+        (void)child_->kill();
+    return {};
+}
+
+void spawn_op::take_child(async_launch& launch)
+{
+    if (auto child = launch.take_child()) {
+        child_->assign(child->pid, std::move(child->pidfd));
+        child_->hold_until_exit(launch_);
+    }
+}
+
+void spawn_op::on_ready(completion_mode mode)
+{
+    std::unique_lock lock(mutex_);
+    if (!launch_)
+        return; // the launch failed at once and has been reported
+    auto const error = finish_launch();
+    lock.unlock();
+    if (error.failed())
+        reap_and_fail(error, mode);
+    else
+        succeed(mode);
+}
+
+error_code spawn_op::finish_launch()
+{
+    exec_watch_.reset();
+    auto const launch = std::move(launch_);
+    take_child(*launch);
+    child_->hold_until_exit(nullptr);
+    if (phase_ == phase::cancelled) {
+        if (child_->id() != 0)
+            (void)child_->kill();
+        return asio::error::operation_aborted;
+    }
+    auto const error = launch->outcome();
+    if (!error.failed())
+        phase_ = phase::done;
+    return error;
+}
+
+void spawn_op::succeed(completion_mode mode)
+{
+    child_->set_started({plan_->leads_group, std::move(plan_->cgroup)}, std::move(streams_), false);
+    plan_.reset(); // closes the child's ends of its streams
+    complete({}, child_owner(std::move(child_)), mode);
+}
+
+void spawn_op::reap_and_fail(error_code error, completion_mode mode)
+{
+    if (child_->id() == 0)
+        return fail(error, mode);
+    child_->async_wait(
+        [self = shared_from_this(), error](error_code, exit_status) { self->fail(error, completion_mode::dispatch); });
+}
+
+// If the program file was busy, the child has ended. The second launch runs on a thread, which can wait and retry.
+void spawn_op::fail(error_code error, completion_mode mode)
+{
+    auto const may_retry = [this] {
+        std::lock_guard lock(mutex_);
+        return std::exchange(may_retry_, false) && phase_ == phase::launching;
+    };
+    if (is_busy(error) && may_retry()) {
+        auto fresh = std::make_shared<child_state>(child_->executor());
+        {
+            std::lock_guard lock(mutex_);
+            child_ = std::move(fresh);
+        }
+        error = launch_by(launch_on_thread);
+        if (!error.failed())
+            return;
+    }
+    {
+        std::lock_guard lock(mutex_);
+        phase_ = phase::done;
+    }
+    plan_.reset();
+    streams_.reset();
+    complete(error, child_owner(), mode);
+}
+
+void spawn_op::complete(error_code error, child_owner child, completion_mode mode)
+{
+    if (mode == completion_mode::dispatch)
+        completion_->dispatch(error, std::move(child));
+    else
+        completion_->post(error, std::move(child));
+}
+
+void spawn_op::kill()
+{
+    std::lock_guard lock(mutex_);
+    if (phase_ == phase::done)
+        return;
+    if (phase_ == phase::launching)
+        phase_ = phase::killed;
+    if (!launch_)
+        return;
+    take_child(*launch_);
+    if (child_->id() == 0)
+        return;
+    child_->set_started({plan_->leads_group, {}}, nullptr, false);
+    (void)child_->kill_tree();
+}
+
+void spawn_op::cancel()
+{
+    std::lock_guard lock(mutex_);
+    if (phase_ == phase::done)
+        return;
+    phase_ = phase::cancelled;
+    if (child_->id() != 0)
+        (void)child_->kill();
+}
+
+} // namespace brood::detail

@@ -1,0 +1,179 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "process/waitable.hpp"
+
+#include "process/context_registry.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/query.hpp>
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace brood::detail {
+
+waitable::waitable(asio::any_io_executor executor) : executor_(std::move(executor))
+{
+    asio::use_service<context_registry>(asio::query(executor_, asio::execution::context)).add(*this);
+}
+
+waitable::~waitable() { leave_context(); }
+
+void waitable::leave_context() noexcept
+{
+    if (registry_)
+        registry_->remove(*this);
+}
+
+void waitable::assign(pid_t pid, os::unique_fd pidfd) noexcept
+{
+    id_ = {pid, pidfd.get()};
+    pidfd_ = std::move(pidfd);
+}
+
+int waitable::pidfd_of_process() const noexcept
+{
+    std::lock_guard lock(mutex_);
+    return id_.pidfd;
+}
+
+asio::any_io_executor waitable::executor() const
+{
+    std::lock_guard lock(mutex_);
+    return executor_;
+}
+
+result<exit_status> waitable::outcome() const
+{
+    if (error_.failed())
+        return error_;
+    return status_;
+}
+
+waitable::ending waitable::take_ending()
+{
+    id_.pidfd = -1;
+    pidfd_.reset();
+    return {std::exchange(waiters_, {}), std::move(watch_)};
+}
+
+void waitable::complete_waits(std::unique_lock<std::mutex> lock)
+{
+    auto finished = take_ending();
+    lock.unlock();
+    finished.ended_watch.reset();
+    for (auto& [id, then] : finished.waiters)
+        then.post(error_, status_);
+}
+
+error_code waitable::arm()
+try {
+    if (watch_)
+        return watch_->arm(shared_from_this());
+    auto created = create_watch(shared_from_this());
+    if (!created)
+        return created.error();
+    watch_ = std::move(created).value();
+    return {};
+} catch (std::bad_alloc const&) {
+    return make_error_code(boost::system::errc::not_enough_memory);
+}
+
+error_code waitable::rearm()
+try {
+    return watch_->rearm(shared_from_this());
+} catch (std::bad_alloc const&) {
+    return make_error_code(boost::system::errc::not_enough_memory);
+}
+
+void waitable::fail_waits(error_code error)
+{
+    for (auto& [id, then] : std::exchange(waiters_, {}))
+        then.post(error, exit_status());
+}
+
+void waitable::on_ready(completion_mode mode)
+{
+    std::unique_lock lock(mutex_);
+    if (!poll_end()) {
+        if (!waiters_.empty() && watch_)
+            if (auto error = rearm(); error.failed())
+                fail_waits(error);
+        return;
+    }
+    // A single handler may run inside this call. With several, a handler that throws would lose the others.
+    if (waiters_.size() != 1 || mode == completion_mode::post)
+        return complete_waits(std::move(lock));
+    auto finished = take_ending();
+    lock.unlock();
+    finished.ended_watch.reset();
+    finished.waiters.front().then.dispatch(error_, status_);
+}
+
+void waitable::start_wait(wait_handler handler)
+{
+    std::unique_lock lock(mutex_);
+    completion then(std::move(handler), executor_);
+    // A process that has ended already is never registered with the reactor. After a synchronous spawn the poll is
+    // skipped: the program has just been executed.
+    if (ended_ || (!std::exchange(seen_running_, false) && poll_end())) {
+        complete_waits(std::move(lock));
+        return then.post(error_, status_);
+    }
+    auto const id = next_waiter_++;
+    if (auto slot = then.cancellation_slot(); slot.is_connected())
+        slot.assign([weak = weak_from_this(), id](asio::cancellation_type type) {
+            if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
+                self->cancel_wait(id);
+        });
+    waiters_.push_back({id, std::move(then)});
+    if (waiters_.size() > 1)
+        return;
+    if (auto error = arm(); error.failed())
+        fail_waits(error);
+}
+
+void waitable::cancel_wait(std::uint64_t id)
+{
+    std::lock_guard lock(mutex_);
+    auto const found = std::find_if(waiters_.begin(), waiters_.end(), [&](auto const& w) { return w.id == id; });
+    if (found == waiters_.end())
+        return;
+    found->then.post(asio::error::operation_aborted, exit_status());
+    waiters_.erase(found);
+    if (waiters_.empty() && watch_)
+        watch_->disarm();
+}
+
+result<std::optional<exit_status>> waitable::poll()
+{
+    std::unique_lock lock(mutex_);
+    if (!poll_end())
+        return std::optional<exit_status>();
+    complete_waits(std::move(lock));
+    auto const ended = outcome();
+    if (!ended)
+        return ended.error();
+    return std::optional(ended.value());
+}
+
+// A SIGCHLD watch never owned the descriptor.
+void waitable::end_watch() noexcept
+{
+    if (!watch_)
+        return;
+    if (auto released = watch_->release())
+        pidfd_ = std::move(released);
+}
+
+void waitable::on_context_shutdown() noexcept
+{
+    ending dropped; // destroyed after the lock: a handler may own this object
+    std::lock_guard lock(mutex_);
+    end_watch();
+    dropped = {std::exchange(waiters_, {}), std::move(watch_)};
+    executor_ = asio::any_io_executor();
+}
+
+} // namespace brood::detail

@@ -1,0 +1,308 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "run/group_state.hpp"
+
+#include "process/stop_op.hpp"
+#include "spawn/exec_strings.hpp"
+
+#include <boost/asio/error.hpp>
+
+#include <cerrno>
+#include <utility>
+
+namespace brood::detail {
+namespace {
+
+namespace sys = boost::system::errc;
+
+error_code aborted() { return asio::error::operation_aborted; }
+
+error_code validate_settings(group_settings const& settings)
+{
+    if (settings.max_running == 0)
+        return make_error_code(sys::invalid_argument);
+    return validate(settings.each.settings().stop);
+}
+
+} // namespace
+
+/// Receives the end of a run. If it is destroyed without being invoked, the event loop is being destroyed.
+class group_state::end_handler {
+public:
+    end_handler(std::shared_ptr<group_state> group, id which) : group_(std::move(group)), which_(which) {}
+    end_handler(end_handler&&) noexcept = default;
+
+    ~end_handler()
+    {
+        if (group_)
+            group_->on_context_shutdown();
+    }
+
+    void operator()(error_code error, group_result result)
+    {
+        std::exchange(group_, nullptr)->on_run_ended(which_, error, std::move(result));
+    }
+
+private:
+    std::shared_ptr<group_state> group_;
+    id which_;
+};
+
+group_state::group_state(asio::any_io_executor executor, group_settings settings)
+    : executor_(std::move(executor)),
+      settings_(std::move(settings)),
+      invalid_(validate_settings(settings_)),
+      fsm_(settings_.max_running, settings_.on_failure)
+{}
+
+std::size_t group_state::running() const
+{
+    std::lock_guard lock(mutex_);
+    return fsm_.running();
+}
+
+error_code group_state::validate(command const& cmd) const
+{
+    if (invalid_.failed())
+        return invalid_;
+    auto const& streams = cmd.data().descriptors;
+    if (auto const in = streams.find(0); in != streams.end() && in->second.from() == stdio::source::piped)
+        return make_error_code(spawn_stage::stdio, EINVAL);
+    return validate_parent_ends(cmd.data(), 3);
+}
+
+result<group_child> group_state::spawn(command const& cmd)
+{
+    if (auto error = validate(cmd); error.failed())
+        return error;
+    std::lock_guard lock(mutex_);
+    switch (fsm_.request()) {
+    case group_fsm::now: return start_now(cmd);
+    case group_fsm::later: return sys::make_error_code(sys::resource_unavailable_try_again);
+    case group_fsm::never: break;
+    }
+    return aborted();
+}
+
+void group_state::async_spawn(command cmd, group_spawn_handler handler)
+{
+    basic_completion<group_child> then(std::move(handler), executor_);
+    if (auto error = validate(cmd); error.failed())
+        return then.post(error, {});
+    std::lock_guard lock(mutex_);
+    auto const which = connect(then, &group_state::cancel_spawn);
+    if (!fsm_.enqueue(which))
+        return then.post(aborted(), {});
+    pending_.spawns.emplace(which, pending_spawn{std::move(cmd), std::move(then)});
+    start_next();
+}
+
+void group_state::async_next(group_next_handler handler)
+{
+    basic_completion<group_result> then(std::move(handler), executor_);
+    std::lock_guard lock(mutex_);
+    auto const which = connect(then, &group_state::cancel_reader);
+    pending_.readers.emplace(which, std::move(then));
+    deliver();
+}
+
+void group_state::wait_for_end(group_wait_handler handler, bool stop)
+{
+    basic_completion<> then(std::move(handler), executor_);
+    std::lock_guard lock(mutex_);
+    auto const which = connect(then, &group_state::cancel_end_wait);
+    pending_.end_waits.emplace(which, end_wait{std::move(then), {}, stop});
+    if (stop)
+        stop_all();
+    deliver();
+}
+
+void group_state::on_handle_destroyed() noexcept
+{
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    fsm_.stop();
+    for (auto& [which, spawn] : pending_.spawns)
+        spawn.then.post(aborted(), {});
+    pending_.spawns.clear();
+    for (auto& [which, then] : pending_.readers)
+        then.post(aborted(), {});
+    pending_.readers.clear();
+    for (auto& [which, waiter] : pending_.end_waits)
+        waiter.error = aborted();
+    for_each_run([](run_type& run) { run.kill(); });
+}
+
+template <class Completion>
+group_state::id group_state::connect(Completion const& then, void (group_state::*cancel)(id))
+{
+    auto const which = next_id_++;
+    if (auto slot = then.cancellation_slot(); slot.is_connected())
+        slot.assign([weak = weak_from_this(), cancel, which](asio::cancellation_type type) {
+            if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
+                (*self.*cancel)(which);
+        });
+    return which;
+}
+
+void group_state::cancel_spawn(id which)
+{
+    std::lock_guard lock(mutex_);
+    auto const found = pending_.spawns.find(which);
+    if (found == pending_.spawns.end())
+        return;
+    if (fsm_.withdraw(which)) {
+        found->second.then.post(aborted(), {});
+        pending_.spawns.erase(found);
+        return;
+    }
+    auto& starting = members_.at(which);
+    starting.cancelled = true;
+    if (auto const run = starting.run.lock())
+        run->kill();
+}
+
+void group_state::cancel_reader(id which)
+{
+    std::lock_guard lock(mutex_);
+    auto const found = pending_.readers.find(which);
+    if (found == pending_.readers.end())
+        return;
+    found->second.post(aborted(), {});
+    pending_.readers.erase(found);
+}
+
+void group_state::cancel_end_wait(id which)
+{
+    std::lock_guard lock(mutex_);
+    auto const found = pending_.end_waits.find(which);
+    if (found == pending_.end_waits.end())
+        return;
+    found->second.error = aborted();
+    if (!std::exchange(found->second.has_stopped, true))
+        return stop_all();
+    for_each_run([](run_type& run) { run.kill(); });
+}
+
+void group_state::on_started(id which, pid_t pid)
+{
+    std::lock_guard lock(mutex_);
+    fsm_.start_finished(which);
+    auto& started = members_.at(which);
+    if (!started.cancelled) {
+        started.child = {next_index_++, pid};
+        if (auto spawn = pending_.spawns.extract(which))
+            spawn.mapped().then.post({}, started.child);
+    }
+    start_next();
+}
+
+void group_state::on_run_ended(id which, error_code error, group_result result)
+{
+    std::lock_guard lock(mutex_);
+    auto const ended = members_.extract(which).mapped();
+    if (ended.child.id != 0) {
+        static_cast<group_child&>(result) = ended.child;
+        on_child_ended(error, std::move(result));
+    } else {
+        fsm_.start_finished(which);
+        fsm_.not_started();
+        if (auto spawn = pending_.spawns.extract(which))
+            spawn.mapped().then.post(ended.cancelled ? aborted() : error, {});
+    }
+    start_next();
+    deliver();
+}
+
+void group_state::on_child_ended(error_code error, group_result result)
+{
+    bool const success = !error.failed() && result.status.success();
+    if (!closed_)
+        finished_.push_back({error, std::move(result)});
+    if (fsm_.ended(success))
+        stop_all();
+}
+
+void group_state::on_context_shutdown() noexcept
+{
+    pending dropped; // destroyed after the lock: a handler may own the group
+    std::lock_guard lock(mutex_);
+    fsm_.stop();
+    members_.clear(); // the runs are destroyed, too
+    std::swap(dropped, pending_);
+}
+
+result<group_child> group_state::start_now(command const& cmd)
+{
+    auto const run = std::make_shared<run_type>(executor_, 1, settings_.each.settings());
+    if (auto const error = run->start_now(cmd); error.failed()) {
+        fsm_.not_started();
+        return error;
+    }
+    auto const which = next_id_++;
+    group_child const child{next_index_++, run->children().front()->id()};
+    members_.emplace(which, member{run, child});
+    run->set_handler(end_handler(shared_from_this(), which));
+    run->run_started();
+    return child;
+}
+
+void group_state::start_next()
+{
+    auto const which = fsm_.admit();
+    if (!which)
+        return;
+    auto const run = std::make_shared<run_type>(executor_, 1, settings_.each.settings());
+    members_.emplace(*which, member{run, {}});
+    run->set_handler(end_handler(shared_from_this(), *which));
+    run->run(pending_.spawns.at(*which).cmd, [self = shared_from_this(), which = *which](pid_t pid) {
+        self->on_started(which, pid);
+    });
+}
+
+void group_state::abort_queued()
+{
+    auto& spawns = pending_.spawns;
+    for (auto each = spawns.begin(); each != spawns.end();) {
+        auto const spawn = each++;
+        if (!members_.contains(spawn->first))
+            spawns.extract(spawn).mapped().then.post(aborted(), {});
+    }
+}
+
+void group_state::deliver()
+{
+    auto& readers = pending_.readers;
+    for (; !readers.empty() && !finished_.empty(); finished_.pop_front())
+        readers.extract(readers.begin()).mapped().post(finished_.front().error, std::move(finished_.front().result));
+    if (!fsm_.idle())
+        return;
+    for (auto& [which, then] : readers)
+        then.post(asio::error::eof, {});
+    readers.clear();
+    for (auto& [which, waiter] : pending_.end_waits)
+        waiter.then.post(waiter.error);
+    pending_.end_waits.clear();
+}
+
+void group_state::stop_all()
+{
+    if (!fsm_.stop())
+        return;
+    abort_queued();
+    for_each_run([](run_type& run) { run.stop(); });
+}
+
+template <class Function>
+void group_state::for_each_run(Function what)
+{
+    for (auto const& [which, each] : members_)
+        if (auto const run = each.run.lock())
+            what(*run);
+}
+
+std::shared_ptr<group_interface> create_group(asio::any_io_executor const& executor, group_options options)
+{
+    return std::make_shared<group_state>(executor, options.settings());
+}
+
+} // namespace brood::detail

@@ -1,0 +1,107 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_RUN_GROUP_STATE_HPP
+#define BROOD_LIB_RUN_GROUP_STATE_HPP
+
+#include "run/group_fsm.hpp"
+#include "run/run_op.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+
+namespace brood::detail {
+
+/// The state that a group shares with its operations.
+/**
+ * Each child is a run that keeps itself and the group alive. Handlers are stored only while a run exists: if the event
+ * loop is destroyed, the runs are destroyed and make the group destroy the handlers.
+ */
+class group_state final : public group_interface, public std::enable_shared_from_this<group_state> {
+public:
+    group_state(asio::any_io_executor executor, group_settings settings);
+
+    std::size_t running() const override;
+    result<group_child> spawn(command const& cmd) override;
+    void async_spawn(command cmd, group_spawn_handler handler) override;
+    void async_next(group_next_handler handler) override;
+    void async_wait_all(group_wait_handler handler) override { wait_for_end(std::move(handler), false); }
+    void async_stop(group_wait_handler handler) override { wait_for_end(std::move(handler), true); }
+    void on_handle_destroyed() noexcept override;
+
+private:
+    using id = group_fsm::ticket;
+    using run_type = typed_run_op<group_result>;
+    class end_handler;
+
+    // Waits to be started, then for its start to finish. During the start, it is also a member.
+    struct pending_spawn {
+        command cmd;
+        basic_completion<group_child> then;
+    };
+
+    struct member {
+        std::weak_ptr<run_type> run;
+        group_child child;      // the id is 0 until it has been started
+        bool cancelled = false; // during the start: the child does not become a child of the group
+    };
+
+    struct end_wait {
+        basic_completion<> then;
+        error_code error;
+        bool has_stopped;
+    };
+
+    struct finished_child {
+        error_code error;
+        group_result result;
+    };
+
+    // The first entry of each map has waited longest.
+    struct pending {
+        std::map<id, pending_spawn> spawns;
+        std::map<id, basic_completion<group_result>> readers;
+        std::map<id, end_wait> end_waits;
+    };
+
+    error_code validate(command const& cmd) const;
+    void wait_for_end(group_wait_handler handler, bool stop);
+    void on_started(id which, pid_t pid);
+    void on_run_ended(id which, error_code error, group_result result);
+    void on_context_shutdown() noexcept;
+
+    void cancel_spawn(id which);
+    void cancel_reader(id which);
+    void cancel_end_wait(id which);
+    template <class Completion>
+    id connect(Completion const& then, void (group_state::*cancel)(id));
+
+    // Called with the lock.
+    result<group_child> start_now(command const& cmd);
+    void start_next();
+    void on_child_ended(error_code error, group_result result);
+    void abort_queued();
+    void deliver();
+    void stop_all();
+    template <class Function>
+    void for_each_run(Function what);
+
+    asio::any_io_executor const executor_;
+    group_settings const settings_;
+    error_code const invalid_; // the error of every spawn, if the settings are invalid
+
+    mutable std::mutex mutex_; // guards everything below
+    group_fsm fsm_;
+    std::map<id, member> members_;
+    std::deque<finished_child> finished_;
+    pending pending_;
+    id next_id_ = 0;
+    std::size_t next_index_ = 0;
+    bool closed_ = false;
+};
+
+} // namespace brood::detail
+
+#endif

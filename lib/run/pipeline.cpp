@@ -1,0 +1,71 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/descriptors.hpp"
+#include "run/stage_io.hpp"
+
+#include <brood/pipeline.hpp>
+
+#include <cerrno>
+#include <ostream>
+
+namespace brood {
+namespace detail {
+namespace {
+
+// Stages that opened the file separately would overwrite each other's output.
+result<os::unique_fd> open_once(std::optional<stdio>& err)
+{
+    if (!err || err->from() != stdio::source::file)
+        return os::unique_fd();
+    auto file = os::open_file(err->path().c_str(), err->mode());
+    if (!file)
+        return make_error_code(spawn_stage::stdio, file.error().value());
+    err = stdio::fd(file.value().get());
+    return file;
+}
+
+} // namespace
+
+error_code spawn_stages(pipeline const& line, std::function<result<pid_t>(command const& stage)> const& spawn_one)
+{
+    if (auto error = validate(line); error.failed())
+        return error;
+    auto err = line.shared_err();
+    auto const file = open_once(err);
+    if (!file)
+        return file.error();
+
+    pid_t leader = 0;
+    os::fd_pair
+        before; // the write end is closed after its writer has been spawned, or the reader would not see its end
+    for (auto const& stage : line.stages()) {
+        os::fd_pair after;
+        if (&stage != &line.stages().back()) {
+            auto pipe = os::make_pipe();
+            if (!pipe)
+                return make_error_code(spawn_stage::pipe, pipe.error().value());
+            after = std::move(pipe).value();
+        }
+        auto const pid = spawn_one(connect(stage, {before.first.get(), after.second.get(), err, leader}));
+        if (!pid)
+            return pid.error();
+        if (leader == 0 && joins_group(stage))
+            leader = pid.value();
+        after.second.reset();
+        before = std::move(after);
+    }
+    return {};
+}
+
+} // namespace detail
+
+std::ostream& operator<<(std::ostream& out, pipeline const& line)
+{
+    char const* separator = "";
+    for (auto const& stage : line.stages()) {
+        out << separator << stage;
+        separator = " | ";
+    }
+    return out;
+}
+
+} // namespace brood

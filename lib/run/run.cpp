@@ -1,0 +1,120 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/descriptors.hpp"
+#include "process/stop_op.hpp"
+#include "run/run_op.hpp"
+#include "run/stage_io.hpp"
+#include "spawn/exec_strings.hpp"
+
+namespace brood::detail {
+namespace {
+
+using all_statuses = std::vector<exit_status>;
+
+error_code validate_parent_ends(pipeline const& line, int first)
+{
+    for (auto const& stage : line.stages())
+        if (auto error = detail::validate_parent_ends(stage.data(), first); error.failed())
+            return error;
+    return {};
+}
+
+error_code first_error(error_code first, error_code second) { return first.failed() ? first : second; }
+
+template <class Value, class What>
+void run_to_end(
+    typed_run_op<Value>& op, What const& what, error_code invalid, typename typed_run_op<Value>::handler_type handler)
+{
+    op.set_handler(std::move(handler));
+    if (invalid.failed())
+        return op.fail(invalid);
+    op.run(what);
+}
+
+void set_input(output_settings const& settings, command& cmd)
+{
+    if (!sets(cmd, 0))
+        cmd.in(settings.input.size() > 0 ? stdio::piped() : stdio::null());
+}
+
+void capture_stream(command& cmd, int child_fd)
+{
+    if (!sets(cmd, child_fd))
+        cmd.fd(child_fd, stdio::piped());
+}
+
+pipeline with_ends(pipeline const& line, output_settings const& settings)
+{
+    auto stages = line.stages();
+    if (stages.empty())
+        return line;
+    set_input(settings, stages.front());
+    capture_stream(stages.back(), 1);
+    pipeline whole(std::move(stages));
+    return line.shared_err() ? whole.err(*line.shared_err()) : whole;
+}
+
+bool captures_err(pipeline const& line)
+{
+    return line.shared_err().value_or(stdio::piped()).from() == stdio::source::piped;
+}
+
+/// Opens the pipe that the stages share as their standard error. `line` gets the write end, which is returned.
+result<os::unique_fd> share_err(run_op& op, pipeline& line)
+{
+    auto ends = os::make_pipe();
+    if (!ends)
+        return make_error_code(spawn_stage::pipe, ends.error().value());
+    auto& [read_end, write_end] = ends.value();
+    if (auto error = os::set_non_blocking(read_end.get()); error.failed())
+        return make_error_code(spawn_stage::pipe, error.value());
+    if (auto error = op.capture_err(std::move(read_end)); error.failed())
+        return error;
+    line.err(stdio::fd(write_end.get()));
+    return std::move(write_end);
+}
+
+} // namespace
+
+void async_run(asio::any_io_executor const& executor, command cmd, wait_handler handler)
+{
+    auto const op = std::make_shared<typed_run_op<exit_status>>(executor, 1, output_settings());
+    run_to_end(*op, cmd, detail::validate_parent_ends(cmd.data()), std::move(handler));
+}
+
+void async_run(asio::any_io_executor const& executor, pipeline line, statuses_handler handler)
+{
+    auto const count = line.stages().size();
+    auto const op = std::make_shared<typed_run_op<all_statuses>>(executor, count, output_settings());
+    run_to_end(*op, line, validate_parent_ends(line, 0), std::move(handler));
+}
+
+void async_output(asio::any_io_executor const& executor, command cmd, output_options options, output_handler handler)
+{
+    auto const& settings = options.settings();
+    set_input(settings, cmd);
+    capture_stream(cmd, 1);
+    capture_stream(cmd, 2);
+    auto const invalid = first_error(validate(settings.stop), detail::validate_parent_ends(cmd.data(), 3));
+    auto const op = std::make_shared<typed_run_op<output>>(executor, 1, settings);
+    run_to_end(*op, cmd, invalid, std::move(handler));
+}
+
+void async_output(
+    asio::any_io_executor const& executor, pipeline line, output_options options, pipeline_handler handler)
+{
+    auto const& settings = options.settings();
+    auto invalid = first_error(validate(settings.stop), validate_parent_ends(line, 2));
+    line = with_ends(line, settings);
+    auto const op = std::make_shared<typed_run_op<pipeline_output>>(executor, line.stages().size(), settings);
+    os::unique_fd err; // each stage duplicates it
+    if (!invalid.failed() && captures_err(line)) {
+        auto shared = share_err(*op, line);
+        if (shared)
+            err = std::move(shared).value();
+        else
+            invalid = shared.error();
+    }
+    run_to_end(*op, line, invalid, std::move(handler));
+}
+
+} // namespace brood::detail

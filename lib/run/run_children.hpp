@@ -1,0 +1,169 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_RUN_RUN_CHILDREN_HPP
+#define BROOD_LIB_RUN_RUN_CHILDREN_HPP
+
+#include "process/prepared_spawn.hpp"
+#include "process/spawn_op.hpp"
+#include "run/stage_io.hpp"
+
+#include <brood/pipeline.hpp>
+
+#include <boost/system/system_error.hpp>
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <signal.h>
+
+namespace brood::detail {
+
+/// Calls a function that creates Asio objects. The context's reactor, which is created on first use, may throw.
+template <class Function>
+error_code catch_pipe_error(Function create)
+{
+    try {
+        create();
+        return {};
+    } catch (boost::system::system_error const& error) {
+        return make_error_code(spawn_stage::pipe, error.code().value());
+    }
+}
+
+/// The child of a command or the children of a pipeline's stages.
+/**
+ * They are started one after the other: the leader of a process group must exist before others join it.
+ */
+class run_children {
+public:
+    explicit run_children(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+    /// Does everything that can fail except the start. `open_streams` takes the parent's ends.
+    template <class Function>
+    error_code prepare(command const& cmd, Function const& open_streams)
+    {
+        auto prepared = prepare_spawn(executor_, cmd);
+        if (!prepared)
+            return prepared.error();
+        if (auto error = catch_pipe_error([&] { open_streams(*prepared.value()); }); error.failed())
+            return error;
+        unstarted_.push_back({std::move(prepared).value(), cmd.data().process_group.value_or(0), false});
+        return {};
+    }
+
+    /// Prepares a start after the caller has returned and may have closed its descriptors.
+    template <class Function>
+    error_code prepare_ahead(command const& cmd, Function const& open_streams)
+    {
+        auto const error = prepare(cmd, open_streams);
+        return error.failed() ? error : unstarted_.back().spawn->dup_borrowed_fds();
+    }
+
+    template <class Function>
+    error_code prepare_ahead(pipeline const& line, Function const& open_streams)
+    {
+        return spawn_stages(line, [&](command const& stage) -> result<pid_t> {
+            bool const shares_group = joins_group(line.stages()[unstarted_.size()]);
+            if (auto error = prepare_ahead(stage, open_streams); error.failed())
+                return error;
+            unstarted_.back().shares_group = shares_group;
+            return pid_t(0); // each stage leads a group until it is started
+        });
+    }
+
+    /// Starts the next child and returns after its exec.
+    error_code start_now()
+    {
+        auto started = unstarted_.front().spawn->start(nullptr);
+        if (!started)
+            return started.error();
+        add(std::move(started).value());
+        return {};
+    }
+
+    /// Starts the next child. `then` is called with its error_code, but not before this function returns.
+    template <class Function>
+    void async_start(asio::any_io_executor const& executor, Function then)
+    {
+        std::lock_guard lock(mutex_);
+        auto& next = unstarted_.front();
+        if (next.shares_group && leader_ != 0) {
+            next.spawn->join_group(leader_);
+            next.group = leader_;
+        }
+        starting_ = next.spawn->async_start(executor, nullptr, [this, then](error_code error, child_owner child) {
+            if (!error.failed())
+                add(std::move(child));
+            then(error);
+        });
+    }
+
+    /// Whether a child is left to start.
+    bool has_next() const noexcept { return !unstarted_.empty(); }
+
+    /// No further child is started.
+    void end_starts()
+    {
+        std::lock_guard lock(mutex_);
+        all_started_ = true;
+    }
+
+    /// Closes what was prepared for the children that are not started: their ends of pipes.
+    void drop_unstarted() noexcept { unstarted_.clear(); }
+
+    /// The children that have been started.
+    std::vector<child_owner>& started() noexcept { return children_; }
+
+    /// Signals each child once: a child in the process group of another one is reached through that.
+    /**
+     * Before all have been started, only SIGKILL is sent: it is not known yet which children are in a group.
+     */
+    void signal(int number)
+    {
+        std::lock_guard lock(mutex_);
+        if (!all_started_ && number != SIGKILL)
+            return;
+        if (auto const starting = starting_.lock(); starting && number == SIGKILL)
+            starting->kill();
+        std::vector<pid_t> reached;
+        for (std::size_t i = 0; i < children_.size(); ++i)
+            if (std::find(reached.begin(), reached.end(), groups_[i]) == reached.end())
+                if (children_[i]->signal_group(number))
+                    reached.push_back(children_[i]->id()); // the children that join its group come later
+    }
+
+private:
+    struct unstarted_child {
+        prepared_spawn_ptr spawn;
+        pid_t group;       // the leader of the group that it joins; 0: none
+        bool shares_group; // the group of its pipeline
+    };
+
+    void add(child_owner child)
+    {
+        std::lock_guard lock(mutex_);
+        auto const& from = unstarted_.front();
+        children_.push_back(std::move(child));
+        groups_.push_back(from.group);
+        if (from.shares_group && leader_ == 0)
+            leader_ = children_.back()->id();
+        unstarted_.pop_front();
+    }
+
+    asio::any_io_executor const executor_;
+    std::deque<unstarted_child> unstarted_;
+    pid_t leader_ = 0; // of the process group of a pipeline
+
+    std::mutex mutex_; // guards what signal() uses, which any thread may call
+    bool all_started_ = false;
+    std::weak_ptr<spawn_op> starting_; // the last start
+    std::vector<child_owner> children_;
+    std::vector<pid_t> groups_; // the leader of the group that each child joined; 0: none
+};
+
+} // namespace brood::detail
+
+#endif

@@ -1,0 +1,122 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_RUN_RUN_FSM_HPP
+#define BROOD_LIB_RUN_RUN_FSM_HPP
+
+#include <brood/error.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <cstddef>
+#include <utility>
+
+namespace brood::detail {
+
+/// Decides what happens to children that are run to their end, and when they are stopped or killed. Uses no process, no
+/// stream and no clock.
+/**
+ * The operation completes with the first error that occurs.
+ */
+class run_fsm {
+public:
+    enum class action {
+        none,
+        stop,        ///< Carry out the stop plan.
+        kill,        ///< Kill the children.
+        start_grace, ///< All children have ended, but a stream is open: call `grace_over` after the drain grace.
+        abandon,     ///< Read what the streams contain now, then close them.
+        finish,      ///< Complete the operation. Returned once.
+    };
+    using enum action;
+
+    /// All children count as running until `started` is called.
+    explicit run_fsm(std::size_t children = 1) : running_(children) {}
+
+    /// Another stream is captured.
+    void stream_opened() { ++open_; }
+
+    /// Whether another child may be started: not after a stop or a kill.
+    bool may_start() const { return !stopping_ && !hurried_; }
+
+    /// The starts have ended; `error` is the failure of the next one, if any. A stop takes effect only now.
+    action started(std::size_t running, error_code error)
+    {
+        set_error(error);
+        start_failed_ = error.failed();
+        running_ = running;
+        if (ended())
+            return finish;
+        if (start_failed_ || hurried_)
+            return end_now();
+        return stopping_ ? stop : none;
+    }
+
+    bool start_failed() const { return start_failed_; }
+
+    /// A child has been reaped, or its status was lost.
+    action child_ended(error_code error)
+    {
+        set_error(error);
+        if (--running_ > 0)
+            return none;
+        if (open_ == 0)
+            return finish;
+        return hurried_ ? abandon : start_grace;
+    }
+
+    /// A stream has been closed; `complete` if its end was reached.
+    action stream_ended(bool complete)
+    {
+        if (!complete)
+            set_error(errc::output_incomplete);
+        return --open_ == 0 && ended() ? finish : none;
+    }
+
+    /// An error that ends the children.
+    action fail(error_code error)
+    {
+        set_error(error);
+        return end_soon();
+    }
+
+    action timeout() { return ended() ? none : fail(errc::timed_out); }
+
+    action cancel()
+    {
+        set_error(boost::asio::error::operation_aborted);
+        return ended() || std::exchange(cancelled_, true) ? end_now() : end_soon();
+    }
+
+    /// Stops the children. This is not an error.
+    action end_soon() { return ended() || std::exchange(stopping_, true) ? none : stop; }
+
+    /// Kills the children. Their streams are not waited for. This is not an error.
+    action end_now()
+    {
+        hurried_ = true;
+        return ended() ? grace_over() : kill;
+    }
+
+    action grace_over() { return open_ > 0 ? abandon : none; }
+
+    bool ended() const { return running_ == 0; }
+    error_code error() const { return error_; }
+
+private:
+    void set_error(error_code error)
+    {
+        if (!error_.failed())
+            error_ = error;
+    }
+
+    int open_ = 0;
+    std::size_t running_;
+    bool start_failed_ = false;
+    bool stopping_ = false;
+    bool cancelled_ = false;
+    bool hurried_ = false;
+    error_code error_;
+};
+
+} // namespace brood::detail
+
+#endif

@@ -1,0 +1,174 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "run/run_op.hpp"
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/dispatch.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <signal.h>
+
+namespace brood::detail {
+
+run_op::run_op(asio::any_io_executor const& executor, std::size_t children, output_settings settings)
+    : strand_(asio::make_strand(executor)),
+      settings_(std::move(settings)),
+      children_(executor),
+      fsm_(children),
+      statuses_(children)
+{}
+
+template <class Event>
+void run_op::post_event(Event event)
+{
+    asio::dispatch(strand_, [self = shared_from_this(), event] { self->act(event(self->fsm_)); });
+}
+
+template <class Function>
+void run_op::arm_timer(duration time, Function expired)
+{
+    timer_->expires_after(std::max(time, duration::zero()));
+    timer_->async_wait([self = shared_from_this(), expired](error_code error) {
+        if (!error.failed())
+            expired();
+    });
+}
+
+void run_op::connect(asio::cancellation_slot slot)
+{
+    slot.assign([weak = weak_from_this()](asio::cancellation_type type) {
+        if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
+            self->post_event([](run_fsm& fsm) { return fsm.cancel(); });
+    });
+}
+
+template <class What>
+void run_op::start_all(What const& what)
+{
+    auto const error = children_.prepare_ahead(what, [this](prepared_spawn& from) { open_streams(from); });
+    if (error.failed())
+        return finish(error);
+    asio::dispatch(strand_, [self = shared_from_this()] { self->start_timeout(); });
+    start_next();
+}
+
+void run_op::run(command const& cmd, std::function<void(pid_t)> on_running)
+{
+    on_running_ = std::move(on_running);
+    start_all(cmd);
+}
+
+void run_op::run(pipeline const& line) { start_all(line); }
+
+error_code run_op::start_now(command const& cmd)
+{
+    auto const error = children_.prepare(cmd, [this](prepared_spawn& from) { open_streams(from); });
+    return error.failed() ? error : children_.start_now();
+}
+
+void run_op::run_started()
+{
+    asio::dispatch(strand_, [self = shared_from_this()] {
+        self->start_timeout();
+        self->on_all_started({});
+    });
+}
+
+void run_op::stop()
+{
+    post_event([](run_fsm& fsm) { return fsm.end_soon(); });
+}
+
+void run_op::kill()
+{
+    children_.signal(SIGKILL);
+    post_event([](run_fsm& fsm) { return fsm.end_now(); });
+}
+
+void run_op::start_timeout()
+{
+    if (settings_.timeout && !stopper_) // another thread may have cancelled already
+        arm_timer(*settings_.timeout, [this] { act(fsm_.timeout()); });
+}
+
+void run_op::start_next()
+{
+    children_.async_start(strand_, [self = shared_from_this()](error_code error) { self->on_started(error); });
+}
+
+void run_op::on_started(error_code error)
+{
+    if (!error.failed() && children_.has_next() && fsm_.may_start())
+        return start_next();
+    if (auto const on_running = std::exchange(on_running_, {}); on_running && !error.failed())
+        on_running(children().front()->id());
+    on_all_started(error);
+}
+
+void run_op::on_all_started(error_code error)
+{
+    children_.end_starts();
+    auto const next = fsm_.started(children().size(), error);
+    if (next != action::finish)
+        act(next); // before the running children lose the readers of their pipes
+    children_.drop_unstarted();
+    if (next == action::finish)
+        act(next);
+    else
+        wait_for_children();
+}
+
+// No child is reaped before all have been started: a process group ends with its leader.
+void run_op::wait_for_children()
+{
+    for (std::size_t i = 0; i < children().size(); ++i)
+        children()[i]->async_wait(
+            asio::bind_executor(strand_, [self = shared_from_this(), i](error_code error, exit_status status) {
+                self->on_child_ended(i, error, status);
+            }));
+    start_streams();
+}
+
+void run_op::on_child_ended(std::size_t index, error_code error, exit_status status)
+{
+    if (!fsm_.start_failed())
+        statuses_[index] = status;
+    if (error.failed()) // the child cannot be waited for
+        (void)children()[index]->kill();
+    act(fsm_.child_ended(error));
+}
+
+void run_op::act(action what)
+{
+    switch (what) {
+    case action::none: break;
+    case action::stop:
+        stopper_.emplace(settings_.stop, *timer_, *this);
+        stopper_->advance(shared_from_this());
+        break;
+    case action::kill: children_.signal(SIGKILL); break;
+    case action::start_grace: arm_timer(settings_.drain_grace, [this] { act(fsm_.grace_over()); }); break;
+    case action::abandon: abandon_streams(); break;
+    case action::finish: finish(fsm_.error()); break;
+    }
+}
+
+bool run_op::send_stop_signal(int signal)
+{
+    children_.signal(signal);
+    return true;
+}
+
+void run_op::finish(error_code error)
+{
+    timer_.reset();
+    run_result all;
+    all.statuses = std::move(statuses_);
+    if (!children().empty())
+        all.usage = children().front()->usage();
+    release_streams(all);
+    complete(error, std::move(all));
+}
+
+} // namespace brood::detail

@@ -1,0 +1,58 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_RUN_STAGE_IO_HPP
+#define BROOD_LIB_RUN_STAGE_IO_HPP
+
+#include <brood/pipeline.hpp>
+
+#include <cerrno>
+#include <optional>
+
+namespace brood::detail {
+
+/// What a pipeline sets for a stage. Descriptors of -1 are the pipeline's own ends, which the stage sets.
+struct stage_io {
+    int in, out;
+    std::optional<stdio> err;
+    pid_t leader; ///< Of the stages' process group; 0 if there is none yet.
+};
+
+/// Whether a stage joins the process group of the pipeline.
+inline bool joins_group(command const& stage)
+{
+    auto const& data = stage.data();
+    return !data.process_group && !data.session && !data.terminal;
+}
+
+inline bool sets(command const& stage, int child_fd) { return stage.data().descriptors.contains(child_fd); }
+
+/// The error of a pipeline that sets a stream between two stages.
+inline error_code validate(pipeline const& line)
+{
+    auto const& stages = line.stages();
+    if (stages.empty()) // moved from
+        return make_error_code(spawn_stage::prepare, EINVAL);
+    auto const invalid = make_error_code(spawn_stage::stdio, EINVAL);
+    for (auto const& stage : stages)
+        if ((&stage != &stages.front() && sets(stage, 0)) || (&stage != &stages.back() && sets(stage, 1)))
+            return invalid;
+    auto const& err = line.shared_err();
+    return err && err->from() == stdio::source::piped ? invalid : error_code();
+}
+
+/// A stage with its pipes and its process group.
+inline command connect(command stage, stage_io const& io)
+{
+    if (io.in >= 0)
+        stage.in(stdio::fd(io.in));
+    if (io.out >= 0)
+        stage.out(stdio::fd(io.out));
+    if (io.err && !sets(stage, 2))
+        stage.err(*io.err);
+    if (joins_group(stage))
+        stage.process_group(io.leader);
+    return stage;
+}
+
+} // namespace brood::detail
+
+#endif

@@ -1,0 +1,50 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_SPAWN_ASYNC_LAUNCH_HPP
+#define BROOD_LIB_SPAWN_ASYNC_LAUNCH_HPP
+
+#include "os/signals.hpp"
+#include "spawn/backend.hpp"
+
+#include <memory>
+#include <optional>
+
+namespace brood::detail {
+
+/// A plan that is carried out while the calling thread continues.
+class async_launch {
+public:
+    virtual ~async_launch() = default;
+
+    /// Returns the child once, as soon as it exists. The caller reaps it, even if the launch fails.
+    /**
+     * The child uses this object's memory until the launch has finished.
+     */
+    virtual std::optional<spawned_child> take_child() noexcept = 0;
+
+    /// Why the program was not executed. Valid after the launch has finished.
+    virtual error_code outcome() const noexcept = 0;
+
+    /// Kills and reaps a child that has not been taken, now or when it exists.
+    virtual void abandon() noexcept = 0;
+};
+
+using async_launch_result = result<std::shared_ptr<async_launch>>;
+
+/// Starts to carry out a plan. It has finished when every copy of `exec_pipe`, a pipe's write end, has been closed.
+async_launch_result
+start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::unique_fd exec_pipe);
+
+/// Calls `launch` on a thread of its own. `set_inherited_mask` has been called.
+async_launch_result
+launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::unique_fd exec_pipe);
+
+/// Clones a child that shares this process's memory, without waiting for its exec.
+/**
+ * A failure leaves `exec_pipe` open for another attempt.
+ */
+async_launch_result
+clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::signal_block const& blocked, os::unique_fd& exec_pipe);
+
+} // namespace brood::detail
+
+#endif

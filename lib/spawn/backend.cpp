@@ -1,0 +1,35 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "spawn/backend.hpp"
+
+#include "os/process.hpp"
+
+#include <signal.h>
+
+namespace brood::detail {
+
+error_code reap_failed_child(pid_t pid, error_code failure) noexcept
+{
+    if (os::wait_for_end(pid))
+        (void)os::reap({pid, -1});
+    return failure;
+}
+
+error_code kill_and_reap(pid_t pid, error_code failure) noexcept
+{
+    (void)os::send_signal({pid, -1}, SIGKILL);
+    return reap_failed_child(pid, failure);
+}
+
+result<spawned_child> ensure_pidfd(spawned_child child, pidfd_mode mode) noexcept
+{
+    if (mode == pidfd_mode::none || child.pidfd)
+        return child;
+    auto opened = os::open_pidfd(child.pid);
+    if (opened)
+        child.pidfd = std::move(opened).value();
+    else if (mode == pidfd_mode::required)
+        return kill_and_reap(child.pid, make_error_code(spawn_stage::clone, opened.error().value()));
+    return child;
+}
+
+} // namespace brood::detail

@@ -1,0 +1,48 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_SPAWN_BACKEND_HPP
+#define BROOD_LIB_SPAWN_BACKEND_HPP
+
+#include "os/unique_fd.hpp"
+#include "spawn/plan.hpp"
+
+#include <brood/backend.hpp>
+
+namespace brood::detail {
+
+/// Whether a backend opens the child's pidfd. `wanted`: its absence is not an error.
+enum class pidfd_mode { none, wanted, required };
+
+/// A child that has executed its program.
+struct spawned_child {
+    pid_t pid;
+    os::unique_fd pidfd; ///< Always valid if it was required.
+};
+
+/// One way to carry out a plan.
+struct backend {
+    spawn_backend name;
+    bool (*available)() noexcept;
+    /// The first step that the backend does not support; null if it supports the plan.
+    step const* (*unsupported_step)(plan const&) noexcept;
+    /// A failure leaves no child, no descriptor and no changed signal mask.
+    result<spawned_child> (*launch)(plan const&, pidfd_mode);
+};
+
+extern backend const posix_spawn_backend; // posix_spawn.cpp
+extern backend const vfork_backend;       // vfork.cpp
+extern backend const fork_backend;        // fork.cpp
+
+// What the backends share.
+
+/// Reaps a child that has reported its failure and is exiting. Returns the failure.
+error_code reap_failed_child(pid_t pid, error_code failure) noexcept;
+
+/// Kills and reaps a child that may still run. Returns the failure.
+error_code kill_and_reap(pid_t pid, error_code failure) noexcept;
+
+/// Opens the pidfd of a child that has none yet. If it is required and cannot be opened, kills the child.
+result<spawned_child> ensure_pidfd(spawned_child child, pidfd_mode mode) noexcept;
+
+} // namespace brood::detail
+
+#endif

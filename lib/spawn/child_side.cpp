@@ -1,0 +1,135 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+
+// This code runs between clone and exec. See os/raw.hpp for what that forbids.
+#include "spawn/child_side.hpp"
+
+#include "spawn/exec_search.hpp"
+
+#include <cerrno>
+
+namespace brood::detail {
+namespace {
+
+namespace raw = os::raw;
+
+int execute(exec_target const& target) noexcept
+{
+    int result = 0;
+    for (auto path = target.candidates; *path; ++path) {
+        int const error = -raw::execute(*path, target.argv, target.envp);
+        if (!continues_search(error))
+            return -error;
+        result = pick_exec_error(result, error);
+    }
+    return -result;
+}
+
+int close_fds(int first, int last, child_args const& args) noexcept
+{
+    if (args.unshare_below >= 0 && args.unshare_below <= first)
+        return 0; // they were not copied
+    int const spared = args.report_fd;
+    if (spared < first || spared > last)
+        return raw::close_fds(first, last, args.unmapped);
+    int outcome = 0;
+    if (spared > first)
+        outcome = raw::close_fds(first, spared - 1, args.unmapped);
+    if (outcome >= 0 && spared < last)
+        outcome = raw::close_fds(spared + 1, last, args.unmapped);
+    return outcome;
+}
+
+template <class T>
+T const& as(void const* data) noexcept
+{
+    return *static_cast<T const*>(data);
+}
+
+int take(step const& s, child_args const& args) noexcept
+{
+    switch (s.what) {
+    case action::enter_cgroup: return args.born_in_cgroup ? 0 : raw::enter_cgroup(s.a);
+    case action::set_session: return raw::set_session();
+    case action::set_terminal: return raw::set_terminal(s.a);
+    case action::set_group: return raw::set_process_group(s.a);
+    case action::dup_fd: return raw::duplicate(s.a, s.b);
+    case action::close_range: return close_fds(s.a, s.b, args);
+    case action::set_umask: return raw::set_umask(static_cast<mode_t>(s.a));
+    case action::set_limit: {
+        auto const& limit = as<detail::resource_limit>(s.data);
+        return raw::set_limit(limit.resource, limit.soft, limit.hard);
+    }
+    case action::add_nice: return raw::add_nice(s.a);
+    case action::set_affinity: return raw::set_affinity(static_cast<std::size_t>(s.a), s.data);
+    case action::set_groups: return raw::set_groups(static_cast<std::size_t>(s.a), static_cast<gid_t const*>(s.data));
+    case action::set_gid: return raw::set_group(as<gid_t>(s.data));
+    case action::set_uid: return raw::set_user(as<uid_t>(s.data));
+    case action::no_new_privs: return raw::no_new_privileges();
+    case action::set_death_signal: return raw::set_death_signal(s.a, args.exec_self ? raw::parent() : s.b);
+    case action::change_directory: return raw::change_directory(static_cast<char const*>(s.data));
+    case action::default_signals: return raw::default_signals(as<raw::signal_bits>(s.data));
+    case action::set_mask: return raw::set_mask(s.data ? as<raw::signal_bits>(s.data) : args.inherited_mask);
+    case action::call_hook: {
+        auto const& hook = as<hook_call>(s.data);
+        return -hook.call(hook.argument);
+    }
+    case action::execute: return execute(as<exec_target>(s.data));
+    case action::execute_image: {
+        auto const& target = as<exec_target>(s.data);
+        return raw::execute_image(s.a, target.argv, target.envp);
+    }
+    }
+    return -EINVAL;
+}
+
+// If a filter refuses to copy some descriptors only, all are copied and the steps close the rest.
+int own_descriptors(child_args& args) noexcept
+{
+    if (args.unshare_below < 0 || raw::unshare_descriptors(args.unshare_below) == 0)
+        return 0;
+    args.unshare_below = -1;
+    return raw::unshare_all_descriptors();
+}
+
+constexpr int failed_child = 127; // the code that a shell uses; the parent reports the failure instead
+
+} // namespace
+
+failure run_steps(child_args const& args) noexcept
+{
+    for (std::size_t i = 0; i < args.count; ++i)
+        if (int const outcome = take(args.steps[i], args); outcome < 0)
+            return {-outcome, args.steps[i].stage};
+    return {EINVAL, spawn_stage::prepare}; // every plan ends with an exec
+}
+
+void shared_child_main(void* argument) noexcept
+{
+    auto& args = *static_cast<child_args*>(argument);
+    if (args.yield_first)
+        raw::yield();
+    if (*args.handlers_kept)
+        raw::default_handlers();
+    int const owned = own_descriptors(args);
+    args.report = owned < 0 ? failure{-owned, spawn_stage::clone} : run_steps(args);
+    raw::exit_now(failed_child);
+}
+
+void run_and_report(child_args const& args) noexcept
+{
+    wire_report report{run_steps(args), {}};
+    for (int i = 0; i < 4; ++i)
+        report.footer[i] = wire_report::mark[i];
+    raw::write(args.report_fd, &report, sizeof report);
+    raw::exit_now(failed_child);
+}
+
+void forked_child_main(child_args const& args, bool send_pidfd) noexcept
+{
+    if (send_pidfd)
+        raw::send_own_pidfd(args.report_fd);
+    raw::default_handlers();
+    run_and_report(args);
+}
+
+} // namespace brood::detail

@@ -1,0 +1,61 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_SPAWN_CHILD_SIDE_HPP
+#define BROOD_LIB_SPAWN_CHILD_SIDE_HPP
+
+#include "spawn/plan.hpp"
+
+namespace brood::detail {
+
+/// The step of a plan that failed; `error` is 0 if none did.
+struct failure {
+    int error;
+    spawn_stage stage;
+};
+
+/// The input and the output of the child side. It uses no container, because a container's functions could be linked
+/// from code that is compiled with sanitizers.
+struct child_args {
+    step const* steps;
+    std::size_t count;
+    os::raw::signal_bits inherited_mask;
+    int report_fd = -1;          ///< Stays open until exec, whatever the plan closes.
+    bool born_in_cgroup = false; ///< The child was cloned into the plan's cgroup.
+    bool exec_self = false;      ///< There is no child: this process carries out the steps.
+    os::raw::close_mode unmapped = os::raw::close_mode::mark_or_close;
+
+    // For a child that shares its parent's memory.
+    bool yield_first = false;            ///< The parent runs on and should keep its processor.
+    bool const* handlers_kept = nullptr; ///< Whether the child must reset the parent's signal handlers itself.
+    int unshare_below =
+        -1;           ///< The descriptor table is shared, too: copy the descriptors below. -1: it is the child's own.
+    failure report{}; ///< Set before the child exits.
+
+    child_args(std::vector<step> const& all, os::raw::signal_bits mask) : child_args(all.data(), all.size(), mask) {}
+    child_args(step const* first, std::size_t number, os::raw::signal_bits mask)
+        : steps(first), count(number), inherited_mask(mask)
+    {}
+};
+
+/// Carries out the steps. Returns only if one has failed.
+failure run_steps(child_args const& args) noexcept;
+
+/// The entry of a child that shares its parent's memory. `args` is a `child_args*`.
+void shared_child_main(void* args) noexcept;
+
+/// The message of a forked child to its report channel after a failure.
+struct wire_report {
+    failure why;
+    char footer[4];
+
+    static constexpr char mark[4] = {'F', 'A', 'I', 'L'};
+};
+
+/// Carries out the steps and writes a failure to the report channel.
+[[noreturn]] void run_and_report(child_args const& args) noexcept;
+
+/// The entry of a forked child, which has a channel to its parent.
+[[noreturn]] void forked_child_main(child_args const& args, bool send_pidfd) noexcept;
+
+} // namespace brood::detail
+
+#endif

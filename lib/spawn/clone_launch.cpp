@@ -1,0 +1,55 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "spawn/async_launch.hpp"
+#include "spawn/report_channel.hpp"
+#include "spawn/vfork_child.hpp"
+
+#include <utility>
+
+namespace brood::detail {
+namespace {
+
+class clone_launch final : public async_launch {
+public:
+    clone_launch(std::shared_ptr<plan const> p, pooled_stack stack) noexcept
+        : plan_(std::move(p)), child_(*plan_, plan_->steps, std::move(stack))
+    {
+        child_.set_close_mode(os::raw::close_mode::mark); // exec_pipe stays open until exec
+    }
+
+    error_code clone(pidfd_mode mode, os::signal_block const& blocked) noexcept
+    {
+        auto cloned = child_.clone(vfork_child::parent::runs_on, mode, blocked);
+        if (!cloned)
+            return cloned.error();
+        spawned_ = std::move(cloned).value();
+        return {};
+    }
+
+    std::optional<spawned_child> take_child() noexcept override { return std::exchange(spawned_, std::nullopt); }
+    error_code outcome() const noexcept override { return child_.outcome(); }
+    void abandon() noexcept override {}
+
+private:
+    std::shared_ptr<plan const> plan_;
+    vfork_child child_;
+    std::optional<spawned_child> spawned_;
+};
+
+} // namespace
+
+async_launch_result
+clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::signal_block const& blocked, os::unique_fd& exec_pipe)
+{
+    if (auto error = move_above_targets(exec_pipe, *p); error.failed())
+        return error;
+    auto stack = borrow_stack();
+    if (!stack)
+        return make_error_code(spawn_stage::clone, stack.error().value());
+    auto launch = std::make_shared<clone_launch>(std::move(p), std::move(stack).value());
+    if (auto error = launch->clone(mode, blocked); error.failed())
+        return error;
+    exec_pipe.reset(); // the child has its own copy
+    return async_launch_result(std::move(launch));
+}
+
+} // namespace brood::detail

@@ -1,0 +1,157 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "spawn/exec_strings.hpp"
+
+#include "os/environ.hpp"
+
+#include <brood/detail/prepared_spawn.hpp>
+
+#include <cerrno>
+#include <climits>
+#include <cstring>
+
+namespace brood::detail {
+namespace {
+
+bool has_nul(std::string_view text) { return text.find('\0') != text.npos; }
+
+bool has_nul(command_data const& cmd)
+{
+    if (has_nul(cmd.program) || (cmd.arg0 && has_nul(*cmd.arg0)) || (cmd.directory && has_nul(*cmd.directory)) ||
+        (cmd.cgroup && has_nul(*cmd.cgroup)))
+        return true;
+    for (auto const& argument : cmd.arguments)
+        if (has_nul(argument))
+            return true;
+    for (auto const& [key, value] : cmd.env.changes())
+        if (has_nul(key) || (value && has_nul(*value)))
+            return true;
+    for (auto const& [fd, io] : cmd.descriptors)
+        if (has_nul(io.path()))
+            return true;
+    return false;
+}
+
+bool has_bad_key(environment const& env)
+{
+    for (auto const& [key, value] : env.changes())
+        if (key.empty() || key.find('=') != key.npos)
+            return true;
+    return false;
+}
+
+} // namespace
+
+error_code validate_parent_ends(command_data const& cmd, int first)
+{
+    if (cmd.terminal)
+        return make_error_code(spawn_stage::terminal, EINVAL);
+    return has_parent_ends(cmd, first) ? make_error_code(spawn_stage::stdio, EINVAL) : error_code();
+}
+
+error_code validate(command_data const& cmd)
+{
+    if (has_nul(cmd))
+        return errc::nul_byte;
+    if (cmd.program.empty())
+        return errc::empty_program;
+    if (has_bad_key(cmd.env))
+        return errc::invalid_environment_key;
+    bool const negative_fd = !cmd.descriptors.empty() && cmd.descriptors.begin()->first < 0;
+    bool const new_session = cmd.session || cmd.terminal;
+    if (negative_fd || (new_session && cmd.process_group) || cmd.process_group.value_or(0) < 0)
+        return make_error_code(spawn_stage::prepare, EINVAL);
+    return {};
+}
+
+string_block capture_environment(environment const& env)
+{
+    std::size_t strings = 0;
+    std::size_t characters = 0;
+    for (auto const& [key, value] : env.changes()) {
+        ++strings;
+        characters += key.size() + 1 + (value ? value->size() : 0);
+    }
+    std::unique_lock lock(environment_mutex(), std::defer_lock);
+    char const* const* inherited = nullptr;
+    if (!env.cleared()) {
+        lock.lock();
+        inherited = os::environment_block();
+    }
+    for (auto entry = inherited; entry && *entry; ++entry) {
+        ++strings;
+        characters += std::strlen(*entry);
+    }
+
+    string_block block(strings, characters);
+    for (auto entry = inherited; entry && *entry; ++entry) {
+        std::string_view const text = *entry;
+        // An entry without '=' is not a variable. It is passed on unchanged.
+        if (env.unchanged() || !env.changes().contains(text.substr(0, text.find('='))))
+            block.add(text);
+    }
+    for (auto const& [key, value] : env.changes())
+        if (value)
+            block.add(key, "=", *value);
+    return block;
+}
+
+std::optional<std::string_view> find_variable(string_block const& block, std::string_view key)
+{
+    for (std::size_t i = 0; i < block.size(); ++i) {
+        auto const entry = block[i];
+        if (entry.size() > key.size() && entry[key.size()] == '=' && entry.starts_with(key))
+            return entry.substr(key.size() + 1);
+    }
+    return std::nullopt;
+}
+
+string_block program_candidates(std::string const& program, string_block const& environment)
+{
+    if (program.find('/') != program.npos) {
+        string_block only(1, program.size());
+        only.add(program);
+        return only;
+    }
+    auto const path = find_variable(environment, "PATH");
+    std::string const fallback = path ? std::string() : os::default_path();
+    std::string_view const whole = path ? *path : std::string_view(fallback);
+    string_block candidates;
+    for (auto rest = whole;;) {
+        auto const colon = rest.find(':');
+        auto const entry = rest.substr(0, colon);
+        if (entry.size() + 1 + program.size() < PATH_MAX)
+            candidates.add(entry, entry.empty() ? "" : "/", program);
+        if (colon == rest.npos)
+            break;
+        rest.remove_prefix(colon + 1);
+    }
+    // Never the bare name, which would be a file in the current directory. The system reports the error of this path.
+    if (candidates.size() == 0)
+        candidates.add(whole.substr(0, whole.find(':')), "/", program);
+    return candidates;
+}
+
+string_block argument_block(command_data const& cmd)
+{
+    auto const& name = cmd.arg0 ? *cmd.arg0 : cmd.program;
+    auto characters = name.size();
+    for (auto const& argument : cmd.arguments)
+        characters += argument.size();
+    string_block block(1 + cmd.arguments.size(), characters);
+    block.add(name);
+    for (auto const& argument : cmd.arguments)
+        block.add(argument);
+    return block;
+}
+
+} // namespace brood::detail
+
+namespace brood {
+
+std::mutex& environment_mutex() noexcept
+{
+    static std::mutex mutex;
+    return mutex;
+}
+
+} // namespace brood

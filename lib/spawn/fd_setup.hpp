@@ -1,0 +1,17 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_SPAWN_FD_SETUP_HPP
+#define BROOD_LIB_SPAWN_FD_SETUP_HPP
+
+#include "spawn/plan.hpp"
+
+namespace brood::detail {
+
+/// Opens the descriptors that the command maps, and adds the steps that set them up in the child and close the rest.
+error_code add_descriptors(plan& p, detail::command_data const& cmd);
+
+/// Replaces borrowed descriptors by duplicates: their owner may close them before the plan is carried out.
+error_code dup_borrowed_fds(plan& p);
+
+} // namespace brood::detail
+
+#endif

@@ -1,0 +1,44 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/fork.hpp"
+#include "os/signals.hpp"
+#include "spawn/backend.hpp"
+#include "spawn/child_side.hpp"
+#include "spawn/report_channel.hpp"
+
+namespace brood::detail {
+namespace {
+
+step const* fork_unsupported_step(plan const&) noexcept { return nullptr; }
+
+result<spawned_child> fork_launch(plan const& p, pidfd_mode mode)
+{
+    auto created = report_channel::create(p);
+    if (!created)
+        return created.error();
+    auto& channel = created.value();
+
+    os::signal_block blocked;
+    child_args args(p.steps, blocked.previous());
+    args.report_fd = channel.child_end();
+    pid_t const pid = os::fork_process();
+    if (pid == 0)
+        forked_child_main(args, mode != pidfd_mode::none);
+    if (pid < 0)
+        return make_error_code(spawn_stage::clone, -pid);
+    channel.close_child_end();
+    os::unique_fd pidfd;
+    if (mode != pidfd_mode::none)
+        pidfd = os::receive_pidfd(channel.parent_end());
+    auto const [reported, failure] = channel.read();
+    if (failure.failed())
+        return reported ? reap_failed_child(pid, failure) : kill_and_reap(pid, failure);
+    return ensure_pidfd({pid, std::move(pidfd)}, mode);
+}
+
+bool always() noexcept { return true; }
+
+} // namespace
+
+backend const fork_backend{spawn_backend::fork, always, fork_unsupported_step, fork_launch};
+
+} // namespace brood::detail

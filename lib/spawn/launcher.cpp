@@ -1,0 +1,99 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "spawn/launcher.hpp"
+
+#include "os/module.hpp"
+#include "os/signals.hpp"
+#include "spawn/async_launch.hpp"
+#include "spawn/relay.hpp"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+namespace brood::detail {
+namespace {
+
+// The cheapest first.
+constexpr std::array backends{&vfork_backend, &posix_spawn_backend, &fork_backend};
+
+bool can_run(backend const& b, plan const& p) noexcept { return b.available() && !b.unsupported_step(p); }
+
+bool is_candidate(backend const& b, spawn_backend choice) noexcept
+{
+    return choice == spawn_backend::automatic || choice == b.name;
+}
+
+// The errors of seccomp filters, old kernels and emulators for a call that they do not support.
+bool is_refused(error_code const& error) noexcept
+{
+    auto const stage = stage_of(error);
+    bool const no_call = error.value() == ENOSYS || error.value() == EPERM || error.value() == EINVAL;
+    return (stage == spawn_stage::clone && no_call) ||
+           (stage == spawn_stage::cgroup && (no_call || error.value() == E2BIG));
+}
+
+// The exec of the relay drops the privileges of file capabilities, which a forked child keeps.
+bool is_unprivileged(error_code const& error) noexcept
+{
+    return stage_of(error) == spawn_stage::credentials && error.value() == EPERM;
+}
+
+result<spawned_child> launch_once(plan const& p, spawn_backend choice, pidfd_mode mode)
+{
+    error_code failure = make_error_code(spawn_stage::prepare, ENOTSUP);
+    for (auto const* b : backends) {
+        if (!is_candidate(*b, choice) || !can_run(*b, p))
+            continue;
+        auto child = b->launch(p, mode);
+        if (child || !(is_refused(child.error()) || is_unprivileged(child.error())))
+            return child;
+        failure = child.error();
+    }
+    return failure;
+}
+
+} // namespace
+
+bool available(spawn_backend choice) noexcept
+{
+    for (auto const* b : backends)
+        if (is_candidate(*b, choice) && b->available())
+            return true;
+    return false;
+}
+
+bool is_busy(error_code const& error) noexcept { return error == make_error_code(spawn_stage::exec, ETXTBSY); }
+
+result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mode)
+{
+    // A program file that has just been written is busy while a child of another thread, between clone and exec, holds
+    // a copy of the descriptor that wrote it. That passes within milliseconds.
+    using std::chrono::milliseconds;
+    for (auto pause = milliseconds(1);; pause *= 2) {
+        auto child = launch_once(p, choice, mode);
+        if (child || !is_busy(child.error()) || pause > milliseconds(32))
+            return child;
+        std::this_thread::sleep_for(pause);
+    }
+}
+
+async_launch_result
+start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::unique_fd exec_pipe)
+{
+    // A thread or a child in this memory runs code of this module after this function returns. The call takes the dynamic
+    // linker's lock, which must not be waited for with all signals blocked.
+    os::keep_module_loaded();
+    {
+        os::signal_block const blocked;
+        set_inherited_mask(*p, blocked.previous());
+        if (is_candidate(vfork_backend, choice) && can_run(vfork_backend, *p) && !wants_relay(*p)) {
+            auto started = clone_async(p, mode, blocked, exec_pipe);
+            if (started || !is_refused(started.error()))
+                return started;
+        }
+    }
+    return launch_on_thread(std::move(p), choice, mode, std::move(exec_pipe));
+}
+
+} // namespace brood::detail

@@ -1,0 +1,20 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_SPAWN_LAUNCHER_HPP
+#define BROOD_LIB_SPAWN_LAUNCHER_HPP
+
+#include "spawn/backend.hpp"
+
+namespace brood::detail {
+
+/// Carries out a plan with the given backend, or with the cheapest one that supports it. Retries a busy program.
+result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mode);
+
+/// Whether the exec failed because the program file is open for writing. This often passes within milliseconds.
+bool is_busy(error_code const& error) noexcept;
+
+/// Whether the system supports a backend.
+bool available(spawn_backend choice) noexcept;
+
+} // namespace brood::detail
+
+#endif

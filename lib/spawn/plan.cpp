@@ -1,0 +1,196 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "spawn/plan.hpp"
+
+#include "os/cgroup.hpp"
+#include "os/signals.hpp"
+#include "os/terminal.hpp"
+#include "spawn/exec_strings.hpp"
+#include "spawn/fd_setup.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+#include <unistd.h>
+
+namespace brood::detail {
+namespace {
+
+error_code invalid(spawn_stage stage) { return make_error_code(stage, EINVAL); }
+
+// The first step: it needs the rights of the parent.
+error_code add_cgroup(plan& p, command_data const& cmd)
+{
+    if (!cmd.cgroup)
+        return {};
+    auto folder = os::open_cgroup(cmd.cgroup->c_str());
+    if (!folder)
+        return make_error_code(spawn_stage::cgroup, folder.error().value());
+    p.cgroup = std::move(folder).value();
+    p.steps.push_back({action::enter_cgroup, spawn_stage::cgroup, p.cgroup.get()});
+    return {};
+}
+
+// Before the descriptors are mapped: a mapping may overwrite the number that the terminal has here.
+error_code add_terminal(plan& p, terminal_size size)
+{
+    auto const stage = spawn_stage::terminal;
+    auto opened = os::open_terminal(size);
+    if (!opened)
+        return make_error_code(stage, opened.error().value());
+    p.terminal = std::move(opened.value().first);
+    p.child_terminal = opened.value().second.get();
+    p.opened.push_back(std::move(opened.value().second));
+    p.steps.push_back({action::set_terminal, stage, p.child_terminal});
+    return {};
+}
+
+error_code add_session(plan& p, command_data const& cmd)
+{
+    bool const leads = cmd.session || cmd.terminal;
+    if (leads)
+        p.steps.push_back({action::set_session, spawn_stage::session});
+    if (cmd.process_group)
+        p.steps.push_back({action::set_group, spawn_stage::session, *cmd.process_group});
+    p.leads_group = leads || cmd.process_group == 0;
+    return cmd.terminal ? add_terminal(p, *cmd.terminal) : error_code();
+}
+
+error_code add_limits(plan& p, command_data const& cmd)
+{
+    auto const stage = spawn_stage::limits;
+    if (cmd.umask)
+        p.steps.push_back({action::set_umask, stage, static_cast<int>(*cmd.umask)});
+    p.limits = cmd.limits;
+    for (auto const& limit : p.limits)
+        p.steps.push_back({action::set_limit, stage, 0, 0, &limit});
+    constexpr int whole_range = 40; // the system clamps the sum, which must not overflow
+    if (cmd.nice)
+        p.steps.push_back({action::add_nice, stage, std::clamp(*cmd.nice, -whole_range, whole_range)});
+    constexpr int word_bits = sizeof(unsigned long) * CHAR_BIT;
+    constexpr int max_processors = 1 << 16;
+    for (int processor : cmd.affinity) {
+        if (processor < 0 || processor >= max_processors)
+            return invalid(stage);
+        auto const word = static_cast<std::size_t>(processor / word_bits);
+        if (p.affinity.size() <= word)
+            p.affinity.resize(word + 1);
+        p.affinity[word] |= 1UL << (processor % word_bits);
+    }
+    if (!p.affinity.empty()) {
+        auto const bytes = static_cast<int>(p.affinity.size() * sizeof(unsigned long));
+        p.steps.push_back({action::set_affinity, stage, bytes, 0, p.affinity.data()});
+    }
+    return {};
+}
+
+error_code add_credentials(plan& p, command_data const& cmd)
+{
+    auto const stage = spawn_stage::credentials;
+    // With the groups of a privileged parent, the user would have rights of the parent. The privilege may be a capability;
+    // a process without any cannot become another user.
+    bool const drop_groups = cmd.user && (::geteuid() == 0 || *cmd.user != ::getuid());
+    if (cmd.groups || drop_groups) {
+        p.groups = cmd.groups.value_or(std::vector<gid_t>());
+        p.steps.push_back({action::set_groups, stage, static_cast<int>(p.groups.size()), 0, p.groups.data()});
+    }
+    if (cmd.group) {
+        p.gid = *cmd.group;
+        p.steps.push_back({action::set_gid, stage, 0, 0, &p.gid});
+    }
+    if (cmd.user) {
+        p.uid = *cmd.user;
+        p.steps.push_back({action::set_uid, stage, 0, 0, &p.uid});
+    }
+    if (cmd.no_new_privileges)
+        p.steps.push_back({action::no_new_privs, stage});
+    // A change of credentials clears the parent-death signal, so it is set after them.
+    if (cmd.parent_death_signal) {
+        if (!os::is_signal(*cmd.parent_death_signal))
+            return invalid(spawn_stage::limits);
+        p.steps.push_back({action::set_death_signal, spawn_stage::limits, *cmd.parent_death_signal, ::getpid()});
+    }
+    return {};
+}
+
+error_code add_signals(plan& p, command_data const& cmd)
+{
+    auto const stage = spawn_stage::signals;
+    p.defaults = cmd.reset_signals ? os::raw::all_signals : os::raw::bit_of(SIGPIPE);
+    p.steps.push_back({action::default_signals, stage, 0, 0, &p.defaults});
+    for (int signal : cmd.signal_mask.value_or(std::vector<int>())) {
+        if (!os::is_signal(signal))
+            return invalid(stage);
+        p.mask |= os::raw::bit_of(signal);
+    }
+    p.steps.push_back({action::set_mask, stage, 0, 0, cmd.signal_mask ? &p.mask : nullptr});
+    return {};
+}
+
+int call_hook(void const* argument) noexcept
+{
+    try {
+        error_code const ec = (*static_cast<std::function<error_code()> const*>(argument))();
+        bool const is_system =
+            ec.category() == boost::system::system_category() || ec.category() == boost::system::generic_category();
+        constexpr int max_errno = 4095; // other numbers, such as -1, must not be taken for success
+        bool const is_errno = is_system && ec.value() > 0 && ec.value() <= max_errno;
+        return !ec.failed() ? 0 : is_errno ? ec.value() : ECANCELED;
+    } catch (...) {
+        return ECANCELED;
+    }
+}
+
+void add_program(plan& p, command_data const& cmd)
+{
+    if (cmd.pre_exec) {
+        p.hook = cmd.pre_exec;
+        p.hook_target = {call_hook, &p.hook};
+        p.steps.push_back({action::call_hook, spawn_stage::hook, 0, 0, &p.hook_target});
+    }
+    p.envp = capture_environment(cmd.env);
+    p.candidates = program_candidates(cmd.program, p.envp);
+    p.argv = argument_block(cmd);
+    p.target = {p.candidates.pointers(), p.argv.pointers(), p.envp.pointers()};
+    p.steps.push_back({action::execute, spawn_stage::exec, 0, 0, &p.target});
+}
+
+} // namespace
+
+void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept
+{
+    for (auto& s : p.steps)
+        if (s.what == action::set_mask && !s.data) {
+            p.mask = mask;
+            s.data = &p.mask;
+        }
+}
+
+result<std::unique_ptr<plan>> make_plan(command const& cmd)
+{
+    auto const& data = cmd.data();
+    if (auto ec = validate(data); ec.failed())
+        return ec;
+    auto p = std::make_unique<plan>();
+    p->steps.reserve(16);
+    if (auto ec = add_cgroup(*p, data); ec.failed())
+        return ec;
+    if (auto ec = add_session(*p, data); ec.failed())
+        return ec;
+    if (auto ec = add_descriptors(*p, data); ec.failed())
+        return ec;
+    if (auto ec = add_limits(*p, data); ec.failed())
+        return ec;
+    if (auto ec = add_credentials(*p, data); ec.failed())
+        return ec;
+    if (data.directory) {
+        p->directory = *data.directory;
+        p->steps.push_back({action::change_directory, spawn_stage::directory, 0, 0, p->directory.c_str()});
+    }
+    if (auto ec = add_signals(*p, data); ec.failed())
+        return ec;
+    add_program(*p, data);
+    return p;
+}
+
+} // namespace brood::detail

@@ -1,0 +1,106 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_SPAWN_PLAN_HPP
+#define BROOD_LIB_SPAWN_PLAN_HPP
+
+#include "os/raw.hpp"
+#include "os/unique_fd.hpp"
+#include "spawn/string_block.hpp"
+
+#include <brood/command.hpp>
+#include <brood/result.hpp>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace brood::detail {
+
+enum class action : unsigned char {
+    enter_cgroup, // a: descriptor of its folder
+    set_session,
+    set_terminal, // a
+    set_group,    // a: leader
+    dup_fd,       // a: source, b: target
+    close_range,  // a: first, b: last
+    set_umask,    // a
+    set_limit,    // data: resource_limit
+    add_nice,     // a
+    set_affinity, // a: bytes, data
+    set_groups,   // a: count, data: gid_t[]
+    set_gid,      // data: gid_t
+    set_uid,      // data: uid_t
+    no_new_privs,
+    set_death_signal, // a: signal, b: parent
+    change_directory, // data: path
+    default_signals,  // data: signal_bits
+    set_mask,         // data: signal_bits; null: the mask of the spawning thread
+    call_hook,        // data: hook_call
+    execute,          // data: exec_target
+    execute_image,    // a: descriptor, data: exec_target without candidates
+};
+
+/// One thing that the child does before the exec, and the stage of its failure.
+struct step {
+    action what;
+    spawn_stage stage;
+    int a = 0;
+    int b = 0;
+    void const* data = nullptr;
+};
+
+struct exec_target {
+    char* const* candidates; ///< Tried in order. Null-terminated.
+    char* const* argv;
+    char* const* envp;
+};
+
+struct hook_call {
+    int (*call)(void const*) noexcept; ///< Returns an errno or 0.
+    void const* argument;
+};
+
+/// A command as a list of steps. All memory is allocated, all descriptors are open and all decisions are made.
+/**
+ * Three backends carry out the same plan: posix_spawn.cpp translates it; vfork.cpp and fork.cpp run it in the child with
+ * child_side.cpp.
+ */
+struct plan {
+    std::vector<step> steps; ///< In order. The last one executes the program.
+
+    std::map<int, os::unique_fd> parent_ends; ///< Pipes and channels, by the child's descriptor.
+    os::unique_fd terminal;                   ///< The parent's end.
+    int child_terminal = -1;                  ///< The default of the standard streams, if the child has a terminal.
+    bool leads_group = false;                 ///< The child leads a process group.
+    os::unique_fd cgroup;                     ///< The directory of the cgroup in which the child starts, if any.
+    int highest_target = 2;                   ///< Descriptors of the library must be above it in the child.
+
+    // The data that the steps point to.
+    string_block candidates, argv, envp;
+    exec_target target{};
+    std::string directory;
+    std::vector<detail::resource_limit> limits;
+    std::vector<gid_t> groups;
+    gid_t gid = 0;
+    uid_t uid = 0;
+    std::vector<unsigned long> affinity;
+    os::raw::signal_bits defaults = 0;
+    os::raw::signal_bits mask = 0;
+    std::function<error_code()> hook;
+    hook_call hook_target{};
+
+    std::vector<os::unique_fd> opened; ///< Sources of the child's descriptors. Closed in the parent with the plan.
+
+    plan() = default;
+    plan(plan const&) = delete; // the steps point into it
+};
+
+/// Sets the mask that the child inherits. Another thread may then carry out the plan.
+void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept;
+
+/// Validates the command, opens its descriptors and orders the steps.
+result<std::unique_ptr<plan>> make_plan(command const& cmd);
+
+} // namespace brood::detail
+
+#endif

@@ -1,0 +1,33 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_SPAWN_STACK_POOL_HPP
+#define BROOD_LIB_SPAWN_STACK_POOL_HPP
+
+#include <brood/result.hpp>
+
+#include <cstddef>
+#include <memory>
+
+namespace brood::detail {
+
+/// The stack of the child side. Its largest object is a page of directory entries.
+inline constexpr std::size_t stack_size = 32 * 1024;
+
+/// A stack with a guard page below. The destructor returns it to the pool.
+class pooled_stack {
+public:
+    explicit pooled_stack(void* bottom) noexcept : bottom_(bottom) {}
+
+    void* bottom() const noexcept { return bottom_.get(); }
+
+private:
+    struct give_back {
+        void operator()(void* bottom) const noexcept;
+    };
+    std::unique_ptr<void, give_back> bottom_;
+};
+
+result<pooled_stack> borrow_stack();
+
+} // namespace brood::detail
+
+#endif

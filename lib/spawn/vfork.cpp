@@ -1,0 +1,52 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "spawn/relay.hpp"
+#include "spawn/vfork_child.hpp"
+
+namespace brood::detail {
+namespace {
+
+step const* vfork_unsupported_step(plan const& p) noexcept
+{
+    for (auto const& s : p.steps)
+        switch (s.what) {
+        // A change of credentials would make the parent's memory, which the child shares, non-dumpable.
+        case action::set_groups:
+        case action::set_gid:
+        case action::set_uid:
+            if (has_relay())
+                break;
+            return &s;
+        // The writes of a hook would change the parent's memory.
+        case action::call_hook: return &s;
+        default: break;
+        }
+    return nullptr;
+}
+
+result<spawned_child> launch_sharing_memory(plan const& p, std::vector<step> const& steps, pidfd_mode mode)
+{
+    auto stack = borrow_stack();
+    if (!stack)
+        return make_error_code(spawn_stage::clone, stack.error().value());
+    vfork_child child(p, steps, std::move(stack).value());
+    if (wants_relay(p)) // the relay needs descriptors that the plan does not name
+        child.set_close_mode(os::raw::close_mode::mark);
+    os::signal_block const blocked;
+    auto cloned = child.clone(vfork_child::parent::waits, mode, blocked);
+    if (!cloned)
+        return cloned;
+    if (auto const failure = child.outcome(); failure.failed())
+        return reap_failed_child(cloned.value().pid, failure);
+    return ensure_pidfd(std::move(cloned).value(), mode);
+}
+
+result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode)
+{
+    return wants_relay(p) ? launch_by_relay(p, mode, launch_sharing_memory) : launch_sharing_memory(p, p.steps, mode);
+}
+
+} // namespace
+
+backend const vfork_backend{spawn_backend::vfork, os::can_clone_sharing_memory, vfork_unsupported_step, vfork_launch};
+
+} // namespace brood::detail

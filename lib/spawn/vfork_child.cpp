@@ -1,0 +1,76 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "spawn/vfork_child.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+namespace brood::detail {
+namespace {
+
+// A clone that fails because a resource is not available would have failed without a cgroup, too.
+spawn_stage stage_of_clone(plan const& p, int error) noexcept
+{
+    bool const shortage = error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
+    return p.cgroup && !shortage ? spawn_stage::cgroup : spawn_stage::clone;
+}
+
+// The number of descriptors, from 0 on, that the child copies; -1 for all. The kernel copies whole words of its bitmap.
+// The exec closes the descriptors of the last word that no step needs.
+int count_copied(std::vector<step> const& steps) noexcept
+{
+    constexpr int word = 64;
+    int highest = 2;
+    bool closes_rest = false;
+    for (auto const& s : steps)
+        switch (s.what) {
+        case action::dup_fd: highest = std::max({highest, s.a, s.b}); break;
+        case action::set_terminal:
+        case action::execute_image: highest = std::max(highest, s.a); break;
+        case action::close_range: closes_rest = closes_rest || s.b == INT_MAX; break;
+        default: break;
+        }
+    return closes_rest && highest < INT_MAX - word ? (highest / word + 1) * word : -1;
+}
+
+} // namespace
+
+vfork_child::vfork_child(plan const& p, std::vector<step> const& steps, pooled_stack stack) noexcept
+    : plan_(p),
+      steps_(steps),
+      stack_(std::move(stack)),
+      request_{shared_child_main, &args_, stack_.bottom(), stack_size, false},
+      args_(steps, 0)
+{
+    request_.cgroup = p.cgroup.get();
+    args_.born_in_cgroup = true;
+    args_.handlers_kept = &request_.handlers_kept;
+}
+
+result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, os::signal_block const& blocked) noexcept
+{
+    args_.inherited_mask = blocked.previous();
+    request_.wait = behaviour == parent::waits;
+    args_.yield_first = !request_.wait;
+    // A parent that runs on may close descriptors that the child still needs, so the table is not shared.
+    if (request_.wait && os::can_unshare_descriptors())
+        args_.unshare_below = count_copied(steps_);
+    request_.share_descriptors = args_.unshare_below >= 0;
+    request_.want_pidfd = mode != pidfd_mode::none;
+    pid_t pid = os::clone_sharing_memory(request_);
+    if (pid == -EMFILE && mode == pidfd_mode::wanted) {
+        request_.want_pidfd = false;
+        pid = os::clone_sharing_memory(request_);
+    }
+    if (pid < 0)
+        return make_error_code(stage_of_clone(plan_, -pid), -pid);
+    return spawned_child{pid, os::unique_fd(request_.pidfd)};
+}
+
+error_code vfork_child::outcome() const noexcept
+{
+    auto const [error, stage] = args_.report;
+    return error != 0 ? make_error_code(stage, error) : error_code();
+}
+
+} // namespace brood::detail

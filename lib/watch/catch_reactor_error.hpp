@@ -1,0 +1,31 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_WATCH_CATCH_REACTOR_ERROR_HPP
+#define BROOD_LIB_WATCH_CATCH_REACTOR_ERROR_HPP
+
+#include "os/module.hpp"
+#include "watch/watch.hpp"
+
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/system/system_error.hpp>
+
+namespace brood::detail {
+
+/// Calls `make` with the executor's context and returns the watch. If the reactor cannot be created, returns the error.
+/**
+ * A context creates its reactor on first use.
+ */
+template <class MakeWatch>
+watch_result catch_reactor_error(asio::any_io_executor const& executor, MakeWatch make)
+{
+    os::keep_module_loaded(); // the context owns services of the library
+    try {
+        return make(asio::query(executor, asio::execution::context));
+    } catch (boost::system::system_error const& error) {
+        return error.code();
+    }
+}
+
+} // namespace brood::detail
+
+#endif

@@ -1,0 +1,115 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "watch/catch_reactor_error.hpp"
+#include "watch/linux/epoll_set.hpp"
+
+#include <boost/asio/basic_waitable_timer.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <sys/epoll.h>
+
+namespace brood::detail {
+namespace {
+
+using std::chrono::milliseconds;
+
+class pidfd_watch : public epoll_watch {
+public:
+    explicit pidfd_watch(epoll_set& set) noexcept : epoll_watch(set, EPOLLIN) {}
+
+    void disarm() noexcept override
+    {
+        epoll_watch::disarm();
+        timer_.reset();
+    }
+
+protected:
+    void notify_after(milliseconds time, observer_ptr observer)
+    {
+        timer_ = std::make_unique<timer>(set_.executor(), time);
+        timer_->async_wait([observer = std::move(observer)](error_code ec) {
+            if (!ec.failed())
+                observer->on_ready(completion_mode::dispatch);
+        });
+    }
+
+private:
+    using clock = std::chrono::steady_clock;
+    using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, inline_executor>;
+
+    std::unique_ptr<timer> timer_; // null for most watches
+};
+
+class child_watch final : public pidfd_watch {
+public:
+    using pidfd_watch::pidfd_watch;
+
+    // The pidfd of a traced child can be ready long before the tracer lets the child be reaped. The watch therefore
+    // alternates between a pause and the reactor: this is neither a busy loop nor permanent polling.
+    error_code rearm(observer_ptr observer) override
+    {
+        paused_ = !paused_;
+        if (!paused_)
+            return arm(std::move(observer));
+        notify_after(pause_, std::move(observer));
+        pause_ = std::min(2 * pause_, milliseconds(64));
+        return {};
+    }
+
+private:
+    milliseconds pause_{1};
+    bool paused_ = false;
+};
+
+class foreign_watch final : public pidfd_watch {
+public:
+    foreign_watch(epoll_set& set, milliseconds grace) noexcept : pidfd_watch(set), grace_(grace) {}
+
+    // The pidfd hangs up when the process is reaped. A hangup is reported without requesting an event.
+    error_code rearm(observer_ptr observer) override
+    {
+        if (auto ec = arm(0, observer); ec.failed())
+            return ec;
+        notify_after(grace_, std::move(observer));
+        return {};
+    }
+
+private:
+    using pidfd_watch::arm;
+
+    milliseconds grace_;
+};
+
+// Creates and starts a watch in the context's set. `arguments` are the further constructor arguments.
+template <class Watch, class... Arguments>
+watch_result
+start(asio::any_io_executor const& executor, os::unique_fd& fd, observer_ptr observer, Arguments... arguments)
+{
+    return catch_reactor_error(executor, [&](asio::execution_context& context) -> watch_result {
+        auto watch = std::make_unique<Watch>(asio::use_service<epoll_set>(context), arguments...);
+        if (auto ec = watch->start(fd, std::move(observer)); ec.failed())
+            return ec;
+        return watch_result(std::move(watch));
+    });
+}
+
+} // namespace
+
+watch_result watch_pidfd(asio::any_io_executor const& executor, os::unique_fd& pidfd, observer_ptr observer)
+{
+    return start<child_watch>(executor, pidfd, std::move(observer));
+}
+
+watch_result
+watch_foreign(asio::any_io_executor const& executor, os::unique_fd& pidfd, milliseconds grace, observer_ptr observer)
+{
+    return start<foreign_watch>(executor, pidfd, std::move(observer), grace);
+}
+
+watch_result watch_pipe(asio::any_io_executor const& executor, os::unique_fd read_end, observer_ptr observer)
+{
+    return start<epoll_watch>(executor, read_end, std::move(observer), std::uint32_t(0));
+}
+
+} // namespace brood::detail

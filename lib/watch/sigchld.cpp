@@ -1,0 +1,346 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/child_signal.hpp"
+#include "os/process.hpp"
+#include "watch/catch_reactor_error.hpp"
+#include "watch/inline_executor.hpp"
+
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace brood::detail {
+namespace {
+
+class sigchld_service;
+
+// Every child that is watched through SIGCHLD, in whatever context. An entry proves that the context's service exists.
+struct registry {
+    struct entry {
+        observer_ptr observer;
+        sigchld_service* service;
+        watch const* owner;
+    };
+
+    std::mutex mutex; // also guards the services
+    std::unordered_map<pid_t, entry> entries;
+};
+
+// Never destroyed: a thread may still reap while the program exits.
+registry& the_registry() noexcept
+{
+    static registry& instance = *new registry;
+    return instance;
+}
+
+/// Receives SIGCHLD for one context: through a pipe in its reactor, and through a timer if a signal is lost.
+/**
+ * The handler writes pids into the pipe. Checking one pid costs the same for any number of children. The pipe does not
+ * contain every pid, because the kernel merges signals, so a scan of all children follows. The cost of a scan grows with
+ * the number of children: scans take at most about a tenth of the time.
+ */
+class sigchld_service final : public asio::execution_context::service {
+    using clock = std::chrono::steady_clock;
+    using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, inline_executor>;
+
+public:
+    static inline asio::execution_context::id id;
+
+    explicit sigchld_service(asio::execution_context& context) : service(context), executor_(context) {}
+
+    // All public functions are called with the registry's lock held.
+
+    error_code open()
+    {
+        if (auto handler = os::ensure_child_signal_handler(); !handler)
+            return handler.error();
+        if (reader_)
+            return {};
+        auto pipe = os::borrow_child_signal_pipe();
+        if (!pipe)
+            return pipe.error();
+        reader_.emplace(executor_);
+        error_code error;
+        reader_->assign(pipe.value()->read_end(), error);
+        if (error.failed()) {
+            reader_.reset();
+            return error;
+        }
+        pipe_ = std::move(pipe).value();
+        timer_.emplace(executor_);
+        return {};
+    }
+
+    void add_watch()
+    {
+        if (++watched_ > 1)
+            return;
+        try {
+            if (!listening_)
+                listen();
+            scan_at(clock::now() + scan_interval);
+        } catch (...) {
+            remove_watch();
+            throw;
+        }
+    }
+
+    void remove_watch()
+    {
+        if (--watched_ > 0)
+            return;
+        error_code ignored;
+        reader_->cancel(ignored);
+        timer_->cancel();
+    }
+
+    void hint(pid_t pid) noexcept { pipe_->hint(pid); }
+
+private:
+    void shutdown() override
+    {
+        auto& all = the_registry();
+        std::vector<observer_ptr> dropped; // destroyed after the lock: their destructors may call this service
+        std::lock_guard lock(all.mutex);
+        for (auto i = all.entries.begin(); i != all.entries.end();)
+            if (i->second.service == this) {
+                dropped.push_back(std::move(i->second.observer));
+                i = all.entries.erase(i);
+            } else {
+                ++i;
+            }
+        if (reader_)
+            reader_->release(); // the pool keeps the pipe open
+        reader_.reset();
+        timer_.reset();
+        pipe_.reset();
+    }
+
+    void listen()
+    {
+        reader_->async_wait(asio::posix::descriptor_base::wait_read, [this](error_code error) { on_signal(error); });
+        listening_ = true; // unless async_wait has thrown
+    }
+
+    // Listens again before it notifies: a handler that runs in a notification may take long or throw. The scan follows
+    // the notifications, because it would find children that have not been reaped yet.
+    void on_signal(error_code error)
+    {
+        std::array<pid_t, max_hints> room;
+        std::array<observer_ptr, max_hints> observers;
+        std::size_t count = 0;
+        bool full = false;
+        if (!error.failed()) {
+            auto const hints = pipe_->take_hints(room);
+            full = hints.size() == room.size();
+            count = take(hints, observers);
+        }
+        {
+            std::lock_guard lock(the_registry().mutex);
+            listening_ = false;
+            if (watched_ > 0)
+                listen();
+        }
+        try {
+            for (std::size_t i = 0; i < count; ++i)
+                std::exchange(observers[i], nullptr)
+                    ->on_ready(i + 1 < count ? completion_mode::post : completion_mode::dispatch);
+        } catch (...) {
+            hint(0); // the scan follows later
+            throw;
+        }
+        if (full) // more hints may follow; other work of the event loop comes first
+            hint(0);
+        else if (!error.failed())
+            scan_when_due();
+    }
+
+    void scan_when_due()
+    {
+        {
+            std::lock_guard lock(the_registry().mutex);
+            if (watched_ == 0)
+                return;
+            if (clock::now() < next_scan_)
+                return scan_at(next_scan_);
+        }
+        measure([this] {
+            if (os::peek_ended_child() != 0) // cheaper than a scan if no child has ended
+                hint_ended();
+        });
+    }
+
+    // The periodic scan finds exits whose signal was lost: other code may have replaced the handler, blocked the signal
+    // in every thread or reaped the child.
+    void scan_at(clock::time_point time)
+    {
+        timer_->expires_at(time); // cancels the pending wait
+        timer_->async_wait([this](error_code error) {
+            if (error.failed())
+                return;
+            (void)os::ensure_child_signal_handler();
+            measure([this] { hint_ended(); }); // includes children that other code has reaped
+            std::lock_guard lock(the_registry().mutex);
+            if (watched_ > 0)
+                scan_at(clock::now() + scan_interval);
+        });
+    }
+
+    // A thread that was preempted during the scan seems to have scanned for long, hence the limit.
+    template <class Scan>
+    void measure(Scan scan)
+    {
+        auto const start = clock::now();
+        scan();
+        auto const end = clock::now();
+        std::lock_guard lock(the_registry().mutex);
+        next_scan_ = end + std::min<clock::duration>(10 * (end - start), std::chrono::milliseconds(50));
+    }
+
+    static constexpr std::size_t max_hints = 64;
+    static constexpr std::chrono::milliseconds scan_interval{250};
+
+    observer_ptr take(pid_t pid);
+    std::size_t take(std::span<pid_t const> hints, std::span<observer_ptr> observers);
+    void hint_ended();
+
+    os::child_signal_pipe_ptr pipe_;
+    inline_executor const executor_;
+    std::optional<asio::posix::basic_stream_descriptor<inline_executor>> reader_;
+    std::optional<timer> timer_;  // of the next scan
+    clock::time_point next_scan_; // no scan after a signal before this time
+    std::size_t watched_ = 0;
+    bool listening_ = false; // the reader waits, or its handler is about to read
+};
+
+observer_ptr sigchld_service::take(pid_t pid)
+{
+    auto& all = the_registry();
+    std::lock_guard lock(all.mutex);
+    auto const found = all.entries.find(pid);
+    if (found == all.entries.end() || found->second.service != this)
+        return nullptr;
+    auto taken = std::move(found->second.observer);
+    all.entries.erase(found);
+    remove_watch();
+    return taken;
+}
+
+std::size_t sigchld_service::take(std::span<pid_t const> hints, std::span<observer_ptr> observers)
+{
+    std::size_t count = 0;
+    for (pid_t pid : hints)
+        if (auto observer = take(pid))
+            observers[count++] = std::move(observer);
+    return count;
+}
+
+// Children for which the pipe has no room are found by the scan that follows its hints.
+void sigchld_service::hint_ended()
+{
+    std::vector<pid_t> pids;
+    {
+        auto& all = the_registry();
+        std::lock_guard lock(all.mutex);
+        for (auto const& [pid, entry] : all.entries)
+            if (entry.service == this)
+                pids.push_back(pid);
+    }
+    for (pid_t pid : pids)
+        if (os::has_ended(pid))
+            hint(pid);
+}
+
+class sigchld_watch final : public watch {
+public:
+    sigchld_watch(sigchld_service& service, pid_t pid) : service_(service), pid_(pid) {}
+
+    ~sigchld_watch() override { disarm(); }
+
+    error_code arm(observer_ptr observer) override
+    {
+        {
+            std::lock_guard lock(the_registry().mutex);
+            enter(observer);
+        }
+        // The signal may have arrived before.
+        if (os::has_ended(pid_)) {
+            std::lock_guard lock(the_registry().mutex);
+            service_.hint(pid_);
+        }
+        return {};
+    }
+
+    void disarm() noexcept override
+    {
+        observer_ptr dropped; // destroyed after the lock
+        auto& all = the_registry();
+        std::lock_guard lock(all.mutex);
+        if (auto const found = all.entries.find(pid_); found != all.entries.end() && found->second.owner == this) {
+            dropped = std::move(found->second.observer);
+            found->second.service->remove_watch();
+            all.entries.erase(found);
+        }
+    }
+
+    os::unique_fd release() noexcept override
+    {
+        disarm();
+        return {};
+    }
+
+private:
+    // An entry may exist: the watch may have been armed since the hint, or a reaped child had the same pid. The caller
+    // destroys the previous observer after the lock.
+    void enter(observer_ptr& observer)
+    {
+        auto& entries = the_registry().entries;
+        auto const at = entries.try_emplace(pid_, registry::entry{nullptr, nullptr, nullptr}).first;
+        auto& entry = at->second;
+        entry.observer.swap(observer);
+        entry.owner = this;
+        auto* const before = std::exchange(entry.service, &service_);
+        if (before == &service_)
+            return;
+        if (before)
+            before->remove_watch();
+        try {
+            service_.add_watch();
+        } catch (...) {
+            observer.swap(entry.observer);
+            entries.erase(at);
+            throw;
+        }
+    }
+
+    sigchld_service& service_;
+    pid_t const pid_;
+};
+
+} // namespace
+
+watch_result watch_sigchld(asio::any_io_executor const& executor, pid_t pid, observer_ptr observer)
+{
+    return catch_reactor_error(executor, [&](asio::execution_context& context) -> watch_result {
+        auto& service = asio::use_service<sigchld_service>(context);
+        {
+            std::lock_guard lock(the_registry().mutex);
+            if (auto error = service.open(); error.failed())
+                return error;
+        }
+        auto created = std::make_unique<sigchld_watch>(service, pid);
+        if (auto error = created->arm(std::move(observer)); error.failed())
+            return error;
+        return watch_result(std::move(created));
+    });
+}
+
+} // namespace brood::detail

@@ -1,0 +1,122 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include <brood/command.hpp>
+
+#include <doctest/doctest.h>
+
+#include <sstream>
+
+using namespace brood;
+
+namespace {
+
+std::string printed(command const& cmd)
+{
+    std::ostringstream out;
+    out << cmd;
+    return out.str();
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("command");
+
+TEST_CASE("command <<: prints the shell command")
+{
+    struct {
+        command cmd;
+        std::string_view text;
+    } const rows[] = {
+        {command("prog"), R"("prog")"},
+        {command("prog", "x"), R"("prog" "x")"},
+        {command("/bin/echo", "a b", "", "c"), R"("/bin/echo" "a b" "" "c")"},
+        {command("prog").current_dir("d"), R"(cd "d" && "prog")"},
+        {command("prog").current_dir("/a dir"), R"(cd "/a dir" && "prog")"},
+        {command("prog", "x").current_dir("d").env("A", "v").env_remove("K"), R"(cd "d" && env -u K A="v" "prog" "x")"},
+    };
+    for (auto const& row : rows) {
+        CAPTURE(row.text);
+        CHECK(printed(row.cmd) == row.text);
+    }
+}
+
+TEST_CASE("command <<: prints environment changes before the program")
+{
+    struct {
+        command cmd;
+        std::string_view text;
+    } const rows[] = {
+        {command("prog").env("A", "v"), R"(A="v" "prog")"},
+        {command("prog").env("A", ""), R"(A="" "prog")"},
+        {command("prog").env("B", "2").env("A", "1 2"), R"(A="1 2" B="2" "prog")"},
+        {command("prog").env("A", "1").env("A", "2"), R"(A="2" "prog")"},
+        {command("prog").env_remove("K"), R"(env -u K "prog")"},
+        {command("prog").env_remove("L").env_remove("K"), R"(env -u K -u L "prog")"},
+        {command("prog").env_remove("B").env("A", "1").env("C", "3"), R"(env -u B A="1" C="3" "prog")"},
+        {command("prog").env("A", "1").env_remove("A"), R"(env -u A "prog")"},
+        {command("prog").env_remove("A").env("A", "1"), R"(A="1" "prog")"},
+        {command("prog").env_clear(), R"(env -i "prog")"},
+        {command("prog").env_clear().env("A", "1"), R"(env -i A="1" "prog")"},
+        {command("prog").env("A", "1").env_remove("B").env_clear(), R"(env -i "prog")"},
+        {command("prog").env_clear().env("A", "1").env_remove("B"), R"(env -i A="1" "prog")"},
+    };
+    for (auto const& row : rows) {
+        CAPTURE(row.text);
+        CHECK(printed(row.cmd) == row.text);
+    }
+}
+
+TEST_CASE("command <<: prints arg0 with exec -a")
+{
+    CHECK(printed(command("prog", "x").arg0("name")) == R"(exec -a "name" "prog" "x")");
+    CHECK(printed(command("prog").arg0("")) == R"(exec -a "" "prog")");
+    CHECK(printed(command("prog").arg0("a\"b")) == R"(exec -a "a\"b" "prog")");
+    CHECK(printed(command("prog").arg0("n").env("A", "1").current_dir("d")) == R"(cd "d" && A="1" exec -a "n" "prog")");
+}
+
+TEST_CASE("command <<: quotes or escapes every byte")
+{
+    static constexpr char digits[] = "0123456789abcdef";
+    for (int byte = 0; byte < 256; ++byte) {
+        CAPTURE(byte);
+        char const c = static_cast<char>(byte);
+        std::string expected(1, c);
+        if (c == '"' || c == '\\' || c == '$' || c == '`')
+            expected.insert(0, "\\");
+        else if (c == '\n')
+            expected = "\\n";
+        else if (c == '\t')
+            expected = "\\t";
+        else if (c == '\r')
+            expected = "\\r";
+        else if (byte < 0x20 || byte == 0x7f)
+            expected = std::string("\\x") + digits[byte / 16] + digits[byte % 16];
+        CHECK(printed(command("p", std::string(1, c))) == "\"p\" \"" + expected + "\"");
+    }
+}
+
+TEST_CASE("command <<: quotes all strings except keys")
+{
+    std::string const text = "a\"$(b)`c`\\\n";
+    std::string const quoted = R"("a\"\$(b)\`c\`\\\n")";
+    CHECK(printed(command(text)) == quoted);
+    CHECK(printed(command("p", text)) == R"("p" )" + quoted);
+    CHECK(printed(command("p").arg0(text)) == "exec -a " + quoted + R"( "p")");
+    CHECK(printed(command("p").env("K", text)) == "K=" + quoted + R"( "p")");
+    CHECK(printed(command("p").current_dir(text)) == "cd " + quoted + R"( && "p")");
+}
+
+TEST_CASE("command <<: omits options that are not text")
+{
+    command cmd("prog", "x");
+    cmd.in(stdio::null()).fd(7, stdio::piped()).umask(022).session().backend(spawn_backend::fork);
+    CHECK(printed(cmd) == R"("prog" "x")");
+}
+
+TEST_CASE("command <<: can be chained")
+{
+    std::ostringstream out;
+    out << "<" << command("a") << "|" << command("b") << ">";
+    CHECK(out.str() == R"(<"a"|"b">)");
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,177 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/cgroup_folder.hpp"
+#include "support/support.hpp"
+#include "support/system.hpp"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+using namespace brood;
+using namespace test;
+
+namespace {
+
+struct family {
+    child parent;
+    pid_t grandchild;
+};
+
+// Spawns a child that starts a grandchild and writes the pid of the grandchild.
+family spawn_family(asio::io_context& context, command cmd)
+{
+    auto parent = spawn(context, cmd.out(stdio::piped())).value();
+    pid_t grandchild = 0;
+    run_on(context, [](child& spawned, pid_t& pid) -> asio::awaitable<void> {
+        pid = std::stoi(co_await read_line(spawned.out()));
+    }(parent, grandchild));
+    context.restart();
+    REQUIRE(is_alive(grandchild));
+    return {std::move(parent), grandchild};
+}
+
+bool exits(pid_t pid)
+{
+    return eventually([&] { return !is_alive(pid); });
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("kill tree");
+
+TEST_CASE("kill_tree: the child's process group is killed")
+{
+    for (bool session : {false, true}) {
+        CAPTURE(session);
+        for_each_config([&](backend_config const& config) {
+            asio::io_context context;
+            auto cmd = probe(config, "family");
+            auto family = spawn_family(context, session ? cmd.session() : cmd.process_group());
+            std::optional<exit_status> exit;
+            family.parent.async_wait([&](error_code, exit_status status) { exit = status; });
+            CHECK(family.parent.kill_tree());
+            CHECK(exits(family.grandchild));
+            context.run_for(60s);
+            REQUIRE(exit);
+            CHECK(exit->signal() == SIGKILL);
+            CHECK(family.parent.kill_tree());
+        });
+    }
+}
+
+TEST_CASE("kill_tree: the process group is killed until the child has been reaped")
+{
+    for (bool reaped : {false, true}) {
+        CAPTURE(reaped);
+        for_each_config([&](backend_config const& config) {
+            asio::io_context context;
+            auto cmd = probe(config, "grandchild");
+            auto family = spawn_family(context, cmd.process_group());
+            REQUIRE(exits(family.parent.id()));
+            if (reaped)
+                REQUIRE(family.parent.wait());
+            CHECK(family.parent.kill_tree());
+            if (reaped) {
+                CHECK(is_alive(family.grandchild));
+                REQUIRE(::kill(family.grandchild, SIGKILL) == 0);
+            }
+            CHECK(exits(family.grandchild));
+            CHECK(family.parent.wait().value().code() == 0);
+        });
+    }
+}
+
+TEST_CASE("kill_tree: without a group of its own, only the child is killed")
+{
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        auto family = spawn_family(context, probe(config, "family"));
+        CHECK(family.parent.kill_tree()); // the other members of its group include this process
+        CHECK(family.parent.wait().value().signal() == SIGKILL);
+        CHECK(is_alive(family.grandchild));
+        REQUIRE(::kill(family.grandchild, SIGKILL) == 0);
+        CHECK(exits(family.grandchild));
+    });
+}
+
+TEST_CASE("kill_tree: descendants in the cgroup are killed, also after the exit of the child")
+{
+    for (bool reaped : {false, true}) {
+        CAPTURE(reaped);
+        for_each_config([&](backend_config const& config) {
+            if (!knows_cgroups(config))
+                return;
+            cgroup_folder folder;
+            if (!folder)
+                return;
+            asio::io_context context;
+            auto cmd = probe(config, "daemon");
+            cmd.process_group().cgroup(folder.path());
+            auto family = spawn_family(context, cmd);
+            REQUIRE(exits(family.parent.id()));
+            if (reaped)
+                REQUIRE(family.parent.wait());
+            CHECK(family.parent.kill_tree());
+            CHECK(exits(family.grandchild));
+            CHECK(family.parent.kill_tree());
+            CHECK(family.parent.wait().value().code() == 0);
+        });
+    }
+}
+
+TEST_CASE("kill_tree: orphans adopted by a subreaper are left to the subreaper")
+{
+    if (!knows_linux()) {
+        MESSAGE("skipped: requires Linux");
+        return;
+    }
+    for_each_config([&](backend_config const& config) {
+        REQUIRE(system::set_subreaper(true));
+        asio::io_context context;
+        auto cmd = probe(config, "grandchild");
+        auto family = spawn_family(context, cmd.process_group());
+        REQUIRE(exits(family.parent.id()));
+        CHECK(family.parent.kill_tree());
+        run_on(context, [](child& spawned) -> asio::awaitable<void> {
+            CHECK((co_await spawned.async_wait()).code() == 0);
+        }(family.parent));
+        int status = 0;
+        CHECK(::waitpid(family.grandchild, &status, 0) == family.grandchild);
+        CHECK(exit_status::from_raw(status).signal() == SIGKILL);
+        REQUIRE(system::set_subreaper(false));
+    });
+}
+
+TEST_CASE("kill_tree: succeeds although the cgroup has been removed")
+{
+    cgroup_folder folder;
+    if (!folder)
+        return;
+    asio::io_context context;
+    command cmd(probe_path(), "exit", "3");
+    auto child = spawn(context, cmd.cgroup(folder.path())).value();
+    CHECK(child.wait().value().code() == 3);
+    REQUIRE(eventually([&] { return ::rmdir(folder.path().c_str()) == 0; }));
+    CHECK(child.kill_tree());
+    REQUIRE(::mkdir(folder.path().c_str(), 0755) == 0);
+}
+
+TEST_CASE("kill_tree: a child reaped by another waitpid is not signalled")
+{
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        auto cmd = probe(config, "exit", "0");
+        auto child = spawn(context, cmd.process_group()).value();
+        REQUIRE(::waitpid(child.id(), nullptr, 0) == child.id());
+        CHECK(child.kill_tree());
+    });
+}
+
+TEST_CASE("kill_tree: a moved-from child reports no_such_process")
+{
+    asio::io_context context;
+    auto child = spawn(context, probe(all_configs().front(), "exit", "0")).value();
+    auto const taken = std::move(child);
+    CHECK(child.kill_tree().error() == std::errc::no_such_process);
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,225 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "process/background_reaper.hpp"
+#include "support/support.hpp"
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <memory>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace brood;
+using namespace test;
+
+namespace {
+
+asio::awaitable<void> spawn_and_wait(backend_config config, pid_t& pid)
+{
+    auto cmd = probe(config, "pause");
+    auto child = spawn(co_await asio::this_coro::executor, cmd.out(stdio::piped())).value();
+    pid = child.id();
+    co_await child.async_wait();
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("lifetime");
+
+TEST_CASE("lifetime: the destructor kills the child, and the library reaps it")
+{
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context; // never runs
+        auto const pid = spawn(context, probe(config, "ignore", std::to_string(SIGTERM))).value().id();
+        CHECK(eventually([&] { return !exists(pid); }));
+        CHECK_FALSE(has_children());
+    });
+}
+
+TEST_CASE("lifetime: destroying the object of a zombie reaps it")
+{
+    for_each_config([&](backend_config const& config) {
+        {
+            asio::io_context context;
+            auto const child = spawn(context, probe(config, "exit", "0")).value();
+            REQUIRE(eventually([&] { return !is_alive(child.id()); }));
+        }
+        CHECK(eventually([&] { return !has_children(); }));
+    });
+}
+
+TEST_CASE(
+    "lifetime: a detached child keeps running, adds no work to the loop, and is reaped after its exit" *
+    needs_threads())
+{
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        pid_t pid = 0;
+        {
+            auto cmd = probe(config, "pause");
+            auto child = spawn(context, cmd.out(stdio::null())).value();
+            pid = child.id();
+            child.detach();
+        }
+        context.run_for(60s);
+        CHECK(context.stopped());
+        CHECK(is_alive(pid));
+        REQUIRE(::kill(pid, SIGKILL) == 0);
+        CHECK(eventually([&] { return !exists(pid); }));
+    });
+}
+
+TEST_CASE("lifetime: setresuid does not wait for the background reaper" * needs_threads())
+{
+    asio::io_context context;
+    auto cmd = probe(all_configs().front(), "pause");
+    child detached = spawn(context, cmd.out(stdio::null())).value();
+    pid_t const pid = detached.id();
+    detached.detach();
+    {
+        auto const destroyed = std::move(detached);
+    }
+    REQUIRE(brood::detail::is_reaping_in_background());
+    CHECK(::setreuid(uid_t(-1), uid_t(-1)) == 0); // the C library signals every thread and waits for each
+    REQUIRE(::kill(pid, SIGKILL) == 0);
+    CHECK(eventually([&] { return !exists(pid); }));
+}
+
+TEST_CASE("lifetime: a pending wait completes after the child object was destroyed")
+{
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        std::optional<int> signal;
+        {
+            auto cmd = probe(config, "pause");
+            auto child = spawn(context, cmd.out(stdio::null())).value();
+            child.async_wait([&](error_code, exit_status status) { signal = status.signal(); });
+        }
+        context.run_for(60s);
+        CHECK(signal == SIGKILL);
+    });
+}
+
+TEST_CASE("lifetime: a child may be moved while waits are pending")
+{
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        auto cmd = probe(config, "wait", "4");
+        auto first = spawn(context, cmd.in(stdio::piped()).out(stdio::null())).value();
+        int completed = 0;
+        auto const wait = [&](child& moved) {
+            moved.async_wait([&](error_code, exit_status status) { completed += status.code() == 4; });
+        };
+        wait(first);
+        child second = std::move(first);
+        wait(second);
+        auto third = std::make_unique<child>(std::move(second));
+        wait(*third);
+        third->in().close();
+        context.run_for(60s);
+        CHECK(completed == 3);
+    });
+}
+
+TEST_CASE("lifetime: assignment kills the child that the object held before")
+{
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        auto const start = [&] {
+            auto cmd = probe(config, "pause");
+            return spawn(context, cmd.out(stdio::null())).value();
+        };
+        child current = start();
+        pid_t const first = current.id();
+        current = start();
+        CHECK(eventually([&] { return !exists(first); }));
+        CHECK(is_alive(current.id()));
+    });
+}
+
+TEST_CASE("lifetime: every member of a moved-from child reports an error or an empty value")
+{
+    asio::io_context context;
+    auto child = spawn(context, probe(all_configs().front(), "exit", "0")).value();
+    auto const taken = std::move(child);
+    CHECK(child.id() == 0);
+    CHECK(child.native_handle() == -1);
+    CHECK(child.wait().error() == std::errc::no_child_process);
+    CHECK(child.try_wait().error() == std::errc::no_child_process);
+    CHECK(child.kill().error() == std::errc::no_such_process);
+    CHECK(child.signal(SIGTERM).error() == std::errc::no_such_process);
+    CHECK(child.signal_group(SIGTERM).error() == std::errc::no_such_process);
+    CHECK_FALSE(child.usage());
+    CHECK_FALSE(child.in().is_open());
+    CHECK_FALSE(child.out().is_open());
+    CHECK_FALSE(child.err().is_open());
+    child.detach();
+    CHECK(child.get_executor() == context.get_executor());
+    int failures = 0;
+    auto const count = [&](error_code ec, exit_status) { failures += ec == std::errc::no_child_process; };
+    child.async_wait(count);
+    child.async_kill(count);
+    child.async_stop({}, count);
+    CHECK(failures == 0);
+    context.run_for(60s);
+    CHECK(failures == 3);
+}
+
+TEST_CASE("lifetime: an event loop may be destroyed before its children")
+{
+    for_each_config([&](backend_config const& config) {
+        pid_t pid = 0;
+        auto const token = std::make_shared<int>();
+        bool invoked = false;
+        {
+            std::optional<child> survivor;
+            {
+                asio::io_context context;
+                auto cmd = probe(config, "pause");
+                cmd.in(stdio::piped()).out(stdio::piped()).err(stdio::piped());
+                survivor = spawn(context, cmd).value();
+                pid = survivor->id();
+                survivor->async_wait([&invoked, token](error_code, exit_status) { invoked = true; });
+                survivor->async_stop({}, [&invoked, token](error_code, exit_status) { invoked = true; });
+                CHECK(token.use_count() == 3);
+            }
+            CHECK_FALSE(invoked);
+            CHECK(token.use_count() == 1); // the handlers were destroyed
+            CHECK(survivor->id() == pid);
+        }
+        CHECK(eventually([&] { return !exists(pid); }));
+    });
+}
+
+TEST_CASE("lifetime: a handler that owns the child may be destroyed with the event loop")
+{
+    for_each_config([&](backend_config const& config) {
+        pid_t pid = 0;
+        {
+            asio::io_context context;
+            auto cmd = probe(config, "pause");
+            auto owned = std::make_shared<child>(spawn(context, cmd.out(stdio::piped())).value());
+            pid = owned->id();
+            auto& waited_for = *owned;
+            waited_for.async_wait([owned = std::move(owned)](error_code, exit_status) {});
+        }
+        CHECK(eventually([&] { return !exists(pid); }));
+    });
+}
+
+TEST_CASE("lifetime: a coroutine destroyed with the event loop destroys its child")
+{
+    for_each_config([&](backend_config const& config) {
+        pid_t pid = 0;
+        {
+            asio::io_context context;
+            asio::co_spawn(context, spawn_and_wait(config, pid), [](std::exception_ptr) {});
+            context.poll();
+            REQUIRE(pid != 0);
+        }
+        CHECK(eventually([&] { return !exists(pid); }));
+    });
+}
+
+TEST_SUITE_END();

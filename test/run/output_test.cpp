@@ -1,0 +1,346 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/running_operation.hpp"
+#include "support/side_channel.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <atomic>
+#include <thread>
+
+#include <signal.h>
+
+using namespace brood;
+using namespace test;
+
+namespace {
+
+output_options with_input(std::string const& text)
+{
+    output_options options;
+    options.input(asio::buffer(text));
+    return options;
+}
+
+output_options with_limit(std::size_t limit, limit_policy policy)
+{
+    output_options options;
+    options.limit(limit, policy);
+    return options;
+}
+
+output output_without_error(command cmd, output_options options = {})
+{
+    running_output op(std::move(cmd), std::move(options));
+    CHECK_FALSE(op.finish().error.failed());
+    return std::move(op.result);
+}
+
+/// No two parts of the text are equal: a lost or moved part changes it.
+std::string long_text()
+{
+    std::string text;
+    while (text.size() < 5'000'000)
+        text += std::to_string(text.size()) + "\n";
+    return text;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("output");
+
+TEST_CASE("async_output: completes with the exit status and both outputs")
+{
+    for_each_config([](backend_config const& config) -> asio::awaitable<void> {
+        auto const ex = co_await asio::this_coro::executor;
+        output const out = co_await async_output(ex, probe(config, "write", "1", "text"));
+        CHECK(out.status.success());
+        CHECK(out.out == "text");
+        CHECK(out.err.empty());
+        CHECK_FALSE(out.truncated);
+        output const err = co_await async_output(ex, probe(config, "write", "2", "trouble"), output_options());
+        CHECK(err.out.empty());
+        CHECK(err.err == "trouble");
+        output const failed = co_await async_output(ex, probe(config, "exit", "21"));
+        CHECK(failed.status.code() == 21);
+        output const killed = co_await async_output(ex, probe(config, "raise", std::to_string(SIGKILL)));
+        CHECK(killed.status.signal() == SIGKILL);
+    });
+}
+
+TEST_CASE("async_output: input and both outputs may exceed the capacity of a pipe")
+{
+    auto const text = long_text();
+    for_each_config([&](backend_config const& config) {
+        running_output op(probe(config, "copy-to-both"), with_input(text));
+        op.finish();
+        CHECK_FALSE(op.error.failed());
+        CHECK(op.result.status.success());
+        CHECK((op.result.out == text));
+        CHECK((op.result.err == text));
+    });
+}
+
+TEST_CASE("async_output: a child may close its input early, and the parent receives no SIGPIPE")
+{
+    std::string const text(1'000'000, 'x');
+    for (auto action : {SIG_DFL, SIG_IGN}) {
+        bool const ignored = action == SIG_IGN;
+        CAPTURE(ignored);
+        for_each_config([&](backend_config const& config) {
+            auto const before = ::signal(SIGPIPE, action);
+            {
+                running_output op(probe(config, "exit", "3"), with_input(text));
+                op.finish();
+                CHECK_FALSE(op.error.failed());
+                CHECK(op.result.status.code() == 3);
+            }
+            {
+                running_output op(probe(config, "close-input", "500000"), with_input(text));
+                op.finish();
+                CHECK_FALSE(op.error.failed());
+                CHECK(op.result.out.size() == 500'000);
+            }
+            CHECK((::signal(SIGPIPE, before) == action));
+        });
+    }
+}
+
+TEST_CASE("async_output: a stream that the command sets is not replaced by a pipe")
+{
+    for_each_config([](backend_config const& config) {
+        scratch_folder folder;
+        std::string const text = "input";
+
+        auto both = probe(config, "copy-to-both");
+        auto const together = output_without_error(both.err(stdio::same_as(1)), with_input(text));
+        CHECK(together.out == "inputinput");
+        CHECK(together.err.empty());
+
+        auto const crossed = output_without_error(both.out(stdio::same_as(2)).err(stdio::piped()), with_input(text));
+        CHECK(crossed.err == "inputinput");
+        CHECK(crossed.out.empty());
+
+        both.out(stdio::file(folder.path("out"), open_mode::write)).err(stdio::null());
+        auto const in_file = output_without_error(both, with_input(text));
+        CHECK(in_file.out.empty());
+        CHECK(in_file.err.empty());
+        CHECK(folder.read("out") == "input");
+
+        auto copy = probe(config, "copy");
+        copy.in(stdio::file(folder.path("out"), open_mode::read));
+        CHECK(output_without_error(copy, with_input("unused")).out == "input");
+        CHECK(output_without_error(copy.in(stdio::piped()).out(stdio::piped()), with_input(text)).out == "input");
+        CHECK(output_without_error(copy.in(stdio::piped())).out.empty());
+
+        auto files = probe(config, "files", "0");
+        auto const by_default = output_without_error(files).out;
+        CHECK(output_without_error(files.in(stdio::null())).out == by_default);
+    });
+}
+
+TEST_CASE("async_output: waits for a child that has closed its outputs")
+{
+    for_each_config([](backend_config const& config) {
+        auto input = os::make_pipe().value();
+        side_channel side;
+        auto cmd = probe(config, "--to=3", "close-outputs", "4");
+        running_output op(cmd.in(stdio::fd(input.first.get())).fd(3, side.child_end()));
+        CHECK(side.line() == "ready");
+        op.context.poll();
+        CHECK_FALSE(op.done);
+        input.second.reset();
+        CHECK(op.finish().result.status.code() == 4);
+        CHECK_FALSE(op.error.failed());
+    });
+}
+
+TEST_CASE("async_output: the output may reach the limit but not exceed it")
+{
+    struct limit_case {
+        limit_policy policy;
+        std::size_t excess;
+        bool fails;
+    };
+    for (auto const& row : {
+             limit_case{limit_policy::stop_child, 0, false},
+             limit_case{limit_policy::stop_child, 1, true},
+             limit_case{limit_policy::stop_child, 300'000, true},
+             limit_case{limit_policy::discard, 0, false},
+             limit_case{limit_policy::discard, 1, false},
+             limit_case{limit_policy::discard, 300'000, false},
+         })
+        for (int fd : {1, 2}) {
+            CAPTURE((row.policy == limit_policy::discard));
+            CAPTURE(row.excess);
+            CAPTURE(fd);
+            for_each_config([&](backend_config const& config) {
+                std::size_t const limit = 100'000;
+                running_output op(
+                    probe(config, "write-much", std::to_string(fd), std::to_string(limit + row.excess)),
+                    with_limit(limit, row.policy));
+                op.finish();
+                CHECK(op.error == (row.fails ? error_code(errc::output_limit_exceeded) : error_code()));
+                CHECK(op.result.truncated == (row.excess > 0));
+                CHECK((fd == 1 ? op.result.out : op.result.err) == std::string(limit, 'x'));
+                CHECK((fd == 1 ? op.result.err : op.result.out).empty());
+                if (!row.fails)
+                    CHECK(op.result.status.success());
+            });
+        }
+}
+
+TEST_CASE("async_output: a child that writes without end is stopped at the limit")
+{
+    for (std::size_t limit : {0u, 1u, 1'000'000u}) {
+        CAPTURE(limit);
+        for_each_config([&](backend_config const& config) {
+            auto cmd = probe(config, "write-much", "1", "100000000000");
+            running_output op(cmd, with_limit(limit, limit_policy::stop_child));
+            op.finish();
+            CHECK(op.error == errc::output_limit_exceeded);
+            CHECK(op.result.status.signal() == SIGTERM);
+            CHECK(op.result.out.size() == limit);
+            CHECK(op.result.truncated);
+        });
+    }
+}
+
+TEST_CASE("async_output: a failed spawn is reported with its stage")
+{
+    std::string const text(1000, 'x');
+    for_each_backend([&](backend_config const& config) {
+        command missing("/nowhere");
+        running_output op(missing.backend(config.backend), with_input(text));
+        op.finish();
+        CHECK(stage_of(op.error) == spawn_stage::exec);
+        CHECK(op.error == std::errc::no_such_file_or_directory);
+        CHECK(op.result.status == exit_status());
+    });
+}
+
+TEST_CASE("async_output: invalid options and pipes are refused before the files are opened")
+{
+    leak_check const leaks;
+    scratch_folder folder;
+    command cmd("true");
+    cmd.out(stdio::file(folder.path("out"), open_mode::write));
+
+    output_options options;
+    options.stop(stop_plan(1000, 1s));
+    running_output invalid_signal(cmd, options);
+    CHECK(invalid_signal.finish().error == std::errc::invalid_argument);
+
+    running_output channel(cmd.fd(5, stdio::piped()));
+    CHECK(channel.finish().error == std::errc::invalid_argument);
+    CHECK(stage_of(channel.error) == spawn_stage::stdio);
+    CHECK_FALSE(std::filesystem::exists(folder.path("out")));
+}
+
+TEST_CASE("async_output: a descendant that holds a pipe open delays the completion by drain_grace at most")
+{
+    for (duration grace : {duration(-1s), duration(0s), duration(1ms)}) {
+        CAPTURE(grace.count());
+        for_each_config([&](backend_config const& config) {
+            output_options options;
+            options.drain_grace(grace);
+            running_output op(probe(config, "grandchild"), options);
+            op.finish();
+            CHECK(op.error == errc::output_incomplete);
+            CHECK(op.result.status.success());
+            pid_t const grandchild = std::atoi(op.result.out.c_str());
+            REQUIRE(grandchild > 1);
+            CHECK(is_alive(grandchild));
+            ::kill(grandchild, SIGKILL);
+        });
+    }
+}
+
+TEST_CASE("async_output: data that a descendant writes within drain_grace is kept")
+{
+    for_each_config([](backend_config const& config) {
+        output_options options;
+        options.drain_grace(1h);
+        running_output op(probe(config, "late-writer"), options);
+        op.finish();
+        CHECK_FALSE(op.error.failed());
+        CHECK(op.result.out == "late\n");
+        CHECK(op.result.status.success());
+    });
+}
+
+TEST_CASE("async_output: with a drain_grace of 0, the output of the child is complete")
+{
+    for_each_config([](backend_config const& config) {
+        output_options options;
+        options.drain_grace(0s);
+        for (int i = 0; i < 20; ++i) {
+            running_output op(probe(config, "write-much", "1", "60000"), options);
+            op.finish();
+            CHECK_FALSE(op.error.failed());
+            CHECK(op.result.out.size() == 60'000);
+        }
+    });
+}
+
+TEST_CASE("async_output: supports all kinds of completion tokens")
+{
+    for_each_config([](backend_config const& config) -> asio::awaitable<void> {
+        auto const ex = co_await asio::this_coro::executor;
+        auto const cmd = probe(config, "write", "1", "text");
+        output_options const options;
+        CHECK((co_await async_output(ex, cmd, asio::use_awaitable)).out == "text");
+        CHECK((co_await async_output(ex, cmd, options, asio::deferred)).out == "text");
+        CHECK((co_await async_output(ex, cmd, as_result)).value().out == "text");
+        auto const both = co_await async_output(ex, cmd, options, asio::as_tuple(asio::use_awaitable));
+        CHECK(std::get<1>(both).out == "text");
+    });
+    for_each_config([](backend_config const& config) {
+        asio::io_context context;
+        auto future = async_output(context, probe(config, "write", "1", "text"), asio::use_future);
+        context.run_for(60s);
+        CHECK(future.get().out == "text");
+    });
+}
+
+TEST_CASE("async_output: several threads may run the context" * needs_threads())
+{
+    auto const text = long_text();
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        std::atomic<int> complete = 0;
+        for (int i = 0; i < 8; ++i)
+            async_output(context, probe(config, "copy-to-both"), with_input(text), [&](error_code ec, output result) {
+                complete += !ec.failed() && result.out == text && result.err == text;
+            });
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 4; ++i)
+            threads.emplace_back([&] { context.run_for(60s); });
+        for (auto& thread : threads)
+            thread.join();
+        CHECK(complete == 8);
+    });
+}
+
+TEST_CASE("async_output: supports thread pools and strands as executors" * needs_threads())
+{
+    for_each_config([](backend_config const& config) {
+        asio::thread_pool pool(3);
+        auto const strand = asio::make_strand(pool);
+        std::atomic<int> complete = 0;
+        for (int i = 0; i < 10; ++i) {
+            async_output(pool, probe(config, "write", "1", "text"), [&](error_code ec, output result) {
+                complete += !ec.failed() && result.out == "text";
+            });
+            async_output(strand, probe(config, "write", "2", "text"), [&](error_code ec, output result) {
+                complete += !ec.failed() && result.err == "text" && strand.running_in_this_thread();
+            });
+        }
+        pool.join();
+        CHECK(complete == 20);
+    });
+}
+
+TEST_SUITE_END();

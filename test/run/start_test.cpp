@@ -1,0 +1,287 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/running_operation.hpp"
+#include "support/side_channel.hpp"
+#include "support/start_gate.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include <signal.h>
+
+using namespace brood;
+using namespace test;
+
+namespace {
+
+std::string const term = std::to_string(SIGTERM);
+error_code const aborted = asio::error::operation_aborted;
+
+/// The gate holds a child in a pre_exec hook, and hooks require a fork.
+std::vector<backend_config> const fork_only{{spawn_backend::fork, exit_watcher::automatic}};
+
+/// Two probes. The first one waits at the gate.
+pipeline with_held_stage(backend_config const& config, start_gate const& gate)
+{
+    return gate.hold(probe(config, "pause")) | probe(config, "pause").out(stdio::null());
+}
+
+/// The `async_run` of a pipeline.
+class running_pipeline : public running_operation<std::vector<exit_status>> {
+public:
+    explicit running_pipeline(pipeline line)
+    {
+        async_run(context, std::move(line), handler());
+        CHECK_FALSE(done);
+    }
+};
+
+/// Runs all handlers that are ready while a child waits at the gate.
+template <class Operation>
+void poll_while_held(Operation& op)
+{
+    REQUIRE(eventually(has_children));
+    op.context.restart();
+    op.context.poll();
+    CHECK_FALSE(op.done);
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("start");
+
+TEST_CASE("start: children that are being started do not block the event loop" * needs_threads())
+{
+    for_each(fork_only, [](backend_config const& config) {
+        start_gate gate;
+        asio::io_context context;
+        int completed = 0;
+        auto const held = gate.hold(probe(config, "exit", "0"));
+        std::vector<exit_status> const two_successes(2, exit_status::from_raw(0));
+        async_run(
+            context, held, [&](error_code ec, exit_status status) { completed += !ec.failed() && status.success(); });
+        async_output(
+            context, held, [&](error_code ec, output result) { completed += !ec.failed() && result.status.success(); });
+        async_run(context, held | held, [&](error_code ec, std::vector<exit_status> statuses) {
+            completed += !ec.failed() && statuses == two_successes;
+        });
+        async_output(context, held | held, [&](error_code ec, pipeline_output result) {
+            completed += !ec.failed() && result.statuses == two_successes;
+        });
+        asio::post(context, [&] {
+            CHECK(completed == 0);
+            gate.open(); // not reached if a start blocked the loop
+        });
+        context.run_for(60s);
+        CHECK(completed == 4);
+    });
+}
+
+TEST_CASE("start: a child that is cancelled during its start is stopped once its program runs" * needs_threads())
+{
+    for_each(fork_only, [](backend_config const& config) {
+        start_gate gate;
+        running_output op(gate.hold(probe(config, "pause")));
+        poll_while_held(op);
+        op.cancel();
+        poll_while_held(op);
+        gate.open();
+        op.finish();
+        CHECK(op.error == aborted);
+        CHECK(op.result.status.signal() == SIGTERM);
+    });
+}
+
+TEST_CASE("start: the timeout includes the time of the start" * needs_threads())
+{
+    for_each(fork_only, [](backend_config const& config) {
+        start_gate gate;
+        output_options options;
+        options.timeout(0s);
+        running_output op(gate.hold(probe(config, "pause")), options);
+        poll_while_held(op); // the timeout expires
+        gate.open();
+        op.finish();
+        CHECK(op.error == errc::timed_out);
+        CHECK(op.result.status.signal() == SIGTERM);
+    });
+}
+
+TEST_CASE("start: a second cancellation during the start kills the child and completes when it is reaped")
+{
+    for_each_config([](backend_config const& config) {
+        output_options options;
+        options.stop(stop_plan(SIGTERM, 1h));
+        running_output op(probe(config, "ignore", term).signal_mask({SIGTERM}), options);
+        for (int i = 0; i < 2; ++i)
+            op.cancel();
+        op.finish();
+        CHECK(op.error == aborted);
+        CHECK(op.result.status.signal() == SIGKILL);
+    });
+}
+
+TEST_CASE("start: a kill reaches the child's process group even if the event loop has not handled its start")
+{
+    for_each_config([](backend_config const& config) {
+        side_channel side;
+        output_options options;
+        options.stop(stop_plan(std::vector<stop_step>()));
+        options.drain_grace(1h); // the streams end with the grandchild
+        running_output op(probe(config, "--to=3", "family").process_group().fd(3, side.child_end()), options);
+        pid_t const grandchild = std::atoi(side.line().c_str());
+        REQUIRE(grandchild > 1);
+        op.cancel();
+        op.finish();
+        CHECK(op.result.status.signal() == SIGKILL);
+        CHECK(eventually([&] { return !is_alive(grandchild); }));
+    });
+}
+
+TEST_CASE("start: a failed start is reported, unless the operation was cancelled before")
+{
+    for_each_config([](backend_config const& config) {
+        auto const missing = command("/nowhere").backend(config.backend).watcher(config.watcher);
+        running_output failed(missing);
+        failed.finish();
+        CHECK(stage_of(failed.error) == spawn_stage::exec);
+        CHECK(failed.result.status == exit_status());
+
+        running_output cancelled(missing);
+        cancelled.cancel();
+        cancelled.finish();
+        CHECK(cancelled.error == aborted);
+        CHECK(cancelled.result.status == exit_status());
+    });
+}
+
+TEST_CASE("start: a cancelled pipeline starts no further stage" * needs_threads())
+{
+    for (int cancellations : {1, 2}) {
+        CAPTURE(cancellations);
+        for_each(fork_only, [&](backend_config const& config) {
+            start_gate gate;
+            running_pipeline line(with_held_stage(config, gate));
+            poll_while_held(line);
+            for (int i = 0; i < cancellations; ++i)
+                line.cancel();
+            poll_while_held(line);
+            gate.open();
+            line.finish();
+            CHECK(line.error == aborted);
+            REQUIRE(line.result.size() == 2);
+            CHECK(line.result[0].signal() == (cancellations == 1 ? SIGTERM : SIGKILL));
+            CHECK(line.result[1] == exit_status());
+        });
+    }
+}
+
+TEST_CASE("start: if a stage cannot be started, the running stages are killed and its error is reported")
+{
+    for (bool ignores_sigterm : {false, true}) {
+        CAPTURE(ignores_sigterm);
+        for_each_config([&](backend_config const& config) {
+            auto const first = ignores_sigterm ? probe(config, "ignore", term) : probe(config, "pause");
+            auto const failing = probe(config, "pause").current_dir("/nowhere").out(stdio::null());
+            running_pipeline line(first | first | failing);
+            line.finish();
+            CHECK(stage_of(line.error) == spawn_stage::directory);
+            CHECK(line.result == std::vector<exit_status>(3));
+        });
+    }
+}
+
+TEST_CASE("start: a file that cannot be opened is reported before any stage is started")
+{
+    leak_check const leaks;
+    asio::io_context context;
+    auto const failing = command("true").fd(3, stdio::file("/nowhere/file", open_mode::read));
+    std::optional<error_code> error;
+    async_run(context, command("true") | failing, [&](error_code ec, auto const&) { error = ec; });
+    CHECK_FALSE(has_children());
+    CHECK_FALSE(error);
+    context.run_for(60s);
+    REQUIRE(error);
+    CHECK(stage_of(*error) == spawn_stage::stdio);
+}
+
+TEST_CASE("start: descriptors may be closed once the initiating function has returned")
+{
+    for_each_config([](backend_config const& config) {
+        scratch_folder folder;
+        auto const path = folder.path("out");
+        running_pipeline line = [&] {
+            os::unique_fd const file = os::open_file(path.c_str(), open_mode::write).value();
+            auto last = probe(config, "copy").out(stdio::fd(file.get()));
+            return running_pipeline(probe(config, "write", "1", "text") | last);
+        }();
+        line.finish();
+        CHECK_FALSE(line.error.failed());
+        CHECK(folder.read("out") == "text");
+    });
+}
+
+TEST_CASE("start: a destroyed context kills children that are being started and invokes no handler")
+{
+    for_each_config([](backend_config const& config) {
+        auto const handler_data = std::make_shared<int>();
+        {
+            asio::io_context context;
+            output_options options;
+            options.timeout(1h);
+            auto const never_called = [handler_data](auto&&...) { CHECK(false); };
+            auto const ignoring = probe(config, "ignore", term);
+            async_output(context, ignoring, options, never_called);
+            async_output(context, ignoring | ignoring, options, never_called);
+            async_run(context, probe(config, "ignore", term).out(stdio::null()), never_called);
+        }
+        CHECK(handler_data.use_count() == 1);
+        CHECK(eventually([] { return !has_children(); }));
+    });
+}
+
+TEST_CASE("start: a child that is held while its context is destroyed is killed" * needs_threads())
+{
+    for_each(fork_only, [](backend_config const& config) {
+        start_gate gate;
+        auto const handler_data = std::make_shared<int>();
+        {
+            asio::io_context context;
+            async_run(context, with_held_stage(config, gate), [handler_data](auto&&...) { CHECK(false); });
+            REQUIRE(eventually(has_children));
+            context.poll();
+        }
+        CHECK(handler_data.use_count() == 1);
+        gate.open();
+        CHECK(eventually([] { return !has_children(); }));
+    });
+}
+
+TEST_CASE("start: pipelines may be started, stopped and killed while several threads run the context" * needs_threads())
+{
+    for_each_config([](backend_config const& config) {
+        asio::thread_pool pool(3);
+        std::atomic<int> stopped = 0;
+        std::vector<std::unique_ptr<asio::cancellation_signal>> signals;
+        auto const line = probe(config, "pause") | probe(config, "pause") | probe(config, "pause");
+        for (int i = 0; i < 20; ++i) {
+            signals.push_back(std::make_unique<asio::cancellation_signal>());
+            async_output(
+                pool, line,
+                asio::bind_cancellation_slot(signals.back()->slot(), [&](error_code ec, pipeline_output result) {
+                    stopped += ec == aborted && result.statuses.front().signal().has_value();
+                }));
+            signals.back()->emit(asio::cancellation_type::terminal);
+            if (i % 2 == 1)
+                signals.back()->emit(asio::cancellation_type::terminal);
+        }
+        pool.join();
+        CHECK(stopped == 20);
+        CHECK_FALSE(has_children());
+    });
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,237 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/deny_syscalls.hpp"
+#include "support/ordinary_user.hpp"
+#include "support/support.hpp"
+#include "support/system.hpp"
+
+#include <cerrno>
+
+#include <grp.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace brood;
+using namespace test;
+
+namespace {
+
+constexpr uid_t other_user = 1234;
+constexpr gid_t other_group = 2345;
+
+bool is_root()
+{
+    if (::geteuid() != 0)
+        MESSAGE("skipped: needs root");
+    return ::geteuid() == 0;
+}
+
+// posix_spawn(3) cannot set credentials.
+std::vector<backend_config> capable_configs()
+{
+    auto configs = all_configs();
+    std::erase_if(configs, [](backend_config const& config) { return config.backend == spawn_backend::posix_spawn; });
+    // The relay needs a memory file. Without it, only fork changes credentials.
+    if (denied_syscalls().find("memfd_create") != std::string_view::npos)
+        return {{spawn_backend::automatic, exit_watcher::automatic}};
+    return configs;
+}
+
+// Runs a function in a child of this process and returns its result. The function may drop privileges.
+template <class Function>
+int in_child_process(Function function)
+{
+    pid_t const pid = ::fork();
+    if (pid == 0)
+        ::_exit(function());
+    int status = 0;
+    REQUIRE(::waitpid(pid, &status, 0) == pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("credentials");
+
+TEST_CASE("credentials: the child has the user, the group and the groups of its command")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    for_each(capable_configs(), [&](backend_config const& config) {
+        auto const all_ids =
+            output_of_now(folder.probe(config, "ids").user(other_user).group(other_group).groups({77, 88}));
+        CHECK(after(all_ids, " uid") == "1234");
+        CHECK(after(all_ids, " gid") == "2345");
+        CHECK(all_ids.substr(all_ids.find("groups")) == "groups 77 88");
+        auto const user_only = output_of_now(folder.probe(config, "ids").user(other_user));
+        CHECK(after(user_only, " uid") == "1234");
+        CHECK(user_only.substr(user_only.find("groups")) == "groups");
+        auto const group_only = output_of_now(folder.probe(config, "ids").group(other_group));
+        CHECK(after(group_only, " uid") == "0");
+        CHECK(after(group_only, " gid") == "2345");
+        auto const no_groups = output_of_now(folder.probe(config, "ids").groups({}));
+        CHECK(no_groups.substr(no_groups.find("groups")) == "groups");
+        auto const user_ids = output_of_now(folder.probe(config, "status", "Uid").user(other_user));
+        CHECK(user_ids == "1234\t1234\t1234\t1234");
+        std::vector<gid_t> many(1000);
+        for (gid_t i = 0; i < many.size(); ++i)
+            many[i] = 10 + i;
+        auto const group_ids = output_of_now(folder.probe(config, "status", "Groups").groups(many));
+        CHECK(group_ids.ends_with(" 1008 1009 "));
+    });
+}
+
+TEST_CASE("credentials: other options of the command still apply")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    for_each(capable_configs(), [&](backend_config const& config) {
+        auto const as_user = [&](auto const&... args) {
+            return folder.probe(config, args...).user(other_user).group(other_group);
+        };
+        CHECK(output_of_now(as_user("directory").current_dir("/usr")) == "/usr");
+        CHECK(output_of_now(as_user("name").arg0("other")) == "other");
+        CHECK(output_of_now(as_user("umask").umask(0123)) == std::to_string(0123));
+        CHECK(output_of_now(as_user("environment").env_clear().env("A", "b")) == std::string("A=b\0", 4));
+        if (knows_linux()) {
+            CHECK(output_of_now(as_user("status", "NoNewPrivs").no_new_privileges()) == "1");
+            CHECK(output_of_now(as_user("death-signal").parent_death_signal(SIGUSR2)) == std::to_string(SIGUSR2));
+        }
+        CHECK(output_of_now(as_user("status", "SigBlk").signal_mask({SIGUSR1})) == "0000000000000200");
+        auto const session = output_of_now(as_user("ids").session());
+        CHECK(after(session, " sid") == session.substr(0, session.find(' ')));
+        CHECK(output_of_now(as_user("descriptors")) == output_of_now(folder.probe(config, "descriptors")));
+        command by_name("probe", "ids");
+        by_name.env("PATH", "/nowhere:" + folder.path())
+            .user(other_user)
+            .backend(config.backend)
+            .watcher(config.watcher);
+        CHECK(after(output_of_now(by_name), " uid") == "1234");
+    });
+}
+
+TEST_CASE("credentials: a descriptor can be mapped to any number")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    folder.write("a", "x", 0644);
+    for_each(capable_configs(), [&](backend_config const& config) {
+        auto cmd = folder.probe(config, "descriptors").user(other_user);
+        std::string expected = "0 1 2 ";
+        for (int fd = 3; fd < 24; ++fd) {
+            cmd.fd(fd, stdio::file(folder.path("a"), open_mode::read));
+            expected += std::to_string(fd) + " ";
+        }
+        auto const open = output_of_now(cmd);
+        CHECK(open + (open.ends_with(' ') ? "" : " ") == expected);
+    });
+}
+
+TEST_CASE("credentials: a later failure has its stage and leaves no child")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    auto const locked = folder.path("locked");
+    std::filesystem::create_directory(locked);
+    ::chmod(locked.c_str(), 0700);
+    folder.write("script", "#!/nowhere\n", 0755);
+    for_each(capable_configs(), [&](backend_config const& config) {
+        auto const command_as_user = [&](std::string const& program) {
+            return command(program).user(other_user).backend(config.backend).watcher(config.watcher);
+        };
+        auto const missing = failure_of(command_as_user("/nowhere"));
+        CHECK(missing == std::errc::no_such_file_or_directory);
+        CHECK(stage_of(missing) == spawn_stage::exec);
+        auto const denied = failure_of(command_as_user(folder.path("locked/program")));
+        CHECK(denied == std::errc::permission_denied);
+        CHECK(stage_of(denied) == spawn_stage::exec);
+        auto const directory = failure_of(command_as_user("/bin/true").current_dir(locked));
+        CHECK(directory == std::errc::permission_denied);
+        CHECK(stage_of(directory) == spawn_stage::directory);
+        auto const script = failure_of(command_as_user(folder.path("script")));
+        CHECK(script == std::errc::no_such_file_or_directory);
+        auto const long_list = failure_of(command_as_user("/bin/true").arg(std::string(1 << 20, 'x')));
+        CHECK(long_list == std::errc::argument_list_too_long);
+        CHECK(stage_of(long_list) == spawn_stage::exec);
+        auto const group = failure_of(command_as_user("/bin/true").group(static_cast<gid_t>(-1)));
+        CHECK(group == std::errc::invalid_argument);
+        CHECK(stage_of(group) == spawn_stage::credentials);
+    });
+}
+
+TEST_CASE("credentials: the parent stays dumpable")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    bool const before = system::is_dumpable();
+    for_each(capable_configs(), [&](backend_config const& config) {
+        (void)output_of_now(folder.probe(config, "ids").user(other_user));
+        CHECK(system::is_dumpable() == before);
+    });
+}
+
+TEST_CASE("credentials: an ordinary user can set its own ids only")
+{
+    public_folder const folder;
+    for_each(capable_configs(), [&](backend_config const& config) {
+        int const code = in_child_process([&] {
+            if (::geteuid() == 0 && !system::become_user(other_user, false))
+                return 10;
+            asio::io_context context;
+            if (!spawn(context, folder.probe(config, "exit", "0").user(::getuid()).group(::getgid())))
+                return 14;
+            auto const child = spawn(context, folder.probe(config, "ids").user(::getuid() + 1));
+            if (child)
+                return 11;
+            if (child.error() != std::errc::operation_not_permitted)
+                return 12;
+            return stage_of(child.error()) == spawn_stage::credentials ? 0 : 13;
+        });
+        CHECK(code == 0);
+    });
+}
+
+TEST_CASE("credentials: a capability that an exec drops is sufficient")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    int const code = in_child_process([&] {
+        if (!system::become_capable_user(other_user))
+            return 10;
+        asio::io_context context;
+        command cmd(folder.path("probe"), "exit", "7");
+        auto child = spawn(context, cmd.user(other_user + 1).groups({}));
+        if (!child)
+            return 11;
+        auto const status = child.value().wait();
+        return status && status.value().code() == 7 ? 0 : 12;
+    });
+    CHECK(code == 0);
+}
+
+TEST_CASE("credentials: the child of a capable user does not inherit its groups")
+{
+    if (!is_root())
+        return;
+    int const code = in_child_process([&] {
+        gid_t const groups[] = {77, 88};
+        if (::setgroups(2, groups) < 0 || !system::become_capable_user(other_user))
+            return 10;
+        asio::io_context context;
+        command cmd("/bin/sh", "-c", "test \"$(id -G)\" = \"$(id -g)\"");
+        auto child = spawn(context, cmd.user(other_user + 1));
+        if (!child)
+            return 11;
+        auto const status = child.value().wait();
+        return status && status.value().code() == 0 ? 0 : 12;
+    });
+    CHECK(code == 0);
+}
+
+TEST_SUITE_END();

@@ -1,0 +1,403 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/beside_other_spawns.hpp"
+#include "support/standard_streams.hpp"
+#include "support/support.hpp"
+
+#include <boost/asio/write.hpp>
+
+#include <array>
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace brood;
+using namespace test;
+
+namespace {
+
+// An open file.
+class open_file {
+public:
+    explicit open_file(std::string const& path, int flags = O_RDWR | O_CREAT | O_CLOEXEC)
+        : fd_(::open(path.c_str(), flags, 0644))
+    {
+        REQUIRE(fd_ >= 0);
+    }
+    open_file(open_file&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    ~open_file() { ::close(fd_); }
+
+    operator int() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+// The device and inode of a descriptor, in the format of the probe's `files`.
+std::string identity(int fd)
+{
+    struct stat about {};
+    if (::fstat(fd, &about) < 0)
+        return "closed";
+    return std::to_string(about.st_dev) + ":" + std::to_string(about.st_ino);
+}
+
+exit_status run_to_exit(command const& cmd)
+{
+    asio::io_context context;
+    auto child = spawn(context, cmd);
+    REQUIRE(child);
+    return child.value().wait().value();
+}
+
+// The descriptor of the probe's report, above all mapped ones.
+constexpr int report = 40;
+constexpr auto to_report = "--to=40";
+
+// The identities of the child's descriptors. The probe reports them in a file.
+std::vector<std::string> files_in_child(command cmd, scratch_folder const& folder)
+{
+    cmd.fd(report, stdio::file(folder.path("report"), open_mode::write));
+    CHECK(run_to_exit(cmd).success());
+    return split(folder.read("report"), ' ');
+}
+
+// Sets the soft limit of descriptor numbers and restores it.
+class descriptor_limit {
+public:
+    explicit descriptor_limit(rlim_t soft)
+    {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        rlimit const now{soft, before_.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &now) == 0);
+    }
+    ~descriptor_limit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+    rlimit before_{};
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("fd_setup");
+
+TEST_CASE("fd_setup: every map of the standard streams onto themselves")
+{
+    for_each_backend([&](backend_config const& config) {
+        scratch_folder folder;
+        std::array<open_file, 3> const files{
+            open_file(folder.path("a")), open_file(folder.path("b")), open_file(folder.path("c"))};
+        std::array<std::vector<std::string>, 27> reported;
+        {
+            standard_streams replaced(files[0], files[1], files[2]);
+            for (int map = 0; map < 27; ++map) {
+                auto cmd = probe(config, to_report, "files", "0", "1", "2");
+                cmd.in(stdio::fd(map % 3)).out(stdio::fd(map / 3 % 3)).err(stdio::fd(map / 9));
+                reported[static_cast<std::size_t>(map)] = files_in_child(cmd, folder);
+            }
+        }
+        for (std::size_t map = 0; map < 27; ++map) {
+            CAPTURE(map);
+            std::vector<std::string> const expected{
+                identity(files[map % 3]), identity(files[map / 3 % 3]), identity(files[map / 9])};
+            CHECK(reported[map] == expected);
+        }
+    });
+}
+
+TEST_CASE("fd_setup: swaps, cycles and one source for many targets")
+{
+    for_each_backend([&](backend_config const& config) {
+        scratch_folder folder;
+        open_file const a(folder.path("a")), b(folder.path("b")), c(folder.path("c"));
+        auto const files_after_mapping = [&](int x, int y, int z) {
+            auto const text = [](int fd) { return std::to_string(fd); };
+            auto cmd = probe(config, to_report, "files", text(a), text(b), text(c));
+            cmd.fd(a, stdio::fd(x)).fd(b, stdio::fd(y)).fd(c, stdio::fd(z));
+            return files_in_child(cmd, folder);
+        };
+        // The report must not use a mapped number.
+        REQUIRE(std::max({int(a), int(b), int(c)}) < report);
+        auto const A = identity(a), B = identity(b), C = identity(c);
+        CHECK(files_after_mapping(c, a, b) == std::vector{C, A, B});
+        CHECK(files_after_mapping(b, c, a) == std::vector{B, C, A});
+        CHECK(files_after_mapping(b, a, c) == std::vector{B, A, C});
+        CHECK(files_after_mapping(a, b, c) == std::vector{A, B, C});
+        CHECK(files_after_mapping(b, b, b) == std::vector{B, B, B});
+    });
+}
+
+TEST_CASE("fd_setup: works if standard streams of the parent are closed")
+{
+    for_each_config([&](backend_config const& config) {
+        std::array<std::string, 8> copies;
+        std::array<error_code, 8> errors;
+        for (unsigned closed = 0; closed < 8; ++closed) {
+            standard_streams without(closed);
+            run([&](std::string& copy, error_code& ec) -> asio::awaitable<void> {
+                auto const ex = co_await asio::this_coro::executor;
+                auto cmd = probe(config, "copy");
+                cmd.in(stdio::piped()).out(stdio::piped()).err(stdio::null());
+                auto child = spawn(ex, cmd).value();
+                co_await asio::async_write(child.in(), asio::buffer("through", 7), asio::use_awaitable);
+                child.in().close();
+                error_code ignored;
+                co_await asio::async_read(
+                    child.out(), asio::dynamic_buffer(copy), asio::redirect_error(asio::use_awaitable, ignored));
+                co_await child.async_wait();
+                command missing("/nowhere/at/all");
+                missing.backend(config.backend).watcher(config.watcher).out(stdio::piped()).err(stdio::null());
+                ec = spawn(ex, missing).error();
+            }(copies[closed], errors[closed]));
+        }
+        for (unsigned closed = 0; closed < 8; ++closed) {
+            CAPTURE(closed);
+            CHECK(copies[closed] == "through");
+            CHECK(errors[closed] == std::errc::no_such_file_or_directory);
+            CHECK(stage_of(errors[closed]) == spawn_stage::exec);
+        }
+    });
+}
+
+TEST_CASE("inherit: a closed stream stays closed in the child")
+{
+    for_each_backend([&](backend_config const& config) {
+        scratch_folder folder;
+        std::vector<std::string> files;
+        {
+            standard_streams without(1u); // standard input
+            files = files_in_child(probe(config, to_report, "files", "0"), folder);
+        }
+        CHECK(files == std::vector<std::string>{"closed"});
+    });
+}
+
+TEST_CASE("same_as: refers to the same file in any order of calls")
+{
+    for_each_backend([&](backend_config const& config) {
+        scratch_folder folder;
+        auto first = probe(config, to_report, "files", "1", "2");
+        first.err(stdio::same_as(1)).out(stdio::file(folder.path("x"), open_mode::write));
+        auto const files = files_in_child(first, folder);
+        CHECK(files[0] == files[1]);
+        CHECK(files[0] == identity(open_file(folder.path("x"))));
+
+        auto chain = probe(config, to_report, "files", "0", "1", "2");
+        chain.in(stdio::same_as(1)).out(stdio::same_as(2)).err(stdio::null());
+        auto const chain_files = files_in_child(chain, folder);
+        CHECK(chain_files[0] == identity(open_file("/dev/null", O_RDONLY)));
+        CHECK(chain_files == std::vector(3, chain_files[0]));
+    });
+}
+
+TEST_CASE("same_as: shares a pipe")
+{
+    for_each_backend([&](backend_config const& config) {
+        auto cmd = probe(config, "write", "2", "on error");
+        CHECK(output_of_now(cmd.err(stdio::same_as(1))) == "on error");
+    });
+}
+
+TEST_CASE("same_as: cycles and unmapped descriptors fail")
+{
+    leak_check const leaks;
+    asio::io_context context;
+    command cycle("true");
+    cycle.out(stdio::same_as(2)).err(stdio::same_as(1));
+    CHECK(spawn(context, cycle).error() == std::errc::invalid_argument);
+    command unmapped("true");
+    unmapped.out(stdio::same_as(7));
+    CHECK(spawn(context, unmapped).error() == std::errc::bad_file_descriptor);
+    CHECK(stage_of(spawn(context, unmapped).error()) == spawn_stage::stdio);
+}
+
+TEST_CASE("null: reads end of file and discards output")
+{
+    for_each_backend([&](backend_config const& config) {
+        auto reader = probe(config, "copy");
+        CHECK(output_of_now(reader.in(stdio::null())) == "");
+        auto writer = probe(config, "write", "2", "lost");
+        CHECK(output_of_now(writer.err(stdio::null())) == "");
+        auto other_writer = probe(config, "write", "5", "lost");
+        CHECK(output_of_now(other_writer.fd(5, stdio::null())) == "");
+    });
+}
+
+TEST_CASE("file: read, write and append modes")
+{
+    for_each_backend([&](backend_config const& config) {
+        scratch_folder folder;
+        folder.write("in", "content");
+        auto reader = probe(config, "copy");
+        CHECK(output_of_now(reader.in(stdio::file(folder.path("in"), open_mode::read))) == "content");
+
+        folder.write("out", "something long");
+        auto writer = probe(config, "write", "1", "new");
+        writer.out(stdio::file(folder.path("out"), open_mode::write));
+        CHECK(run_to_exit(writer).success());
+        CHECK(folder.read("out") == "new");
+
+        writer.out(stdio::file(folder.path("out"), open_mode::append));
+        CHECK(run_to_exit(writer).success());
+        CHECK(folder.read("out") == "newnew");
+
+        writer.out(stdio::file(folder.path("new"), open_mode::append));
+        CHECK(run_to_exit(writer).success());
+        CHECK(folder.read("new") == "new");
+
+        asio::io_context context;
+        reader.in(stdio::file(folder.path("missing"), open_mode::read));
+        auto const ec = spawn(context, reader).error();
+        CHECK(ec == std::errc::no_such_file_or_directory);
+        CHECK(stage_of(ec) == spawn_stage::stdio);
+    });
+}
+
+TEST_CASE("fd_setup: unmapped descriptors are closed, close-on-exec or not")
+{
+    for_each_backend([&](backend_config const& config) {
+        scratch_folder folder;
+        open_file const kept(folder.path("a"), O_RDONLY | O_CREAT), marked(folder.path("b"));
+        CHECK(output_of_now(probe(config, "descriptors")) == "0 1 2 ");
+        auto mapped = probe(config, "descriptors");
+        mapped.fd(7, stdio::null()).fd(20, stdio::fd(kept));
+        CHECK(output_of_now(mapped) == "0 1 2 7 20 ");
+    });
+}
+
+TEST_CASE("fd_setup: descriptors below a high number are closed")
+{
+    for_each_backend([&](backend_config const& config) {
+        if (config.backend == spawn_backend::posix_spawn)
+            return; // posix_spawn(3) cannot close a wide range
+        scratch_folder folder;
+        open_file const unmapped(folder.path("a"), O_RDONLY | O_CREAT);
+        auto cmd = probe(config, "descriptors");
+        CHECK(output_of_now(cmd.fd(600, stdio::fd(unmapped))) == "0 1 2 600 ");
+    });
+    asio::io_context context;
+    auto high_number = probe({spawn_backend::posix_spawn, exit_watcher::automatic}, "descriptors");
+    CHECK(spawn(context, high_number.fd(600, stdio::null())).error() == std::errc::not_supported);
+}
+
+TEST_CASE("fd_setup: descriptors above a lowered limit are closed")
+{
+    for_each_backend([&](backend_config const& config) {
+        int const high = ::fcntl(2, F_DUPFD, 800);
+        REQUIRE(high >= 800);
+        std::string open;
+        {
+            descriptor_limit const lowered(100);
+            open = output_of_now(probe(config, "descriptors"));
+        }
+        ::close(high);
+        CHECK(open == "0 1 2 ");
+    });
+}
+
+TEST_CASE("fd_setup: 20,000 open descriptors are closed in the child")
+{
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    rlim_t const wanted = std::min<rlim_t>(20'000, limit.rlim_max - 64);
+    if (wanted < 20'000 - 64)
+        MESSAGE("only " << wanted << " descriptors can be opened here");
+    descriptor_limit const raised(limit.rlim_max);
+    std::vector<int> many;
+    for (int fd = 0; many.size() + 16 < wanted && (fd = ::fcntl(2, F_DUPFD, 3)) >= 0;)
+        many.push_back(fd);
+    for_each_backend(
+        [](backend_config const& config) { CHECK(output_of_now(probe(config, "descriptors")) == "0 1 2 "); });
+    for (int fd : many)
+        ::close(fd);
+    CHECK(many.size() > 900);
+}
+
+TEST_CASE("inherit_fds: passes all descriptors except close-on-exec ones")
+{
+    for_each_backend([&](backend_config const& config) {
+        scratch_folder folder;
+        open_file const kept(folder.path("a"), O_RDONLY | O_CREAT), marked(folder.path("b"));
+        auto cmd = probe(config, "descriptors");
+        auto const inherited = split(output_of_now(cmd.inherit_fds(true)), ' ');
+        auto const has = [&](int fd) {
+            return std::find(inherited.begin(), inherited.end(), std::to_string(fd)) != inherited.end();
+        };
+        CHECK(has(kept));
+        CHECK_FALSE(has(marked));
+    });
+}
+
+TEST_CASE("fd: a passed descriptor keeps its flags in the parent")
+{
+    for_each_backend([&](backend_config const& config) {
+        scratch_folder folder;
+        open_file const passed(folder.path("a"));
+        REQUIRE(::fcntl(passed, F_SETFL, O_NONBLOCK) == 0);
+        auto cmd = probe(config, "blocking", "5");
+        CHECK(output_of_now(cmd.fd(5, stdio::fd(passed)).fd(passed, stdio::fd(passed))) == "no");
+        CHECK(::fcntl(passed, F_GETFD) == FD_CLOEXEC);
+        CHECK((::fcntl(passed, F_GETFL) & O_NONBLOCK) != 0);
+    });
+}
+
+TEST_CASE("fd: a closed source fails with stage stdio")
+{
+    for_each_backend([&](backend_config const& config) {
+        asio::io_context context;
+        auto cmd = probe(config, "exit", "0");
+        auto const ec = spawn(context, cmd.out(stdio::fd(777))).error();
+        CHECK(ec == std::errc::bad_file_descriptor);
+        CHECK(stage_of(ec) == spawn_stage::stdio);
+    });
+}
+
+TEST_CASE("piped: the child's ends are blocking, the parent's are not")
+{
+    for_each_config([&](backend_config const& config) -> asio::awaitable<void> {
+        auto const ex = co_await asio::this_coro::executor;
+        for (auto const* fd : {"0", "1", "2"}) {
+            auto cmd = probe(config, "blocking", fd);
+            cmd.in(stdio::piped()).out(stdio::piped()).err(stdio::piped());
+            auto child = spawn(ex, cmd).value();
+            for (int end : {child.in().native_handle(), child.out().native_handle(), child.err().native_handle()}) {
+                CHECK((::fcntl(end, F_GETFL) & O_NONBLOCK) != 0);
+                CHECK((::fcntl(end, F_GETFD) & FD_CLOEXEC) != 0);
+            }
+            CHECK(co_await read_all(child.out()) == "yes");
+            co_await child.async_wait();
+        }
+    });
+}
+
+TEST_CASE("piped: other streams are closed in the parent")
+{
+    asio::io_context context;
+    auto cmd = probe(all_configs().front(), "exit", "0");
+    auto child = spawn(context, cmd.out(stdio::piped())).value();
+    CHECK_FALSE(child.in().is_open());
+    CHECK(child.out().is_open());
+    CHECK_FALSE(child.err().is_open());
+    auto moved = std::move(child.out());
+    CHECK(moved.is_open());
+    CHECK_FALSE(child.out().is_open());
+}
+
+TEST_CASE("piped: concurrent spawns do not inherit the pipes" * needs_threads())
+{
+    for_each_config([&](backend_config const& config) {
+        auto other = probe(config, "pause");
+        beside_other_spawns(
+            other.in(stdio::piped()).out(stdio::piped()).err(stdio::null()),
+            [&](asio::any_io_executor ex) -> asio::awaitable<void> {
+                auto cmd = probe(config, "copy");
+                auto child = spawn(ex, cmd.in(stdio::piped()).out(stdio::piped())).value();
+                child.in().close();
+                CHECK(co_await read_all(child.out()) == "");
+                co_await child.async_wait();
+            });
+    });
+}
+
+TEST_SUITE_END();

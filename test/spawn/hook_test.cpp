@@ -1,0 +1,63 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/support.hpp"
+
+#include <cerrno>
+
+#include <sys/stat.h>
+
+using namespace brood;
+using namespace test;
+
+namespace {
+
+// Only fork runs hooks; the automatic choice selects it.
+std::vector<backend_config> const hook_configs{
+    {spawn_backend::automatic, exit_watcher::automatic}, {spawn_backend::fork, exit_watcher::automatic}};
+
+} // namespace
+
+TEST_SUITE_BEGIN("hook");
+
+TEST_CASE("pre_exec: runs in the child and cannot change the parent's memory")
+{
+    for_each(hook_configs, [&](backend_config const& config) {
+        int calls = 0;
+        auto cmd = probe(config, "umask");
+        cmd.pre_exec([&] {
+            ++calls;
+            ::umask(0123);
+            return error_code();
+        });
+        CHECK(output_of_now(cmd) == std::to_string(0123));
+        CHECK(calls == 0);
+    });
+}
+
+TEST_CASE("pre_exec: an error or exception fails with stage hook")
+{
+    for_each(hook_configs, [&](backend_config const& config) {
+        asio::io_context context;
+        auto const failure_with = [&](std::function<error_code()> hook) {
+            auto cmd = probe(config, "exit", "0");
+            return spawn(context, cmd.pre_exec(hook)).error();
+        };
+
+        auto const system_error = failure_with([] { return error_code(EDOM, boost::system::system_category()); });
+        CHECK(system_error.value() == EDOM);
+        CHECK(stage_of(system_error) == spawn_stage::hook);
+        auto const other_category = failure_with([] { return error_code(errc::timed_out); });
+        CHECK(other_category == std::errc::operation_canceled);
+        CHECK(stage_of(other_category) == spawn_stage::hook);
+        for (int number : {-1, 70000}) {
+            auto const bad_number = failure_with([&] { return error_code(number, boost::system::generic_category()); });
+            CHECK(bad_number == std::errc::operation_canceled);
+            CHECK(stage_of(bad_number) == spawn_stage::hook);
+        }
+        auto const thrown = failure_with([]() -> error_code { throw 5; });
+        CHECK(thrown == std::errc::operation_canceled);
+        CHECK(stage_of(thrown) == spawn_stage::hook);
+        CHECK_FALSE(has_children());
+    });
+}
+
+TEST_SUITE_END();

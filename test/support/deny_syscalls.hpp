@@ -1,0 +1,21 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_TEST_SUPPORT_DENY_SYSCALLS_HPP
+#define BROOD_TEST_SUPPORT_DENY_SYSCALLS_HPP
+
+#include <string_view>
+
+namespace test {
+
+/// Makes system calls fail from now on, in this process and its children: "clone3=ENOSYS,close_range=ENOSYS".
+/**
+ * `waitid-pidfd` stands for waitid(2) with P_PIDFD, `fork` for whatever makes a process that is no thread. Ends
+ * the process with code 77, which Meson reads as skipped, where filters can't be installed.
+ */
+void deny_syscalls(std::string_view calls);
+
+/// What is refused: BROOD_DENY_SYSCALLS, or nothing.
+std::string_view denied_syscalls();
+
+} // namespace test
+
+#endif

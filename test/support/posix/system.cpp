@@ -1,0 +1,35 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/system.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace test::system {
+
+bool make_pipe(int (&ends)[2])
+{
+    return ::pipe(ends) == 0 && ::fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0 &&
+           ::fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0;
+}
+
+bool become_user(uid_t id, bool keep_root) { return (keep_root ? ::seteuid(id) : ::setuid(id)) == 0; }
+bool become_root_again() { return ::seteuid(0) == 0; }
+
+bool is_dumpable() { return true; }
+bool set_subreaper(bool) { return false; }
+bool trace(pid_t) { return false; }
+
+pid_t thread_id() { return ::getpid(); }
+int last_processor() { return -1; }
+std::vector<int> realtime_signals() { return {}; }
+bool become_capable_user(uid_t) { return false; }
+
+pid_t fork_with_pidfd(int exit_code, int&)
+{
+    pid_t const pid = ::fork();
+    if (pid == 0)
+        ::_exit(exit_code);
+    return pid;
+}
+
+} // namespace test::system

@@ -1,0 +1,38 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_TEST_SUPPORT_SYSTEM_HPP
+#define BROOD_TEST_SUPPORT_SYSTEM_HPP
+
+#include <vector>
+
+#include <sys/types.h>
+
+/// System calls that differ between Linux and other systems. Where a system lacks a call, its function reports failure,
+/// and the tests that need it are skipped.
+namespace test::system {
+
+/// pipe(2) with FD_CLOEXEC.
+bool make_pipe(int (&ends)[2]);
+
+/// Sets the real and the effective user ID. The saved one stays root's if `keep_root`.
+bool become_user(uid_t id, bool keep_root);
+bool become_root_again();
+
+bool is_dumpable();
+bool set_subreaper(bool on);
+
+/// Becomes the tracer of a process, without stopping it.
+bool trace(pid_t process);
+
+pid_t thread_id();
+int last_processor();                ///< Of those that this process may use; -1 if the system does not say.
+std::vector<int> realtime_signals(); ///< The first and the last one, if the system has any.
+
+/// Becomes the user, and keeps the capabilities to change user and group IDs.
+bool become_capable_user(uid_t id);
+
+/// Forks a child that exits with the code at once. `pidfd` becomes the child's, or stays -1.
+pid_t fork_with_pidfd(int exit_code, int& pidfd);
+
+} // namespace test::system
+
+#endif

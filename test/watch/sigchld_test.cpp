@@ -1,0 +1,422 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/process.hpp"
+#include "support/support.hpp"
+#include "support/system.hpp"
+
+#include <boost/asio/signal_set.hpp>
+
+#include <atomic>
+
+#include <signal.h>
+#include <sys/wait.h>
+
+using namespace brood;
+using namespace test;
+
+namespace {
+
+std::atomic<int> signal_count = 0;
+
+// Restores the SIGCHLD disposition of the process.
+class saved_disposition {
+public:
+    saved_disposition() { ::sigaction(SIGCHLD, nullptr, &before_); }
+    ~saved_disposition() { ::sigaction(SIGCHLD, &before_, nullptr); }
+
+private:
+    struct sigaction before_ {};
+};
+
+void install(void (*handler)(int))
+{
+    struct sigaction action {};
+    action.sa_handler = handler;
+    ::sigaction(SIGCHLD, &action, nullptr);
+}
+
+void count(int) { ++signal_count; }
+
+std::vector<backend_config> sigchld_configs()
+{
+    auto configs = all_configs();
+    std::erase_if(configs, [](backend_config const& config) { return config.watcher != exit_watcher::sigchld; });
+    return configs;
+}
+
+child spawn_pausing(asio::io_context& context, backend_config const& config)
+{
+    auto cmd = probe(config, "pause");
+    return spawn(context, cmd.out(stdio::null())).value();
+}
+
+// Runs children with these exit codes, one after the other.
+asio::awaitable<void> check_exit_codes(backend_config config, int first, int last)
+{
+    auto const ex = co_await asio::this_coro::executor;
+    for (int code = first; code <= last; ++code)
+        CHECK((co_await async_run(ex, probe(config, "exit", std::to_string(code)))).code() == code);
+}
+
+// Waits until the child is a zombie, without reaping it.
+void await_zombie(pid_t pid)
+{
+    siginfo_t info{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
+}
+
+// A handler of an application that calls the previous handler with the signal number only.
+void (*previous_handler)(int, siginfo_t*, void*);
+void forward_number(int signal) { previous_handler(signal, nullptr, nullptr); }
+
+// Whether the kernel reports the status of a child that another waitpid has reaped.
+bool recalls_status()
+{
+    int pidfd = -1;
+    pid_t const pid = system::fork_with_pidfd(5, pidfd);
+    ::waitpid(pid, nullptr, 0);
+    return os::recall_status(os::unique_fd(pidfd).get()).has_value();
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("sigchld");
+
+TEST_CASE("sigchld: a handler installed before the spawn still runs")
+{
+    for_each_config([&](backend_config const& config) {
+        saved_disposition const restore;
+        install(count);
+        signal_count = 0;
+        run(check_exit_codes(config, 6, 6));
+        CHECK(eventually([] { return signal_count > 0; }));
+    });
+}
+
+TEST_CASE("sigchld: a handler installed while a child runs still runs, and the exit is reported")
+{
+    for_each_config([&](backend_config const& config) {
+        saved_disposition const restore;
+        asio::io_context context;
+        auto cmd = probe(config, "wait", "6");
+        auto child = spawn(context, cmd.in(stdio::piped()).out(stdio::null())).value();
+        std::optional<int> code;
+        child.async_wait([&](error_code, exit_status status) { code = status.code(); });
+        install(count);
+        signal_count = 0;
+        child.in().close();
+        context.run_for(60s);
+        CHECK(code == 6);
+        CHECK(signal_count > 0);
+    });
+}
+
+TEST_CASE("sigchld: an application may create and destroy a signal_set")
+{
+    for_each_config([&](backend_config const& config) {
+        saved_disposition const restore;
+        asio::io_context context;
+        auto const start = [&] {
+            auto cmd = probe(config, "wait", "6");
+            return spawn(context, cmd.in(stdio::piped()).out(stdio::null())).value();
+        };
+        int matches = 0;
+        bool noticed = false;
+        auto first = start(), second = start();
+        for (auto* child : {&first, &second})
+            child->async_wait([&](error_code, exit_status status) { matches += status.code() == 6; });
+        {
+            asio::signal_set set(context, SIGCHLD);
+            set.async_wait([&](error_code ec, int) { noticed = !ec.failed(); });
+            first.in().close();
+            while (!noticed || matches < 1)
+                REQUIRE(context.run_one_for(60s) == 1);
+        }
+        second.in().close();
+        context.run_for(60s);
+        CHECK(matches == 2);
+    });
+}
+
+TEST_CASE("sigchld: with SIGCHLD ignored, a wait reports the status or status_lost")
+{
+    bool const recalls = recalls_status();
+    for_each_config([&](backend_config const& config) {
+        saved_disposition const restore;
+        asio::io_context context;
+        install(SIG_IGN);
+        auto cmd = probe(config, "wait", "6");
+        auto child = spawn(context, cmd.in(stdio::piped()).out(stdio::null())).value();
+        std::optional<error_code> error;
+        exit_status status;
+        child.async_wait([&](error_code ec, exit_status reported) {
+            error = ec;
+            status = reported;
+        });
+        child.in().close();
+        context.run_for(60s);
+        REQUIRE(error);
+        if (config.watcher == exit_watcher::pidfd && recalls) {
+            CHECK_FALSE(error->failed());
+            CHECK(status.code() == 6);
+        } else {
+            CHECK(*error == errc::status_lost);
+        }
+    });
+}
+
+TEST_CASE("sigchld: a status taken by another waitpid is recalled from the kernel or reported as lost")
+{
+    bool const recalls = recalls_status();
+    for (bool wait_first : {false, true}) {
+        CAPTURE(wait_first);
+        for_each_config([&](backend_config const& config) {
+            asio::io_context context;
+            auto cmd = probe(config, "wait", "6");
+            auto child = spawn(context, cmd.in(stdio::piped()).out(stdio::null())).value();
+            std::optional<error_code> error;
+            exit_status status;
+            auto const wait = [&] {
+                child.async_wait([&](error_code ec, exit_status reported) {
+                    error = ec;
+                    status = reported;
+                });
+            };
+            if (wait_first)
+                wait();
+            child.in().close();
+            REQUIRE(::waitpid(child.id(), nullptr, 0) == child.id()); // before the event loop runs
+            if (!wait_first)
+                wait();
+            context.run_for(60s);
+            REQUIRE(error);
+            if (config.watcher == exit_watcher::pidfd && recalls) {
+                CHECK_FALSE(error->failed());
+                CHECK(status.code() == 6);
+                CHECK_FALSE(child.usage());
+            } else {
+                CHECK(*error == errc::status_lost);
+                CHECK(child.wait().error() == errc::status_lost);
+            }
+        });
+    }
+}
+
+TEST_CASE("sigchld: no signal is sent to a pid that another waitpid has reaped")
+{
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        auto child = spawn(context, probe(config, "exit", "0")).value();
+        REQUIRE(::waitpid(child.id(), nullptr, 0) == child.id());
+        CHECK(child.signal(SIGTERM).error() == std::errc::no_such_process);
+        CHECK(child.kill());
+    });
+}
+
+TEST_CASE("sigchld: children of the application are not reaped")
+{
+    for_each_config([&](backend_config const& config) {
+        pid_t const foreign = ::fork();
+        if (foreign == 0)
+            ::_exit(3);
+        await_zombie(foreign);
+        // waitid(2) with P_ALL reports this zombie before all later ones.
+        run(check_exit_codes(config, 0, 19));
+        int status = 0;
+        CHECK(::waitpid(foreign, &status, 0) == foreign);
+        CHECK(exit_status::from_raw(status).code() == 3);
+    });
+}
+
+TEST_CASE("sigchld: simultaneous exits of many children are all reported")
+{
+    sigset_t set, before;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    auto const configs = sigchld_configs();
+    for (bool one_signal : {false, true}) {
+        CAPTURE(one_signal);
+        asio::io_context context;
+        std::vector<child> children;
+        std::size_t killed = 0;
+        for (std::size_t i = 0; i < 1000; ++i)
+            children.push_back(spawn_pausing(context, configs[i % configs.size()]));
+        for (auto& each : children)
+            each.async_wait([&](error_code, exit_status status) { killed += status.signal() == SIGKILL; });
+        if (one_signal)
+            ::pthread_sigmask(SIG_BLOCK, &set, &before);
+        for (auto& each : children)
+            ::kill(each.id(), SIGKILL);
+        if (one_signal) {
+            for (auto& each : children)
+                await_zombie(each.id());
+            ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+            context.poll(); // without the periodic scan
+        } else {
+            context.run_for(60s);
+        }
+        CHECK(killed == children.size());
+    }
+}
+
+TEST_CASE("sigchld: signals for other events and other children complete no wait")
+{
+    for_each(sigchld_configs(), [&](backend_config const& config) {
+        saved_disposition const restore;
+        install(count); // without SA_NOCLDSTOP: a stopped child raises SIGCHLD
+        asio::io_context context;
+        auto cmd = probe(config, "wait", "6");
+        auto child = spawn(context, cmd.in(stdio::piped()).out(stdio::null())).value();
+        std::optional<int> code;
+        child.async_wait([&](error_code, exit_status status) { code = status.code(); });
+
+        signal_count = 0;
+        ::raise(SIGCHLD);
+        CHECK(signal_count > 0);
+        siginfo_t info{};
+        for (int signal : {SIGSTOP, SIGCONT}) {
+            ::kill(child.id(), signal);
+            REQUIRE(::waitid(P_PID, static_cast<id_t>(child.id()), &info, WSTOPPED | WCONTINUED) == 0);
+        }
+        pid_t const foreign = ::fork();
+        if (foreign == 0)
+            ::_exit(3);
+        await_zombie(foreign);
+        CHECK(context.poll() > 0);
+        CHECK_FALSE(code);
+
+        child.in().close();
+        context.run_for(60s);
+        CHECK(code == 6);
+        int status = 0;
+        CHECK(::waitpid(foreign, &status, 0) == foreign);
+        CHECK(exit_status::from_raw(status).code() == 3);
+    });
+}
+
+TEST_CASE("sigchld: an exit that did not fit into the full pipe is reported after the pipe is drained")
+{
+    for_each(sigchld_configs(), [&](backend_config const& config) {
+        asio::io_context context;
+        auto child = spawn_pausing(context, config);
+        bool killed = false;
+        child.async_wait([&](error_code, exit_status status) { killed = status.signal() == SIGKILL; });
+        for (int i = 0; i < 20000; ++i)
+            ::raise(SIGCHLD);
+        ::kill(child.id(), SIGKILL);
+        await_zombie(child.id());
+        context.poll(); // without the periodic scan
+        CHECK(killed);
+    });
+}
+
+TEST_CASE("sigchld: a handler installed later may forward only the signal number")
+{
+    for_each(sigchld_configs(), [&](backend_config const& config) {
+        saved_disposition const restore;
+        asio::io_context context;
+        auto child = spawn_pausing(context, config);
+        std::optional<int> signal;
+        child.async_wait([&](error_code, exit_status status) { signal = status.signal(); });
+        struct sigaction installed {};
+        ::sigaction(SIGCHLD, nullptr, &installed);
+        previous_handler = installed.sa_sigaction;
+        install(forward_number);
+        ::raise(SIGCHLD);
+        // The spawn installs the handler of the library again, so that it runs first and last.
+        auto other = spawn(context, probe(config, "exit", "6")).value();
+        std::optional<int> code;
+        other.async_wait([&](error_code, exit_status status) { code = status.code(); });
+        ::raise(SIGCHLD);
+        ::kill(child.id(), SIGKILL);
+        context.run_for(60s);
+        CHECK(signal == SIGKILL);
+        CHECK(code == 6);
+    });
+}
+
+TEST_CASE("sigchld: exits are reported although SIGCHLD is blocked in every thread")
+{
+    sigset_t set, before;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    for_each_config([&](backend_config const& config) {
+        ::pthread_sigmask(SIG_BLOCK, &set, &before);
+        run(check_exit_codes(config, 6, 6));
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    });
+}
+
+TEST_CASE("signals: an ignored SIGPIPE has the default action in the child")
+{
+    for_each_backend([&](backend_config const& config) {
+        auto const before = ::signal(SIGPIPE, SIG_IGN);
+        auto const pipe = output_of_now(probe(config, "signal-action", std::to_string(SIGPIPE)));
+        ::signal(SIGPIPE, before);
+        CHECK(pipe == "default");
+    });
+}
+
+TEST_CASE("signals: other ignored signals stay ignored, handlers are reset, and reset_signals resets all")
+{
+    for_each_backend([&](backend_config const& config) {
+        auto const ignored = ::signal(SIGUSR1, SIG_IGN);
+        auto const handled = ::signal(SIGUSR2, [](int) {});
+        std::vector<std::string> actions;
+        for (bool reset : {false, true})
+            for (int signal : {SIGUSR1, SIGUSR2}) {
+                auto cmd = probe(config, "signal-action", std::to_string(signal));
+                if (reset)
+                    cmd.reset_signals();
+                actions.push_back(output_of_now(cmd));
+            }
+        ::signal(SIGUSR1, ignored);
+        ::signal(SIGUSR2, handled);
+        CHECK(actions == std::vector<std::string>{"ignored", "default", "default", "default"});
+    });
+}
+
+TEST_CASE("signals: the signal mask is inherited or set by the command")
+{
+    auto const bits = [](std::initializer_list<int> signals) {
+        unsigned long mask = 0;
+        for (int signal : signals)
+            mask |= 1UL << (signal - 1);
+        char text[20];
+        std::snprintf(text, sizeof text, "%016lx", mask);
+        return std::string(text);
+    };
+    sigset_t blocked, before;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    for_each_backend([&](backend_config const& config) {
+        ::pthread_sigmask(SIG_SETMASK, &blocked, &before);
+        auto const inherited = output_of_now(probe(config, "status", "SigBlk"));
+        auto cmd = probe(config, "status", "SigBlk");
+        auto const custom = output_of_now(cmd.signal_mask({SIGHUP, SIGUSR2}));
+        auto const none = output_of_now(cmd.signal_mask({}));
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        CHECK(inherited == bits({SIGUSR1}));
+        CHECK(custom == bits({SIGHUP, SIGUSR2}));
+        CHECK(none == bits({}));
+    });
+}
+
+TEST_CASE("signals: a signal pending in the parent does not run its handler in the child")
+{
+    static pid_t handled_by;
+    auto const before = ::signal(SIGUSR1, [](int) { handled_by = ::getpid(); });
+    for_each_config([&](backend_config const& config) {
+        for (int i = 0; i < 50; ++i) {
+            handled_by = 0;
+            ::raise(SIGUSR1);
+            asio::io_context context;
+            auto child = spawn(context, probe(config, "exit", "0"));
+            REQUIRE(child);
+            CHECK(handled_by == ::getpid());
+            CHECK(child.value().wait());
+        }
+    });
+    ::signal(SIGUSR1, before);
+}
+
+TEST_SUITE_END();
