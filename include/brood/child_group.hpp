@@ -59,7 +59,7 @@ public:
     }
     group_options&& on_failure(failure_policy policy) && { return std::move(on_failure(policy)); }
 
-    /// How each child is run: its timeout, output limit, drain grace and stop plan.
+    /// How each child is run: its timeout, output limit, drain grace and stop plan. The input is not used.
     group_options& each(output_options options) &
     {
         settings_.each = std::move(options);
