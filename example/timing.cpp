@@ -101,7 +101,7 @@ private:
 struct measurements {
     std::string name;
     series wall, user, system;
-    std::size_t peak_memory = 0;
+    std::uint64_t peak_memory = 0;
     int failures = 0;
 };
 
