@@ -30,7 +30,7 @@ pid_t clone_sharing_memory(clone_request& request) noexcept;
 /// Whether `raw::unshare_descriptors` is available.
 bool can_unshare_descriptors() noexcept;
 
-/// Whether `clone_sharing_memory` is supported. It is not in an emulator that copies the memory.
+/// Whether `clone_sharing_memory` is supported: on x86-64 and aarch64, but not in an emulator that copies the memory.
 bool can_clone_sharing_memory() noexcept;
 
 /// Whether the process runs in an emulator that implements vfork as fork (Valgrind, QEMU): memory is not shared.

@@ -18,6 +18,13 @@
 namespace brood::os {
 namespace {
 
+// `clone_and_enter` is written in assembly for each processor.
+#if (defined(__x86_64__) && !defined(__ILP32__)) || defined(__aarch64__)
+constexpr bool processor_supported = true;
+#else
+constexpr bool processor_supported = false;
+#endif
+
 std::uint64_t address(void const* p) noexcept { return reinterpret_cast<std::uintptr_t>(p); }
 
 // clone3(2) or clone(2), with three arguments. The child starts on the request's stack and has no frame to return to,
@@ -60,7 +67,7 @@ long clone_and_enter(long number, long a, long b, long c, clone_request const& r
     return x0;
 #else
     (void)number, (void)a, (void)b, (void)c, (void)request;
-    return -ENOSYS; // not implemented for this processor: the fork backend is used
+    return -ENOSYS;
 #endif
 }
 
@@ -136,7 +143,7 @@ bool vfork_is_fork() noexcept
     return result;
 }
 
-bool can_clone_sharing_memory() noexcept { return !vfork_is_fork(); }
+bool can_clone_sharing_memory() noexcept { return processor_supported && !vfork_is_fork(); }
 
 bool can_unshare_descriptors() noexcept
 {
