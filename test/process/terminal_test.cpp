@@ -21,7 +21,7 @@ TEST_SUITE_BEGIN("terminal");
 
 TEST_CASE("terminal: the child is notified of a new window size")
 {
-    for_each(terminal_ways(), [](backend_config const& config) -> asio::awaitable<void> {
+    for_each(terminal_configs(), [](backend_config const& config) -> asio::awaitable<void> {
         auto const ex = co_await asio::this_coro::executor;
         auto child = brood::spawn(ex, on_terminal(config, "sizes")).value();
         CHECK(co_await read_line(child.terminal()) == "24x80\r");
@@ -35,7 +35,7 @@ TEST_CASE("terminal: the child is notified of a new window size")
 
 TEST_CASE("terminal: all output of the child is read before end-of-file")
 {
-    for_each(terminal_ways(), [](backend_config const& config) -> asio::awaitable<void> {
+    for_each(terminal_configs(), [](backend_config const& config) -> asio::awaitable<void> {
         auto const ex = co_await asio::this_coro::executor;
         for (std::size_t size : {0u, 1u, 4096u, 300'000u}) {
             auto child = brood::spawn(ex, on_terminal(config, "write-much", "1", std::to_string(size))).value();
@@ -51,7 +51,7 @@ TEST_CASE("terminal: all output of the child is read before end-of-file")
 
 TEST_CASE("terminal: blocking reads report end-of-file")
 {
-    for_each(terminal_ways(), [&](backend_config const& config) {
+    for_each(terminal_configs(), [&](backend_config const& config) {
         asio::io_context context;
         auto child = brood::spawn(context, on_terminal(config, "write", "1", "text")).value();
         std::array<char, 16> buffer;
@@ -66,7 +66,7 @@ TEST_CASE("terminal: blocking reads report end-of-file")
 
 TEST_CASE("terminal: the child reads written input up to end-of-file")
 {
-    for_each(terminal_ways(), [](backend_config const& config) -> asio::awaitable<void> {
+    for_each(terminal_configs(), [](backend_config const& config) -> asio::awaitable<void> {
         auto const ex = co_await asio::this_coro::executor;
         auto cmd = on_terminal(config, "copy");
         auto child = brood::spawn(ex, cmd.out(stdio::piped())).value();
@@ -80,7 +80,7 @@ TEST_CASE("terminal: the child reads written input up to end-of-file")
 TEST_CASE("terminal: a read uses the executor, allocator and cancellation slot of its handler")
 {
     asio::io_context context;
-    auto const config = terminal_ways().front();
+    auto const config = terminal_configs().front();
     auto child = brood::spawn(context, on_terminal(config, "wait", "0")).value();
     auto const strand = asio::make_strand(context);
     asio::cancellation_signal cancel;
@@ -119,7 +119,7 @@ TEST_CASE("terminal: a read uses the executor, allocator and cancellation slot o
 
 TEST_CASE("terminal: writing ^C interrupts the child")
 {
-    for_each(terminal_ways(), [](backend_config const& config) -> asio::awaitable<void> {
+    for_each(terminal_configs(), [](backend_config const& config) -> asio::awaitable<void> {
         auto const ex = co_await asio::this_coro::executor;
         auto child = brood::spawn(ex, on_terminal(config, "pause")).value();
         CHECK(co_await read_line(child.terminal()) == "ready\r");
@@ -130,7 +130,7 @@ TEST_CASE("terminal: writing ^C interrupts the child")
 
 TEST_CASE("terminal: closing the terminal sends SIGHUP to the child")
 {
-    for_each(terminal_ways(), [](backend_config const& config) -> asio::awaitable<void> {
+    for_each(terminal_configs(), [](backend_config const& config) -> asio::awaitable<void> {
         auto const ex = co_await asio::this_coro::executor;
         auto child = brood::spawn(ex, on_terminal(config, "pause")).value();
         co_await read_line(child.terminal());
@@ -149,7 +149,7 @@ TEST_CASE("terminal: the terminal of a child without one is closed")
 
 TEST_CASE("terminal: a child keeps its terminal when it is moved or changes its executor")
 {
-    for_each(terminal_ways(), [&](backend_config const& config) {
+    for_each(terminal_configs(), [&](backend_config const& config) {
         asio::io_context context;
         run_on(context, [](asio::io_context& loop, command cmd) -> asio::awaitable<void> {
             auto concrete = brood::spawn(loop.get_executor(), cmd).value();

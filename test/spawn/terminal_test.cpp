@@ -32,7 +32,7 @@ TEST_SUITE_BEGIN("spawn terminal");
 
 TEST_CASE("terminal: all three streams are a controlling terminal of the requested size")
 {
-    for_each(terminal_ways(), [&](backend_config const& config) {
+    for_each(terminal_configs(), [&](backend_config const& config) {
         CHECK(terminal_output(on_terminal(config, "terminal")) == "yes yes yes 24x80");
         CHECK(terminal_output(on_terminal(config, "terminal").terminal({5, 300})) == "yes yes yes 5x300");
         CHECK(terminal_output(on_terminal(config, "terminal").session()) == "yes yes yes 24x80");
@@ -43,7 +43,7 @@ TEST_CASE("terminal: all three streams are a controlling terminal of the request
 
 TEST_CASE("terminal: the child leads a session and a group that stop plans signal")
 {
-    for_each(terminal_ways(), [&](backend_config const& config) -> asio::awaitable<void> {
+    for_each(terminal_configs(), [&](backend_config const& config) -> asio::awaitable<void> {
         auto const ex = co_await asio::this_coro::executor;
         auto child = brood::spawn(ex, on_terminal(config, "family")).value();
         auto const grandchild = std::stoi(co_await read_line(child.terminal()));
@@ -57,7 +57,7 @@ TEST_CASE("terminal: the child leads a session and a group that stop plans signa
 
 TEST_CASE("terminal: streams with another setting keep it")
 {
-    for_each(terminal_ways(), [&](backend_config const& config) {
+    for_each(terminal_configs(), [&](backend_config const& config) {
         auto piped = on_terminal(config, "terminal");
         CHECK(output_of_now(piped) == "yes no yes 24x80"); // output_of_now pipes standard output
         CHECK(output_of_now(piped.in(stdio::null())) == "no no yes 24x80");
@@ -82,7 +82,7 @@ TEST_CASE("terminal: streams with another setting keep it")
 
 TEST_CASE("terminal: descriptors can be mapped to the numbers of its ends")
 {
-    for_each(terminal_ways(), [&](backend_config const& config) {
+    for_each(terminal_configs(), [&](backend_config const& config) {
         auto cmd = on_terminal(config, "terminal");
         for (int fd = 3; fd < 30; ++fd)
             cmd.fd(fd, fd % 2 ? stdio::null() : stdio::same_as(0));
@@ -93,7 +93,7 @@ TEST_CASE("terminal: descriptors can be mapped to the numbers of its ends")
 
 TEST_CASE("terminal: works if standard streams of the parent are closed")
 {
-    for_each(terminal_ways(), [&](backend_config const& config) {
+    for_each(terminal_configs(), [&](backend_config const& config) {
         std::array<std::string, 8> outputs;
         for (unsigned closed = 0; closed < 8; ++closed) {
             standard_streams without(closed);
@@ -114,7 +114,7 @@ TEST_CASE("terminal: works if standard streams of the parent are closed")
 
 TEST_CASE("terminal: the parent has one end, nonblocking and close-on-exec")
 {
-    for_each(terminal_ways(), [&](backend_config const& config) {
+    for_each(terminal_configs(), [&](backend_config const& config) {
         asio::io_context context;
         // The first spawn opens the descriptors of the context.
         auto const first = brood::spawn(context, on_terminal(config, "pause")).value();
@@ -130,7 +130,7 @@ TEST_CASE("terminal: the parent has one end, nonblocking and close-on-exec")
 
 TEST_CASE("terminal: a failed spawn closes it")
 {
-    for_each(terminal_ways(), [&](backend_config const& config) {
+    for_each(terminal_configs(), [&](backend_config const& config) {
         asio::io_context context;
         auto const spawn_error = [&](command cmd) {
             return brood::spawn(context, cmd.backend(config.backend).terminal()).error();
@@ -145,7 +145,7 @@ TEST_CASE("terminal: a failed spawn closes it")
 
 TEST_CASE("terminal: fails cleanly at the descriptor limit")
 {
-    for_each(terminal_ways(), [&](backend_config const& config) {
+    for_each(terminal_configs(), [&](backend_config const& config) {
         asio::io_context context;
         // The first spawn opens the descriptors of the context.
         (void)brood::spawn(context, on_terminal(config, "exit", "0")).value().wait();
@@ -193,7 +193,7 @@ TEST_CASE("terminal: posix_spawn, exec and async_run do not support it")
 
 TEST_CASE("terminal: concurrent spawns do not inherit it" * needs_threads())
 {
-    for_each(terminal_ways(), [&](backend_config const& config) {
+    for_each(terminal_configs(), [&](backend_config const& config) {
         beside_other_spawns(on_terminal(config, "pause"), [&](asio::any_io_executor ex) -> asio::awaitable<void> {
             auto child = brood::spawn(ex, on_terminal(config, "write", "1", "mine")).value();
             CHECK(co_await read_all(child.terminal()) == "mine");

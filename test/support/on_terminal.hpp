@@ -7,7 +7,7 @@
 namespace test {
 
 /// The ways that can give a child a terminal: posix_spawn has no words for it.
-inline std::vector<backend_config> terminal_ways()
+inline std::vector<backend_config> terminal_configs()
 {
     auto ways = all_configs();
     std::erase_if(ways, [](backend_config const& w) { return w.backend == brood::spawn_backend::posix_spawn; });

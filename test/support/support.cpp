@@ -3,6 +3,7 @@
 
 #include "os/cgroup.hpp"
 #include "os/child_signal.hpp"
+#include "os/spawn_extensions.hpp"
 #include "process/background_reaper.hpp"
 #include "spawn/launcher.hpp"
 #include "support/deny_syscalls.hpp"
@@ -45,9 +46,12 @@ bool has_pidfd(spawn_backend backend)
     return backend == spawn_backend::vfork || denied_syscalls().find("pidfd_open=EMFILE") == std::string_view::npos;
 }
 
+// Without posix_spawn_file_actions_addclosefrom_np (musl), posix_spawn supports no command that closes descriptors.
+bool libc_spawns() { return libc_clones() && brood::os::find_spawn_extensions().add_close_from; }
+
 bool works(spawn_backend backend)
 {
-    return brood::detail::available(backend) && (backend != spawn_backend::posix_spawn || libc_clones());
+    return brood::detail::available(backend) && (backend != spawn_backend::posix_spawn || libc_spawns());
 }
 
 } // namespace
