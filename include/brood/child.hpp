@@ -328,7 +328,9 @@ private:
 
     detail::streams<Executor>& streams()
     {
-        auto& streams = owner_ ? owner_->streams() : closed_;
+        if (!owner_ && !closed_)
+            closed_ = detail::create_streams_slot(executor_);
+        auto& streams = owner_ ? owner_->streams() : *closed_;
         if (!streams)
             streams = std::make_unique<detail::streams<Executor>>(executor_);
         return static_cast<detail::streams<Executor>&>(*streams);
@@ -347,7 +349,7 @@ private:
 
     Executor executor_;
     detail::child_owner owner_;
-    std::unique_ptr<detail::streams_base> closed_; // the streams of an object without a child
+    detail::streams_slot closed_; // the streams of an object without a child
 };
 
 /// A child on any executor.

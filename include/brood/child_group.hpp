@@ -156,9 +156,9 @@ public:
 
     /// A group without children. The first argument is an executor or an execution context.
     template <detail::executor_or_context Source>
-        requires std::convertible_to<detail::executor_for<Source>, Executor>
+        requires std::convertible_to<decltype(detail::native_executor(std::declval<Source>())), Executor>
     explicit basic_child_group(Source&& source, group_options options = {})
-        : executor_(detail::get_executor(source)), group_(detail::create_group(executor_, std::move(options)))
+        : executor_(detail::native_executor(source)), group_(detail::create_group(executor_, std::move(options)))
     {}
 
     basic_child_group(basic_child_group const&) = delete;

@@ -4,16 +4,15 @@
 
 #include <brood/detail/command_data.hpp>
 #include <brood/detail/export.hpp>
+#include <brood/detail/text.hpp>
 #include <brood/error.hpp>
 #include <brood/stdio.hpp>
 #include <brood/terminal_size.hpp>
 
-#include <concepts>
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,45 +22,6 @@
 #include <sys/types.h>
 
 namespace brood {
-
-namespace detail {
-
-template <class T>
-concept string_like = std::convertible_to<T const&, std::string_view>;
-
-/// `std::filesystem::path`, whose header takes long to compile.
-template <class T>
-concept path_like = requires(T const& path)
-{
-    {
-        path.native()
-        } -> std::convertible_to<std::string_view>;
-};
-
-template <class T>
-concept text = string_like<T> || path_like<T>;
-
-/// A string parameter: anything convertible to `std::string_view`, or a `std::filesystem::path`.
-class text_arg {
-public:
-    template <string_like T>
-    text_arg(T const& string) : view_(string)
-    {}
-
-    template <path_like T>
-        requires(!string_like<T>)
-    text_arg(T const& path) : view_(path.native()) {}
-
-    operator std::string_view() const noexcept { return view_; }
-
-private:
-    std::string_view view_;
-};
-
-template <class T>
-concept text_range = !text<T> && std::ranges::input_range<T const> && text<std::ranges::range_value_t<T const>>;
-
-} // namespace detail
 
 /// What to run: a program, its arguments and the attributes of the process. A copyable value.
 /**
@@ -102,14 +62,14 @@ public:
 
     /// Appends the arguments of a range of strings.
     template <detail::text_range Range>
-    command& args(Range const& range) &
+    command& args(Range&& range) &
     {
-        for (auto const& argument : range)
+        for (auto&& argument : range)
             arg(argument);
         return *this;
     }
     template <detail::text_range Range>
-    command&& args(Range const& range) &&
+    command&& args(Range&& range) &&
     {
         return std::move(args(range));
     }

@@ -3,6 +3,7 @@
 #define BROOD_STDIO_HPP
 
 #include <brood/detail/export.hpp>
+#include <brood/detail/text.hpp>
 
 #include <iosfwd>
 #include <string>
@@ -39,10 +40,10 @@ public:
     static stdio fd(int descriptor) { return {source::fd, descriptor}; }
 
     /// A file that the parent opens at the spawn. A relative path is resolved in the parent's working directory.
-    static stdio file(std::string path, open_mode mode)
+    static stdio file(detail::text_arg path, open_mode mode)
     {
         stdio io(source::file, -1);
-        io.path_ = std::move(path);
+        io.path_ = path;
         io.mode_ = mode;
         return io;
     }

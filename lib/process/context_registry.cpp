@@ -3,7 +3,26 @@
 
 #include "process/waitable.hpp"
 
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/query.hpp>
+
+#include <utility>
+
 namespace brood::detail {
+
+streams_slot create_streams_slot(asio::any_io_executor const& executor)
+{
+    auto const slot = std::make_shared<streams_slot::element_type>();
+    asio::use_service<context_registry>(asio::query(executor, asio::execution::context)).add(slot);
+    return slot;
+}
+
+void context_registry::add(streams_slot const& slot)
+{
+    std::lock_guard lock(mutex_);
+    std::erase_if(slots_, [](auto const& other) { return other.expired(); });
+    slots_.push_back(slot);
+}
 
 void context_registry::add(waitable& process)
 {
@@ -32,10 +51,19 @@ void context_registry::unlink(waitable& process) noexcept
     process.registry_ = nullptr;
 }
 
+std::vector<std::weak_ptr<streams_slot::element_type>> context_registry::take_slots()
+{
+    std::lock_guard lock(mutex_);
+    return std::exchange(slots_, {});
+}
+
 // The notification may destroy other processes: handlers that are destroyed may own them. A process that another thread
 // is destroying already needs no notification.
 void context_registry::shutdown()
 {
+    for (auto const& weak : take_slots())
+        if (auto const slot = weak.lock())
+            slot->reset();
     for (;;) {
         std::shared_ptr<waitable> process;
         {

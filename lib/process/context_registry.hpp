@@ -2,9 +2,13 @@
 #ifndef BROOD_LIB_PROCESS_CONTEXT_REGISTRY_HPP
 #define BROOD_LIB_PROCESS_CONTEXT_REGISTRY_HPP
 
+#include <brood/detail/handle.hpp>
+
 #include <boost/asio/execution_context.hpp>
 
+#include <memory>
 #include <mutex>
+#include <vector>
 
 namespace brood::detail {
 
@@ -19,15 +23,20 @@ public:
 
     explicit context_registry(asio::execution_context& context) : service(context) {}
 
+    /// Empties the slot when the context is destroyed.
+    void add(streams_slot const& slot);
+
     void add(waitable& process);
     void remove(waitable& process) noexcept;
 
 private:
     void shutdown() override;
     void unlink(waitable& process) noexcept; // called with the lock
+    std::vector<std::weak_ptr<streams_slot::element_type>> take_slots();
 
     std::mutex mutex_;
     waitable* first_ = nullptr;
+    std::vector<std::weak_ptr<streams_slot::element_type>> slots_;
 };
 
 } // namespace brood::detail

@@ -41,16 +41,13 @@ public:
     action started(std::size_t running, error_code error)
     {
         set_error(error);
-        start_failed_ = error.failed();
         running_ = running;
         if (ended())
             return finish;
-        if (start_failed_ || hurried_)
+        if (error.failed() || hurried_)
             return end_now();
         return stopping_ ? stop : none;
     }
-
-    bool start_failed() const { return start_failed_; }
 
     /// A child has been reaped, or its status was lost.
     action child_ended(error_code error)
@@ -110,7 +107,6 @@ private:
 
     int open_ = 0;
     std::size_t running_;
-    bool start_failed_ = false;
     bool stopping_ = false;
     bool cancelled_ = false;
     bool hurried_ = false;

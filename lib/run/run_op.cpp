@@ -132,8 +132,7 @@ void run_op::wait_for_children()
 
 void run_op::on_child_ended(std::size_t index, error_code error, exit_status status)
 {
-    if (!fsm_.start_failed())
-        statuses_[index] = status;
+    statuses_[index] = status;
     if (error.failed()) // the child cannot be waited for
         (void)children()[index]->kill();
     act(fsm_.child_ended(error));

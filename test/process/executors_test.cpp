@@ -244,4 +244,15 @@ TEST_CASE("executors: a child converts to another executor type")
     });
 }
 
+TEST_CASE("executors: a child_group with the executor type of a context is constructed from the context")
+{
+    asio::io_context context;
+    basic_child_group<asio::io_context::executor_type> from_context(context);
+    basic_child_group<asio::io_context::executor_type> from_executor(context.get_executor());
+    basic_child_group<> erased(context);
+    static_assert(!std::is_constructible_v<basic_child_group<asio::io_context::executor_type>, asio::any_io_executor>);
+    CHECK(from_context.get_executor() == from_executor.get_executor());
+    CHECK(erased.get_executor() == asio::any_io_executor(context.get_executor()));
+}
+
 TEST_SUITE_END();

@@ -166,6 +166,31 @@ TEST_CASE("lifetime: every member of a moved-from child reports an error or an e
     CHECK(failures == 3);
 }
 
+TEST_CASE("lifetime: an event loop may be destroyed before the streams of an object without a child")
+{
+    std::optional<child> moved_from, taken;
+    {
+        asio::io_context context;
+        moved_from.emplace(spawn(context, probe(all_configs().front(), "exit", "0")).value());
+        taken.emplace(std::move(*moved_from));
+        CHECK_FALSE(moved_from->in().is_open());
+        CHECK_FALSE(moved_from->channel(3).is_open());
+        auto const also_moved_from = std::move(*moved_from);
+    }
+}
+
+TEST_CASE("lifetime: an assignment to itself keeps the child")
+{
+    asio::io_context context;
+    auto child = spawn(context, probe(all_configs().front(), "pause")).value();
+    auto& same = child;
+    child = std::move(same);
+    CHECK(child.id() > 0);
+    CHECK_FALSE(child.try_wait().value());
+    CHECK(child.kill());
+    CHECK(child.wait().value().signal() == SIGKILL);
+}
+
 TEST_CASE("lifetime: an event loop may be destroyed before its children")
 {
     for_each_config([&](backend_config const& config) {

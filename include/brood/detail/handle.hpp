@@ -74,7 +74,8 @@ public:
 
     child_owner& operator=(child_owner&& other) noexcept
     {
-        child_owner const dropped(std::exchange(child_, std::move(other.child_)));
+        child_owner assigned(std::move(other));
+        std::swap(child_, assigned.child_);
         return *this;
     }
 
@@ -91,6 +92,12 @@ public:
 private:
     child_ptr child_;
 };
+
+/// Streams that are closed with their execution context, if that is destroyed first.
+using streams_slot = std::shared_ptr<std::unique_ptr<streams_base>>;
+
+/// Returns an empty slot, for an object without a child.
+BROOD_API streams_slot create_streams_slot(boost::asio::any_io_executor const& executor);
 
 /// Completes an operation on an object without a process. The handler is posted.
 BROOD_API void fail_wait(boost::asio::any_io_executor const& executor, error_code error, wait_handler handler);

@@ -35,13 +35,20 @@ template <executor_or_context T>
 using executor_for =
     std::conditional_t<executor<std::remove_cvref_t<T>>, std::remove_cvref_t<T>, boost::asio::any_io_executor>;
 
+/// The executor itself, or the one of the execution context.
 template <executor_or_context T>
-executor_for<T> get_executor(T&& source)
+auto native_executor(T&& source)
 {
     if constexpr (executor<std::remove_cvref_t<T>>)
         return source;
     else
         return source.get_executor();
+}
+
+template <executor_or_context T>
+executor_for<T> get_executor(T&& source)
+{
+    return native_executor(source);
 }
 
 /// The function object that Asio calls with the completion handler.

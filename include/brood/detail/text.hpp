@@ -1,0 +1,50 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_DETAIL_TEXT_HPP
+#define BROOD_DETAIL_TEXT_HPP
+
+#include <concepts>
+#include <ranges>
+#include <string_view>
+#include <type_traits>
+
+namespace brood::detail {
+
+template <class T>
+concept string_like = std::convertible_to<T const&, std::string_view>;
+
+/// `std::filesystem::path`, whose header takes long to compile.
+template <class T>
+concept path_like = requires(T const& path)
+{
+    {
+        path.native()
+        } -> std::convertible_to<std::string_view>;
+};
+
+template <class T>
+concept text = string_like<T> || path_like<T>;
+
+/// A string parameter: anything convertible to `std::string_view`, or a `std::filesystem::path`.
+class text_arg {
+public:
+    template <string_like T>
+    text_arg(T const& string) : view_(string)
+    {}
+
+    template <path_like T>
+        requires(!string_like<T>)
+    text_arg(T const& path) : view_(path.native()) {}
+
+    operator std::string_view() const noexcept { return view_; }
+
+private:
+    std::string_view view_;
+};
+
+template <class T>
+concept text_range =
+    !text<std::remove_cvref_t<T>> && std::ranges::input_range<T> && text<std::ranges::range_value_t<T>>;
+
+} // namespace brood::detail
+
+#endif
