@@ -10,6 +10,7 @@
 #include <chrono>
 #include <optional>
 
+#include <signal.h>
 #include <sys/types.h>
 
 namespace brood::os {
@@ -19,6 +20,10 @@ struct child_id {
     pid_t pid;
     int pidfd;
 };
+
+/// Whether a `si_code` of waitid(2) reports the end of a child. A traced child also reports its stops, even if the caller
+/// waits for WEXITED only.
+constexpr bool is_end(int code) noexcept { return code == CLD_EXITED || code == CLD_KILLED || code == CLD_DUMPED; }
 
 /// The end of a child as waitid(2) reports it.
 struct child_end {
@@ -36,10 +41,19 @@ result<unique_fd> open_pidfd(pid_t pid) noexcept;
 bool pidfd_available() noexcept;
 
 /// Reaps the child if it has ended. Empty while it runs. ECHILD: the process is not a child or has been reaped.
+/**
+ * Takes the report of a traced child that has stopped, so that `wait_for_end` blocks again.
+ */
 result<std::optional<child_end>> reap(child_id child) noexcept;
 
 /// Blocks until the child can be reaped, and does not reap it. Uses the pid: a pidfd may be non-blocking.
+/**
+ * Also returns if this process traces the child and the child has stopped: call `reap`, then wait again.
+ */
 result<void> wait_for_end(pid_t pid) noexcept;
+
+/// Blocks until the child has ended, and reaps it.
+void wait_and_reap(pid_t pid) noexcept;
 
 /// Whether the process is a child that has not been reaped. Its pid then cannot be recycled.
 bool is_child(pid_t pid) noexcept;

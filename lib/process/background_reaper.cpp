@@ -15,20 +15,13 @@
 namespace brood::detail {
 namespace {
 
-// Blocks only shortly: the child has been killed.
-void reap_killed(unreaped_child const& child) noexcept
-{
-    if (os::wait_for_end(child.pid))
-        (void)os::reap({child.pid, -1});
-}
-
 class background_reaper {
 public:
     void add(unreaped_child& child)
     {
         std::lock_guard lock(mutex_);
         if (!running_ && !start() && child.killed)
-            return reap_killed(child); // no thread is available
+            return os::wait_and_reap(child.pid); // no thread is available; the wait is short
         retry_.reserve(children_ + 1);
         auto state = std::make_shared<child_state>(context_.get_executor());
         state->assign(child.pid, std::move(child.pidfd));
@@ -135,7 +128,7 @@ void reap_in_background(unreaped_child child) noexcept
     } catch (std::exception const&) {
         // Out of memory. A child that was not killed stays unreaped until this process ends.
         if (child.killed)
-            reap_killed(child);
+            os::wait_and_reap(child.pid);
     }
 }
 

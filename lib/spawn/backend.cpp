@@ -9,8 +9,7 @@ namespace brood::detail {
 
 error_code reap_failed_child(pid_t pid, error_code failure) noexcept
 {
-    if (os::wait_for_end(pid))
-        (void)os::reap({pid, -1});
+    os::wait_and_reap(pid);
     return failure;
 }
 

@@ -166,6 +166,67 @@ TEST_CASE("wait: stopping and continuing a child does not complete the wait")
     });
 }
 
+// The kernel reports the stops of a traced child to its tracer, even to a wait for the end only.
+TEST_CASE("wait: a stop of a child that this process traces is not taken for its end")
+{
+    for (bool destroyed : {false, true}) {
+        CAPTURE(destroyed);
+        for_each_config([&](backend_config const& config) {
+            asio::io_context context;
+            auto cmd = probe(config, "pause");
+            std::optional<child> traced = spawn(context, cmd.out(stdio::null())).value();
+            pid_t const pid = traced->id();
+            if (!system::trace(pid)) {
+                MESSAGE("skipped: ptrace is not permitted");
+                return;
+            }
+            std::optional<exit_status> status;
+            if (!destroyed)
+                traced->async_wait([&](error_code, exit_status reported) { status = reported; });
+            REQUIRE(traced->signal(SIGUSR1));
+            REQUIRE(eventually([&] {
+                siginfo_t info{};
+                REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0);
+                return info.si_pid == pid;
+            }));
+            context.poll();
+            CHECK_FALSE(status);
+            CHECK_FALSE(traced->try_wait().value());
+            CHECK_FALSE(traced->try_wait().value());
+            CHECK(traced->signal(0));
+            if (destroyed) {
+                traced.reset();
+            } else {
+                CHECK(traced->kill());
+                context.restart();
+                context.run_for(60s);
+                REQUIRE(status);
+                CHECK(status->signal() == SIGKILL);
+            }
+            CHECK(eventually([&] { return !exists(pid); }));
+        });
+    }
+}
+
+TEST_CASE("wait: a child whose pre_exec requests tracing has not ended when it stops at exec" * needs_threads())
+{
+    for_each_config([&](backend_config const& config) {
+        if (config.backend != spawn_backend::fork)
+            return; // the others run no hook
+        asio::io_context context;
+        auto cmd = probe(config, "exit", "3");
+        auto child = spawn(context, cmd.pre_exec([] {
+                         return system::request_tracing() ? error_code() : error_code(asio::error::no_permission);
+                     })).value();
+        CHECK(eventually([&] {
+            CHECK_FALSE(child.try_wait().value());
+            return state_of(child.id()) == 't';
+        }));
+        CHECK(child.kill());
+        CHECK(child.wait().value().signal() == SIGKILL);
+    });
+}
+
 TEST_CASE("wait: a cancelled wait leaves the child running, and another wait can follow")
 {
     for (auto type :

@@ -203,8 +203,6 @@ bool has_children()
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-namespace {
-
 char state_of(pid_t pid)
 {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
@@ -213,6 +211,8 @@ char state_of(pid_t pid)
     auto const name_end = text.rfind(')');
     return name_end == text.npos ? '\0' : text[name_end + 2];
 }
+
+namespace {
 
 std::string blocked_signals()
 {

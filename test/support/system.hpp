@@ -23,6 +23,9 @@ bool set_subreaper(bool on);
 /// Becomes the tracer of a process, without stopping it.
 bool trace(pid_t process);
 
+/// Makes the parent the tracer of this process. It then stops at exec.
+bool request_tracing();
+
 pid_t thread_id();
 int last_processor();                ///< Of those that this process may use; -1 if the system does not say.
 std::vector<int> realtime_signals(); ///< The first and the last one, if the system has any.

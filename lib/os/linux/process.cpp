@@ -120,7 +120,7 @@ result<std::optional<child_end>> reap(child_id child) noexcept
     abi::rusage usage{};
     if (long const error = wait_id(child, &info, WEXITED | WNOHANG, &usage); error < 0)
         return system_error(error);
-    if (info.si_pid == 0)
+    if (info.si_pid == 0 || !is_end(info.si_code))
         return std::optional<child_end>();
     return std::optional<child_end>({info.si_code, info.si_status, from_kernel(usage)});
 }
@@ -139,7 +139,8 @@ std::optional<child_end> peek_end(int pidfd) noexcept
 {
     siginfo_t info{};
     abi::rusage usage{};
-    if (wait_id(abi::p_pidfd, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, &usage) < 0 || info.si_pid == 0)
+    if (wait_id(abi::p_pidfd, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, &usage) < 0 || info.si_pid == 0 ||
+        !is_end(info.si_code))
         return std::nullopt;
     return child_end{info.si_code, info.si_status, from_kernel(usage)};
 }
@@ -155,9 +156,11 @@ result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcep
 
 result<void> send_signal(child_id child, int signal) noexcept
 {
-    return check(
-        child.pidfd >= 0 ? system_call(abi::sys_pidfd_send_signal, child.pidfd, signal, 0, 0)
-                         : system_call(SYS_kill, child.pid, signal));
+    if (child.pidfd >= 0)
+        return check(system_call(abi::sys_pidfd_send_signal, child.pidfd, signal, 0, 0));
+    if (child.pid <= 0) // would reach a group or every process
+        return system_error(-ESRCH);
+    return check(system_call(SYS_kill, child.pid, signal));
 }
 
 } // namespace brood::os

@@ -27,6 +27,8 @@ bool set_subreaper(bool on) { return ::prctl(PR_SET_CHILD_SUBREAPER, on ? 1UL : 
 
 bool trace(pid_t process) { return ::ptrace(PTRACE_SEIZE, process, 0, 0) == 0; }
 
+bool request_tracing() { return ::ptrace(PTRACE_TRACEME, 0, 0, 0) == 0; }
+
 pid_t thread_id() { return static_cast<pid_t>(::syscall(SYS_gettid)); }
 
 int last_processor()

@@ -18,6 +18,7 @@ bool become_root_again() { return ::seteuid(0) == 0; }
 bool is_dumpable() { return true; }
 bool set_subreaper(bool) { return false; }
 bool trace(pid_t) { return false; }
+bool request_tracing() { return false; }
 
 pid_t thread_id() { return ::getpid(); }
 int last_processor() { return -1; }
