@@ -299,7 +299,8 @@ public:
 
     /// Sends a signal to the process group that the child leads, else to the child alone. Errors as `signal`.
     /**
-     * Descendants that have left the group are not reached. After the child's end no process is reached.
+     * The child receives it even if it has left the group. Descendants that have left the group are not reached. After
+     * the child's end no process is reached.
      */
     result<void> signal_group(int number)
     {

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 // The functions that are the same on every platform. The others are in os/linux and os/posix.
 namespace brood::os {
@@ -69,6 +70,12 @@ result<void> send_signal_to_group(pid_t leader, int signal) noexcept
     if (leader <= 1) // would reach this process's group or every process
         return error_code(ESRCH, boost::system::system_category());
     return check(::kill(-leader, signal));
+}
+
+pid_t group_of(pid_t pid) noexcept
+{
+    pid_t const group = ::getpgid(pid);
+    return group < 0 ? 0 : group;
 }
 
 } // namespace brood::os

@@ -82,8 +82,12 @@ result<void> wait_for_exit(int pidfd) noexcept;
 /// Blocks until a process has been reaped, or `timeout` has expired (Linux 6.9).
 result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcept;
 
+/// Uses the pid if there is no pidfd or if a filter refuses pidfd_send_signal(2). The process must not have been reaped.
 result<void> send_signal(child_id child, int signal) noexcept;
 result<void> send_signal_to_group(pid_t leader, int signal) noexcept;
+
+/// The process group of a process; 0 if the process does not exist.
+pid_t group_of(pid_t pid) noexcept;
 
 } // namespace brood::os
 

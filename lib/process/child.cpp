@@ -5,6 +5,7 @@
 #include "process/background_reaper.hpp"
 #include "process/siginfo_status.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <signal.h>
@@ -88,18 +89,59 @@ result<exit_status> child_state::wait()
 }
 
 // The poll ensures that the pid still belongs to the child.
-result<void> child_state::send(int number, bool to_group)
+template <class Send>
+result<void> child_state::send_unless_ended(Send send)
 {
     std::unique_lock lock(mutex_);
     if (!poll_end())
-        return to_group ? os::send_signal_to_group(id_.pid, number) : os::send_signal(id_, number);
+        return send();
     complete_waits(std::move(lock));
     return no_process();
 }
 
+// The child may have left its group, so that no process of the group is left or only others have received the signal.
+// The group is signalled first: if the child leaves it in between, it receives the signal twice rather than not at all.
+result<void> child_state::send_to_group(int number)
+{
+    auto const group = os::send_signal_to_group(id_.pid, number);
+    if (os::group_of(id_.pid) != id_.pid)
+        return os::send_signal(id_, number);
+    return group ? check_signalled(number) : group;
+}
+
+// A signal to a group succeeds if it reaches any process, but this process may not have the permission to signal the
+// child. Within a session, SIGCONT needs no permission.
+result<void> child_state::check_signalled(int number)
+{
+    return number == SIGCONT ? success() : os::send_signal(id_, 0);
+}
+
+result<void> child_state::signal(int number)
+{
+    return send_unless_ended([&] { return os::send_signal(id_, number); });
+}
+
+result<void> child_state::signal_group(int number)
+{
+    return send_unless_ended([&] { return scope_.leads_group ? send_to_group(number) : os::send_signal(id_, number); });
+}
+
+result<void> child_state::signal_once(int number, std::vector<pid_t>& signalled_groups)
+{
+    return send_unless_ended([&]() -> result<void> {
+        if (scope_.leads_group) {
+            signalled_groups.push_back(id_.pid);
+            return send_to_group(number);
+        }
+        auto const& groups = signalled_groups;
+        bool const is_signalled = std::find(groups.begin(), groups.end(), os::group_of(id_.pid)) != groups.end();
+        return is_signalled ? check_signalled(number) : os::send_signal(id_, number);
+    });
+}
+
 result<void> child_state::kill()
 {
-    auto const sent = send(SIGKILL, false);
+    auto const sent = signal(SIGKILL);
     killed_ = killed_ || sent.has_value();
     return killed(sent);
 }

@@ -38,9 +38,11 @@ public:
     result<exit_status> wait() override;
     result<std::optional<exit_status>> try_wait() override { return poll(); }
     result<void> kill() override;
-    result<void> signal(int number) override { return send(number, false); }
-    result<void> signal_group(int number) override { return send(number, scope_.leads_group); }
+    result<void> signal(int number) override;
+    result<void> signal_group(int number) override;
+    result<void> signal_once(int number, std::vector<pid_t>& signalled_groups) override;
     result<void> kill_tree() override;
+    void abandon_waits(error_code error) override { waitable::abandon_waits(error); }
     std::optional<resource_usage> usage() const override;
     void detach() noexcept override;
     void async_wait(wait_handler handler) override { start_wait(std::move(handler)); }
@@ -57,7 +59,10 @@ private:
     {
         return watch_child(executor_, id_.pid, pidfd_, std::move(observer));
     }
-    result<void> send(int number, bool to_group);
+    template <class Send>
+    result<void> send_unless_ended(Send send);
+    result<void> send_to_group(int number);
+    result<void> check_signalled(int number);
     result<void> kill_unreaped();
 
     kill_scope scope_;

@@ -146,6 +146,14 @@ void waitable::cancel_wait(std::uint64_t id)
         watch_->disarm();
 }
 
+void waitable::abandon_waits(error_code error)
+{
+    std::lock_guard lock(mutex_);
+    fail_waits(error);
+    if (watch_)
+        watch_->disarm();
+}
+
 result<std::optional<exit_status>> waitable::poll()
 {
     std::unique_lock lock(mutex_);

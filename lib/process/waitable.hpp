@@ -39,6 +39,7 @@ protected:
     int pidfd_of_process() const noexcept;
     void start_wait(wait_handler handler);
     result<std::optional<exit_status>> poll();
+    void abandon_waits(error_code error);
 
     /// Whether the process has ended. If so, sets `ended_`, and `status_` or `error_`. Called with the lock.
     virtual bool poll_end() = 0;

@@ -156,8 +156,12 @@ result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcep
 
 result<void> send_signal(child_id child, int signal) noexcept
 {
-    if (child.pidfd >= 0)
-        return check(system_call(abi::sys_pidfd_send_signal, child.pidfd, signal, 0, 0));
+    if (child.pidfd >= 0) {
+        long const sent = system_call(abi::sys_pidfd_send_signal, child.pidfd, signal, 0, 0);
+        bool const may_be_filtered = sent == -EPERM || sent == -ENOSYS;
+        if (!may_be_filtered || child.pid <= 0)
+            return check(sent);
+    }
     if (child.pid <= 0) // would reach a group or every process
         return system_error(-ESRCH);
     return check(system_call(SYS_kill, child.pid, signal));
