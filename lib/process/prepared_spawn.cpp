@@ -47,10 +47,8 @@ os::unique_fd prepared_spawn::take_terminal() noexcept { return std::move(plan_-
 
 void prepared_spawn::join_group(pid_t leader) noexcept
 {
-    for (auto& step : plan_->steps)
-        if (step.what == action::set_group)
-            step.a = leader;
-    plan_->leads_group = false;
+    set_group(*plan_, leader);
+    plan_->may_lead_group = true;
 }
 
 result<child_owner> prepared_spawn::start(std::unique_ptr<streams_base> streams)

@@ -26,7 +26,7 @@ public:
     /// Duplicates the descriptors that the command borrows: their owner may close them before the start.
     error_code dup_borrowed_fds() { return detail::dup_borrowed_fds(*plan_); }
 
-    /// Joins a process group instead of leading one.
+    /// Joins a process group instead of leading one. If the group has ended, leads one all the same.
     void join_group(pid_t leader) noexcept;
 
     /// Starts the child and returns after exec.

@@ -40,6 +40,7 @@ private:
     void succeed(completion_mode mode);
     void reap_and_fail(error_code error, completion_mode mode);
     void fail(error_code error, completion_mode mode);
+    starter prepare_retry(error_code const& error);
     void complete(error_code error, child_owner child, completion_mode mode);
     void cancel();
 
@@ -55,6 +56,7 @@ private:
     std::unique_ptr<watch> exec_watch_;
     phase phase_ = phase::launching;
     bool may_retry_ = true;
+    bool kill_denied_ = false;
     std::shared_ptr<child_state> child_;
 };
 

@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/descriptors.hpp"
 #include "run/stage_io.hpp"
+#include "spawn/launcher.hpp"
 
 #include <brood/pipeline.hpp>
 
@@ -45,7 +46,14 @@ error_code spawn_stages(pipeline const& line, std::function<result<pid_t>(comman
                 return make_error_code(spawn_stage::pipe, pipe.error().value());
             after = std::move(pipe).value();
         }
-        auto const pid = spawn_one(connect(stage, {before.first.get(), after.second.get(), err, leader}));
+        auto const spawn_with = [&](pid_t group) {
+            return spawn_one(connect(stage, {before.first.get(), after.second.get(), err, group}));
+        };
+        auto pid = spawn_with(leader);
+        if (!pid && leader != 0 && joins_group(stage) && is_group_gone(pid.error())) {
+            leader = 0;
+            pid = spawn_with(leader);
+        }
         if (!pid)
             return pid.error();
         if (leader == 0 && joins_group(stage))

@@ -63,6 +63,11 @@ bool available(spawn_backend choice) noexcept
     return false;
 }
 
+bool is_group_gone(error_code const& error) noexcept
+{
+    return stage_of(error) == spawn_stage::session && (error.value() == EPERM || error.value() == ESRCH);
+}
+
 bool is_busy(error_code const& error) noexcept { return error == make_error_code(spawn_stage::exec, ETXTBSY); }
 
 result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mode)

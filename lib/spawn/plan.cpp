@@ -166,6 +166,14 @@ void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept
         }
 }
 
+void set_group(plan& p, pid_t leader) noexcept
+{
+    for (auto& s : p.steps)
+        if (s.what == action::set_group)
+            s.a = leader;
+    p.leads_group = leader == 0;
+}
+
 result<std::unique_ptr<plan>> make_plan(command const& cmd)
 {
     auto const& data = cmd.data();

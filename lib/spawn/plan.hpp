@@ -72,6 +72,7 @@ struct plan {
     os::unique_fd terminal;                   ///< The parent's end.
     int child_terminal = -1;                  ///< The default of the standard streams, if the child has a terminal.
     bool leads_group = false;                 ///< The child leads a process group.
+    bool may_lead_group = false;              ///< If the group that the child joins has ended, it may lead one.
     os::unique_fd cgroup;                     ///< The directory of the cgroup in which the child starts, if any.
     int highest_target = 2;                   ///< Descriptors of the library must be above it in the child.
 
@@ -97,6 +98,9 @@ struct plan {
 
 /// Sets the mask that the child inherits. Another thread may then carry out the plan.
 void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept;
+
+/// Makes the child join another process group; 0: lead one. The plan has a step for the group.
+void set_group(plan& p, pid_t leader) noexcept;
 
 /// Validates the command, opens its descriptors and orders the steps.
 result<std::unique_ptr<plan>> make_plan(command const& cmd);
