@@ -2,6 +2,7 @@
 #include "process/background_reaper.hpp"
 
 #include "os/module.hpp"
+#include "os/per_process.hpp"
 #include "os/signals.hpp"
 #include "process/child.hpp"
 
@@ -110,21 +111,20 @@ private:
     bool running_ = false;
 };
 
-// Never destroyed: its thread may still run while the program exits.
-background_reaper& the_reaper()
-{
-    static background_reaper& instance = *new background_reaper;
-    return instance;
-}
+constinit os::per_process<background_reaper> the_reaper;
 
 } // namespace
 
-bool is_reaping_in_background() noexcept { return the_reaper().is_running(); }
+bool is_reaping_in_background() noexcept
+{
+    auto* const reaper = the_reaper.find();
+    return reaper && reaper->is_running();
+}
 
 void reap_in_background(unreaped_child child) noexcept
 {
     try {
-        the_reaper().add(child);
+        the_reaper.get().add(child);
     } catch (std::exception const&) {
         // Out of memory. A child that was not killed stays unreaped until this process ends.
         if (child.killed)

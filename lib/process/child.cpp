@@ -6,9 +6,11 @@
 #include "process/siginfo_status.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <signal.h>
+#include <unistd.h>
 
 namespace brood::detail {
 namespace {
@@ -21,6 +23,11 @@ result<void> success() { return boost::outcome_v2::success(); }
 result<void> killed(result<void> sent) { return !sent && sent.error() == sys::no_such_process ? success() : sent; }
 
 } // namespace
+
+child_state::child_state(asio::any_io_executor executor) : waitable(std::move(executor)), parent_(::getpid()) {}
+
+// In a process that this one has forked, the pid may belong to a child of that process.
+bool child_state::is_own() const noexcept { return parent_ == ::getpid(); }
 
 child_state::~child_state()
 {
@@ -49,7 +56,7 @@ bool child_state::poll_end()
 {
     if (ended_ || blocking_wait_)
         return ended_;
-    auto const end = os::reap(id_);
+    auto const end = is_own() ? os::reap(id_) : error_code(ECHILD, boost::system::system_category());
     if (end && !end.value())
         return false;
     if (end) {
@@ -150,7 +157,7 @@ result<void> child_state::kill()
 // does not reap, so that the group can still be reached.
 result<void> child_state::kill_unreaped()
 {
-    if (ended_ || !os::is_child(id_.pid))
+    if (ended_ || !is_own() || !os::is_child(id_.pid))
         return success();
     auto const group = scope_.leads_group ? killed(os::send_signal_to_group(id_.pid, SIGKILL)) : success();
     auto const child = killed(os::send_signal(id_, SIGKILL)); // the child may have left its group

@@ -24,7 +24,7 @@ struct kill_scope {
  */
 class child_state final : public waitable, public child_interface {
 public:
-    using waitable::waitable;
+    explicit child_state(asio::any_io_executor executor);
     ~child_state() override;
 
     /// Adds what belongs to a child whose program runs. `seen_running`: this thread has just waited for its exec.
@@ -65,6 +65,9 @@ private:
     result<void> check_signalled(int number);
     result<void> kill_unreaped();
 
+    bool is_own() const noexcept;
+
+    pid_t const parent_; // the process that created this object; a forked copy does not touch the child
     kill_scope scope_;
     std::unique_ptr<streams_base> streams_;
     std::shared_ptr<void> held_;

@@ -42,10 +42,16 @@ void spawn_op::start(asio::any_io_executor const& executor, spawn_handler handle
 // The pipe is registered before the child exists: nothing that can fail follows.
 error_code spawn_op::launch_by(starter start_launch)
 {
-    auto pipe = os::make_pipe();
-    if (!pipe)
-        return make_error_code(spawn_stage::pipe, pipe.error().value());
-    auto& [read_end, write_end] = pipe.value();
+    os::unique_fd read_end;
+    os::private_fd write_end;
+    {
+        os::fork_block const block;
+        auto pipe = os::make_pipe();
+        if (!pipe)
+            return make_error_code(spawn_stage::pipe, pipe.error().value());
+        read_end = std::move(pipe.value().first);
+        write_end = os::private_fd(std::move(pipe.value().second), block);
+    }
     std::lock_guard lock(mutex_);
     auto watch = watch_pipe(child_->executor(), std::move(read_end), shared_from_this());
     if (!watch)

@@ -31,7 +31,7 @@ public:
     void kill();
 
 private:
-    using starter = async_launch_result (*)(std::shared_ptr<plan>, spawn_backend, pidfd_mode, os::unique_fd);
+    using starter = async_launch_result (*)(std::shared_ptr<plan>, spawn_backend, pidfd_mode, os::private_fd);
 
     error_code launch_by(starter start_launch);
     void take_child(async_launch& launch); // called with the lock

@@ -3,6 +3,8 @@
 
 #include "os/process.hpp"
 
+#include <cerrno>
+
 #include <signal.h>
 
 namespace brood::detail {
@@ -24,9 +26,10 @@ result<spawned_child> ensure_pidfd(spawned_child child, pidfd_mode mode) noexcep
     if (mode == pidfd_mode::none || child.pidfd)
         return child;
     auto opened = os::open_pidfd(child.pid);
+    bool const gone = !opened && opened.error().value() == ESRCH; // other code has reaped it: its status is lost
     if (opened)
         child.pidfd = std::move(opened).value();
-    else if (mode == pidfd_mode::required)
+    else if (mode == pidfd_mode::required && !gone)
         return kill_and_reap(child.pid, make_error_code(spawn_stage::clone, opened.error().value()));
     return child;
 }

@@ -120,8 +120,11 @@ void run_and_report(child_args const& args) noexcept
     wire_report report{run_steps(args), {}};
     for (int i = 0; i < 4; ++i)
         report.footer[i] = wire_report::mark[i];
-    raw::write(args.report_fd, &report, sizeof report);
-    raw::exit_now(failed_child);
+    constexpr long size = sizeof report;
+    if (raw::write(args.report_fd, &report, sizeof report) == size ||
+        raw::send(args.report_fd, &report, sizeof report) == size)
+        raw::exit_now(failed_child);
+    raw::kill_self(); // unlike a code, the signal is not taken for the program's exit
 }
 
 void forked_child_main(child_args const& args, bool send_pidfd) noexcept

@@ -70,12 +70,18 @@ private:
     {
         if (!fd)
             return make_error_code(spawn_stage::stdio, fd.error().value());
-        plan_.opened.push_back(std::move(fd).value());
+        return own(std::move(fd).value(), os::fork_block());
+    }
+
+    int own(os::unique_fd fd, os::fork_block const& block)
+    {
+        plan_.opened.emplace_back(std::move(fd), block);
         return plan_.opened.back().get();
     }
 
     result<int> pipe(int child_fd)
     {
+        os::fork_block const block;
         auto created = child_fd <= 2 ? os::make_pipe() : os::make_stream_pair();
         if (!created)
             return make_error_code(spawn_stage::pipe, created.error().value());
@@ -85,7 +91,7 @@ private:
         if (auto error = os::set_non_blocking(parent_end.get()); error.failed())
             return make_error_code(spawn_stage::pipe, error.value());
         plan_.parent_ends[child_fd] = std::move(parent_end);
-        return own(std::move(child_end));
+        return own(std::move(child_end), block);
     }
 
     plan& plan_;
@@ -96,16 +102,17 @@ private:
 // Duplicates a descriptor above all targets.
 result<int> duplicate(plan& p, int fd)
 {
+    os::fork_block const block;
     auto duplicate = os::duplicate_above(fd, p.highest_target);
     if (!duplicate)
         return make_error_code(spawn_stage::stdio, duplicate.error().value());
-    p.opened.push_back(std::move(duplicate).value());
+    p.opened.emplace_back(std::move(duplicate).value(), block);
     return p.opened.back().get();
 }
 
 bool is_opened(plan const& p, int fd)
 {
-    return std::any_of(p.opened.begin(), p.opened.end(), [fd](os::unique_fd const& own) { return own.get() == fd; });
+    return std::any_of(p.opened.begin(), p.opened.end(), [fd](os::private_fd const& own) { return own.get() == fd; });
 }
 
 bool is_plain_inherit(int child_fd, stdio const& io) { return child_fd <= 2 && io.from() == source::inherit; }

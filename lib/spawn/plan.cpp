@@ -35,12 +35,13 @@ error_code add_cgroup(plan& p, command_data const& cmd)
 error_code add_terminal(plan& p, terminal_size size)
 {
     auto const stage = spawn_stage::terminal;
+    os::fork_block const block;
     auto opened = os::open_terminal(size);
     if (!opened)
         return make_error_code(stage, opened.error().value());
     p.terminal = std::move(opened.value().first);
-    p.child_terminal = opened.value().second.get();
-    p.opened.push_back(std::move(opened.value().second));
+    p.opened.emplace_back(std::move(opened.value().second), block);
+    p.child_terminal = p.opened.back().get();
     p.steps.push_back({action::set_terminal, stage, p.child_terminal});
     return {};
 }

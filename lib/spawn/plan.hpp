@@ -2,6 +2,7 @@
 #ifndef BROOD_LIB_SPAWN_PLAN_HPP
 #define BROOD_LIB_SPAWN_PLAN_HPP
 
+#include "os/fork.hpp"
 #include "os/raw.hpp"
 #include "os/unique_fd.hpp"
 #include "spawn/string_block.hpp"
@@ -90,7 +91,7 @@ struct plan {
     std::function<error_code()> hook;
     hook_call hook_target{};
 
-    std::vector<os::unique_fd> opened; ///< Sources of the child's descriptors. Closed in the parent with the plan.
+    std::vector<os::private_fd> opened; ///< Sources of the child's descriptors. Closed in the parent with the plan.
 
     plan() = default;
     plan(plan const&) = delete; // the steps point into it

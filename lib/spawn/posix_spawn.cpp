@@ -171,6 +171,8 @@ result<spawned_child> spawn_once(plan const& p, spawn_attributes const& set, cha
     int const error = os::spawn(&pid, path, &set.actions, &set.attributes, p.target.argv, p.target.envp);
     if (error != 0)
         return make_error_code(stage_of_failure(p, error), error);
+    if (pid <= 0)
+        return make_error_code(spawn_stage::clone, EPROTO);
     return ensure_pidfd({pid, os::unique_fd()}, mode);
 }
 
@@ -187,10 +189,12 @@ result<spawned_child> posix_spawn_launch(plan const& p, pidfd_mode mode)
     if (set.error() != 0)
         return make_error_code(spawn_stage::prepare, set.error());
     int failure = 0;
+    bool spawned = false;
     for (auto path = p.target.candidates; *path; ++path) {
         int error = ENOENT;
-        bool const alone = p.candidates.size() == 1;
-        if (alone || !is_missing(p, *path)) {
+        bool const last = !path[1];
+        if ((last && !spawned) || !is_missing(p, *path)) { // a step before the exec may fail, too
+            spawned = true;
             auto child = spawn_once(p, set, *path, mode);
             if (child)
                 return child;

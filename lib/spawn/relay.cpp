@@ -137,10 +137,11 @@ result<spawned_child> launch_by_relay(plan const& p, pidfd_mode mode, shared_lau
         return disable_relay();
     if (!image)
         return make_error_code(spawn_stage::clone, image.error().value());
-    if (auto error = move_above_targets(image.value(), p); error.failed())
+    os::private_fd program(std::move(image).value(), os::fork_block());
+    if (auto error = move_above_targets(program, p); error.failed())
         return error;
 
-    int const report_fd = channel.value().child_end(), image_fd = image.value().get();
+    int const report_fd = channel.value().child_end(), image_fd = program.get();
     relay_arguments const arguments(image_fd, p.target.argv);
     exec_target const relay{nullptr, arguments.pointers(), p.target.envp};
     std::vector<step> steps(p.steps.begin(), first);
@@ -153,11 +154,11 @@ result<spawned_child> launch_by_relay(plan const& p, pidfd_mode mode, shared_lau
         return stage_of(child.error()) == spawn_stage::exec && is_refusal(child.error().value()) ? disable_relay()
                                                                                                  : child.error();
     channel.value().close_child_end();
-    auto const [reported, failure] = channel.value().read();
-    if (!failure.failed())
+    auto const outcome = channel.value().read();
+    if (!outcome.failure.failed())
         return child;
     pid_t const pid = child.value().pid;
-    return reported ? reap_failed_child(pid, failure) : kill_and_reap(pid, failure);
+    return outcome.reported ? reap_failed_child(pid, outcome.failure) : kill_and_reap(pid, outcome.failure);
 }
 
 } // namespace brood::detail

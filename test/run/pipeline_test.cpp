@@ -215,8 +215,9 @@ TEST_CASE("pipeline: a later stage leads a new process group if the first stage 
         struct sigaction ignored {};
         ignored.sa_handler = SIG_IGN;
         ::sigaction(SIGCHLD, &ignored, nullptr);
+        std::vector<command> const exiting(3, probe(config, "exit", "0"));
         std::vector<command> stages(3, probe(config, "pause"));
-        stages.front() = probe(config, "exit", "0");
+        stages.front() = exiting.front();
         stages.back().out(stdio::null());
         for (int i = 0; i < 20; ++i) {
             asio::io_context context;
@@ -235,8 +236,7 @@ TEST_CASE("pipeline: a later stage leads a new process group if the first stage 
             context.run_for(60s);
             CHECK(error == asio::error::operation_aborted);
 
-            stages[1] = stages[2] = probe(config, "exit", "0");
-            async_run(context, pipeline(stages), [&](error_code ec, std::vector<exit_status> const&) { error = ec; });
+            async_run(context, pipeline(exiting), [&](error_code ec, std::vector<exit_status> const&) { error = ec; });
             context.restart();
             context.run_for(60s);
             REQUIRE(error);

@@ -151,6 +151,15 @@ long write(int fd, void const* data, std::size_t size) noexcept
     return result;
 }
 
+long send(int socket, void const* data, std::size_t size) noexcept
+{
+    long result;
+    do
+        result = system_call(SYS_sendto, socket, word(data), word(size), MSG_NOSIGNAL);
+    while (result == -EINTR);
+    return result;
+}
+
 int enter_cgroup(int folder) noexcept
 {
     int const members = call(SYS_openat, folder, word("cgroup.procs"), O_WRONLY | O_CLOEXEC);
@@ -244,6 +253,12 @@ void exit_now(int code) noexcept
         system_call(SYS_exit_group, code);
 }
 
+void kill_self() noexcept
+{
+    system_call(SYS_kill, system_call(SYS_getpid), SIGKILL);
+    exit_now(127);
+}
+
 void set_and_exit(void* flag) noexcept
 {
     *static_cast<bool volatile*>(flag) = true;
@@ -255,20 +270,23 @@ void yield() noexcept { call(SYS_sched_yield); }
 void send_own_pidfd(int socket) noexcept
 {
     int const pidfd = call(abi::sys_pidfd_open, call(SYS_getpid), 0);
+    if (pidfd < 0)
+        return;
+    char byte = 0; // an empty message would look like the end of file
+    iovec content{&byte, 1};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof pidfd)] = {};
     msghdr message{};
-    if (pidfd >= 0) {
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
-        cmsghdr* header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof pidfd);
-        __builtin_memcpy(CMSG_DATA(header), &pidfd, sizeof pidfd);
-    }
+    message.msg_iov = &content;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof pidfd);
+    __builtin_memcpy(CMSG_DATA(header), &pidfd, sizeof pidfd);
     while (system_call(SYS_sendmsg, socket, word(&message), MSG_NOSIGNAL) == -EINTR) {}
-    if (pidfd >= 0)
-        call(SYS_close, pidfd);
+    call(SYS_close, pidfd);
 }
 
 } // namespace brood::os::raw
