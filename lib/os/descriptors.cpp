@@ -5,10 +5,12 @@
 
 #include <cerrno>
 #include <climits>
+#include <cstdio>
 #include <cstring>
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 namespace brood::os {
 namespace {
@@ -117,6 +119,26 @@ error_code set_non_blocking(int fd) noexcept
     if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return last_error();
     return {};
+}
+
+bool is_non_blocking(int fd) noexcept
+{
+    int const flags = ::fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_NONBLOCK) != 0;
+}
+
+unique_fd reopen_pipe(int fd) noexcept
+{
+    struct stat status;
+    if (::fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode))
+        return {};
+    char path[32];
+    std::snprintf(path, sizeof path, "/dev/fd/%d", fd);
+    // Without O_NONBLOCK, opening one end would wait for the other one.
+    unique_fd opened(::open(path, (::fcntl(fd, F_GETFL) & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC));
+    struct stat same;
+    bool const is_copy = opened && ::fstat(opened.get(), &same) == 0 && same.st_ino == status.st_ino;
+    return is_copy && ::fcntl(opened.get(), F_SETFL, 0) == 0 ? std::move(opened) : unique_fd();
 }
 
 #ifdef __linux__

@@ -24,6 +24,8 @@ constexpr signal_bits all_signals = ~signal_bits{0};
 
 int duplicate(int from, int to) noexcept; ///< dup2(2), but clears FD_CLOEXEC even if both are equal.
 
+int open(char const* path, int flags, int to) noexcept; ///< open(2) as descriptor `to`.
+
 /// How `close_fds` treats descriptors.
 enum class close_mode {
     mark,          ///< Sets FD_CLOEXEC. This is cheaper than closing each descriptor.

@@ -8,7 +8,7 @@
 namespace brood::detail {
 namespace {
 
-step const* fork_unsupported_step(plan const&) noexcept { return nullptr; }
+step const* fork_unsupported_step(plan const&) { return nullptr; }
 
 result<spawned_child> fork_launch(plan const& p, pidfd_mode mode)
 {

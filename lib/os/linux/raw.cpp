@@ -122,6 +122,19 @@ int duplicate(int from, int to) noexcept
     return result;
 }
 
+int open(char const* path, int flags, int to) noexcept
+{
+    int fd;
+    do
+        fd = call(SYS_openat, AT_FDCWD, word(path), flags | O_NOCTTY);
+    while (fd == -EINTR);
+    if (fd < 0 || fd == to)
+        return fd;
+    int const result = duplicate(fd, to);
+    call(SYS_close, fd);
+    return result;
+}
+
 int close_fds(int first, int last, close_mode mode) noexcept
 {
     constexpr int close_range_cloexec = 4; // since Linux 5.11
@@ -176,7 +189,15 @@ int set_process_group(pid_t leader) noexcept { return call(SYS_setpgid, 0, leade
 
 int set_groups(std::size_t count, gid_t const* ids) noexcept { return call(sys_setgroups, word(count), word(ids)); }
 int set_group(gid_t id) noexcept { return call(sys_setgid, word(id)); }
-int set_user(uid_t id) noexcept { return call(sys_setuid, word(id)); }
+int set_user(uid_t id) noexcept
+{
+    // Only a change from root to another user clears the ambient capabilities. EINVAL before Linux 4.3, which has none.
+    constexpr long cap_ambient = 47, clear_all = 4;
+    int const result = call(sys_setuid, word(id));
+    if (result == 0)
+        call(SYS_prctl, cap_ambient, clear_all);
+    return result;
+}
 int no_new_privileges() noexcept { return call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1); }
 
 int set_umask(mode_t mask) noexcept { return call(SYS_umask, word(mask)) < 0 ? -EINVAL : 0; }

@@ -47,6 +47,19 @@ int duplicate(int from, int to) noexcept
     return checked(result);
 }
 
+int open(char const* path, int flags, int to) noexcept
+{
+    int fd;
+    do
+        fd = ::open(path, flags | O_NOCTTY);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0 || fd == to)
+        return checked(fd);
+    int const result = duplicate(fd, to);
+    ::close(fd);
+    return result;
+}
+
 int close_fds(int first, int last, close_mode mode) noexcept
 {
     rlimit limit{};
