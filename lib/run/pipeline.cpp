@@ -1,5 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/descriptors.hpp"
+#include "os/files.hpp"
 #include "os/fork.hpp"
 #include "run/stage_io.hpp"
 #include "spawn/launcher.hpp"
@@ -16,7 +17,7 @@ namespace {
 // Stages that opened the file separately would overwrite each other's output.
 result<os::unique_fd> open_once(std::optional<stdio>& err)
 {
-    if (!err || err->from() != stdio::source::file)
+    if (!err || err->from() != stdio::source::file || os::is_fifo(err->path().c_str()))
         return os::unique_fd();
     auto file = os::open_file(err->path().c_str(), err->mode());
     if (!file)

@@ -10,6 +10,7 @@
 #include <brood/command.hpp>
 #include <brood/result.hpp>
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,12 +24,13 @@ enum class action : unsigned char {
     set_terminal, // a
     set_group,    // a: leader
     dup_fd,       // a: source, b: target
+    open_file,    // a: flags, b: target, data: path
     close_range,  // a: first, b: last
     set_umask,    // a
     set_limit,    // data: resource_limit
     add_nice,     // a
     set_affinity, // a: bytes, data
-    set_groups,   // a: count, data: gid_t[]
+    set_groups,   // a: count, b: whether EPERM is ignored, data: gid_t[]
     set_gid,      // data: gid_t
     set_uid,      // data: uid_t
     no_new_privs,
@@ -81,6 +83,7 @@ struct plan {
     string_block candidates, argv, envp;
     exec_target target{};
     std::string directory;
+    std::deque<std::string> files; ///< Opened by the child.
     std::vector<detail::resource_limit> limits;
     std::vector<gid_t> groups;
     gid_t gid = 0;
@@ -88,8 +91,8 @@ struct plan {
     std::vector<unsigned long> affinity;
     os::raw::signal_bits defaults = 0;
     os::raw::signal_bits mask = 0;
-    std::function<error_code()> hook;
-    hook_call hook_target{};
+    std::vector<std::function<error_code()>> hooks;
+    std::vector<hook_call> hook_calls;
 
     std::vector<os::private_fd> opened; ///< Sources of the child's descriptors. Closed in the parent with the plan.
 
