@@ -23,7 +23,7 @@ struct backend {
     spawn_backend name;
     bool (*available)() noexcept;
     /// The first step that the backend does not support; null if it supports the plan.
-    step const* (*unsupported_step)(plan const&) noexcept;
+    step const* (*unsupported_step)(plan const&);
     /// A failure leaves no child, no descriptor and no changed signal mask.
     result<spawned_child> (*launch)(plan const&, pidfd_mode);
 };

@@ -17,7 +17,7 @@ namespace {
 // The cheapest first.
 constexpr std::array backends{&vfork_backend, &posix_spawn_backend, &fork_backend};
 
-bool can_run(backend const& b, plan const& p) noexcept { return b.available() && !b.unsupported_step(p); }
+bool can_run(backend const& b, plan const& p) { return b.available() && !b.unsupported_step(p); }
 
 bool is_candidate(backend const& b, spawn_backend choice) noexcept
 {

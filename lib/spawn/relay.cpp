@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <string>
 
 namespace brood::detail {
 namespace {
@@ -121,7 +122,19 @@ error_code disable_relay() noexcept
 
 bool wants_relay(plan const& p) noexcept { return std::any_of(p.steps.begin(), p.steps.end(), changes_credentials); }
 
-bool has_relay() noexcept { return !relay_image.empty() && !refused.load(std::memory_order_relaxed); }
+bool can_relay(plan const& p)
+{
+    if (relay_image.empty() || refused.load(std::memory_order_relaxed))
+        return false;
+    for (std::size_t i = 0; i < p.candidates.size(); ++i) {
+        std::string path(p.candidates[i]);
+        if (!path.starts_with('/') && !p.directory.empty())
+            path.insert(0, p.directory + '/');
+        if (os::leads_to_procfs(path.c_str()))
+            return false;
+    }
+    return true;
+}
 
 result<spawned_child> launch_by_relay(plan const& p, pidfd_mode mode, shared_launch launch)
 {

@@ -17,6 +17,9 @@ bool make_pipe(int (&ends)[2]);
 bool become_user(uid_t id, bool keep_root);
 bool become_root_again();
 
+/// Sets the real user, and the effective and saved one.
+bool set_users(uid_t real, uid_t effective);
+
 bool is_dumpable();
 bool set_subreaper(bool on);
 

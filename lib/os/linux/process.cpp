@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <climits>
+#include <cstring>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -152,6 +154,23 @@ result<void> wait_for_exit(int pidfd) noexcept { return check(poll(pidfd, POLLIN
 result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcept
 {
     return check(poll(pidfd, 0, static_cast<int>(timeout.count()))); // POLLHUP is always reported
+}
+
+bool is_own_user(uid_t user) noexcept
+{
+    uid_t real, effective, saved;
+    return ::getresuid(&real, &effective, &saved) == 0 && (user == real || user == effective || user == saved);
+}
+
+bool is_setgroups_denied() noexcept
+{
+    int const fd = ::open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    char text[5] = {};
+    auto const size = ::read(fd, text, sizeof text);
+    ::close(fd);
+    return size >= 4 && std::memcmp(text, "deny", 4) == 0;
 }
 
 result<void> send_signal(child_id child, int signal) noexcept

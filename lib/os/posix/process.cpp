@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace brood::os {
 namespace {
@@ -65,6 +66,9 @@ result<void> wait_for_reap(int, std::chrono::milliseconds) noexcept
 {
     return error_code(ENOSYS, boost::system::system_category());
 }
+
+bool is_own_user(uid_t user) noexcept { return user == ::getuid() || user == ::geteuid(); }
+bool is_setgroups_denied() noexcept { return false; }
 
 result<void> send_signal(child_id child, int signal) noexcept
 {

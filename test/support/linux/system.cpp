@@ -16,6 +16,8 @@ bool make_pipe(int (&ends)[2]) { return ::pipe2(ends, O_CLOEXEC) == 0; }
 
 bool become_user(uid_t id, bool keep_root) { return ::setresuid(id, id, keep_root ? 0 : id) == 0; }
 
+bool set_users(uid_t real, uid_t effective) { return ::setresuid(real, effective, effective) == 0; }
+
 bool become_root_again()
 {
     // A change of the user makes the process non-dumpable.

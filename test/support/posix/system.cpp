@@ -13,6 +13,7 @@ bool make_pipe(int (&ends)[2])
 }
 
 bool become_user(uid_t id, bool keep_root) { return (keep_root ? ::seteuid(id) : ::setuid(id)) == 0; }
+bool set_users(uid_t real, uid_t effective) { return ::setreuid(real, effective) == 0; }
 bool become_root_again() { return ::seteuid(0) == 0; }
 
 bool is_dumpable() { return true; }
