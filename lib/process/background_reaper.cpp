@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -21,19 +22,32 @@ public:
     void add(unreaped_child& child)
     {
         std::lock_guard lock(mutex_);
-        if (!running_ && !start() && child.killed)
-            return os::wait_and_reap(child.pid); // no thread is available; the wait is short
+        bool const attended = running_ || start();
+        if (!attended && child.killed)
+            return os::wait_and_reap(child.pid); // the wait is short
         retry_.reserve(children_ + 1);
         auto state = std::make_shared<child_state>(context_.get_executor());
         state->assign(child.pid, std::move(child.pidfd));
         state->hold_until_exit(std::move(child.memory));
         ++children_;
         try {
-            wait_for(state);
-        } catch (std::exception const&) {
-            retry_.push_back(std::move(state));
-            context_.stop();
-        }
+            if (attended)
+                return wait_for(state);
+        } catch (std::exception const&) {}
+        retry_.push_back(std::move(state));
+        context_.stop();
+    }
+
+    // Without a thread, the children that have ended are reaped here.
+    void attend()
+    {
+        std::lock_guard lock(mutex_);
+        if (children_ == 0 || running_ || start())
+            return;
+        children_ -= std::erase_if(retry_, [](auto const& state) {
+            auto const ended = state->try_wait();
+            return !ended || ended.value();
+        });
     }
 
     bool is_running() noexcept
@@ -76,7 +90,7 @@ private:
         }
     }
 
-    // If no thread can be created, the children wait for the next attempt. The thread first waits for the lock.
+    // If no thread can be created, the children wait for the next `attend`. The thread first waits for the lock.
     bool start() noexcept
     {
         os::keep_module_loaded();
@@ -84,7 +98,7 @@ private:
         try {
             std::thread([this] { run(); }).detach();
             running_ = true;
-        } catch (std::system_error const&) {}
+        } catch (std::exception const&) {} // no thread or no memory
         return running_;
     }
 
@@ -98,7 +112,9 @@ private:
             }
             context_.restart(); // with the lock, so that no stop() is lost
             lock.unlock();
-            context_.run();
+            try {
+                context_.run();
+            } catch (std::bad_alloc const&) {} // thrown by the reactor, which has lost no event
             lock.lock();
         }
         running_ = false;
@@ -119,6 +135,14 @@ bool is_reaping_in_background() noexcept
 {
     auto* const reaper = the_reaper.find();
     return reaper && reaper->is_running();
+}
+
+void attend_background_children() noexcept
+{
+    try {
+        if (auto* const reaper = the_reaper.find())
+            reaper->attend();
+    } catch (std::bad_alloc const&) {} // the next call tries again
 }
 
 void reap_in_background(unreaped_child child) noexcept

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include <signal.h>
@@ -195,8 +196,10 @@ void child_state::async_kill(wait_handler handler)
 void child_state::on_handle_destroyed() noexcept
 {
     streams_.reset();
-    if (!detached_)
-        (void)kill();
+    try {
+        if (!detached_)
+            (void)kill();
+    } catch (std::bad_alloc const&) {} // the child has been reaped, but there was no memory to complete its waits
 }
 
 void child_state::on_context_shutdown() noexcept

@@ -45,6 +45,7 @@ public:
     void abandon_waits(error_code error) override { waitable::abandon_waits(error); }
     std::optional<resource_usage> usage() const override;
     void detach() noexcept override;
+    int release() override { return release_pidfd().release(); }
     void async_wait(wait_handler handler) override { start_wait(std::move(handler)); }
     void async_kill(wait_handler handler) override;
     void async_stop(stop_plan plan, wait_handler handler) override;

@@ -39,11 +39,19 @@ public:
 private:
     friend class spawn_op;
 
+    result<spawned_child> launch_retrying();
+
     std::unique_ptr<plan> plan_;
     std::shared_ptr<child_state> child_;
     spawn_backend backend_;
     pidfd_mode pidfd_mode_;
 };
+
+/// Reaps the children that have ended if a start has failed because there are too many processes. They count until then.
+/**
+ * Returns whether the start should be tried again.
+ */
+bool reap_for(error_code const& error, asio::any_io_executor const& executor);
 
 } // namespace brood::detail
 

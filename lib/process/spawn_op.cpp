@@ -35,7 +35,10 @@ void spawn_op::start(asio::any_io_executor const& executor, spawn_handler handle
             if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
                 self->cancel();
         });
-    if (auto error = launch_by(start_async_launch); error.failed())
+    auto error = launch_by(start_async_launch);
+    if (error.failed() && reap_for(error, child_->executor()))
+        error = launch_by(start_async_launch);
+    if (error.failed())
         complete(error, child_owner(), completion_mode::post);
 }
 
@@ -155,7 +158,10 @@ spawn_op::starter spawn_op::prepare_retry(error_code const& error)
         set_group(*plan_, 0);
         return start_async_launch;
     }
-    return is_busy(error) && std::exchange(may_retry_, false) ? launch_on_thread : nullptr;
+    if (is_busy(error) && std::exchange(may_retry_, false))
+        return launch_on_thread;
+    bool const may_reap = std::exchange(may_reap_, false);
+    return may_reap && reap_for(error, child_->executor()) ? start_async_launch : nullptr;
 }
 
 void spawn_op::complete(error_code error, child_owner child, completion_mode mode)

@@ -56,6 +56,7 @@ private:
     std::unique_ptr<watch> exec_watch_;
     phase phase_ = phase::launching;
     bool may_retry_ = true;
+    bool may_reap_ = true;
     bool kill_denied_ = false;
     std::shared_ptr<child_state> child_;
 };

@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 using namespace brood;
@@ -220,7 +221,7 @@ TEST_CASE("wait: a child whose pre_exec requests tracing has not ended when it s
                      })).value();
         CHECK(eventually([&] {
             CHECK_FALSE(child.try_wait().value());
-            return state_of(child.id()) == 't';
+            return process_state(child.id()) == 't';
         }));
         CHECK(child.kill());
         CHECK(child.wait().value().signal() == SIGKILL);
@@ -381,6 +382,36 @@ TEST_CASE("wait: a child killed during exec does not block the spawn")
             CHECK(stage_of(child.error()));
         CHECK_FALSE(has_children());
     });
+}
+
+TEST_CASE("wait: signals that interrupt system calls disturb neither the start nor the wait")
+{
+    struct sigaction counting {
+    }, before{};
+    counting.sa_handler = [](int) {}; // without SA_RESTART
+    ::sigaction(SIGALRM, &counting, &before);
+    itimerval const rain{{0, 200}, {0, 200}}, none{};
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        ::setitimer(ITIMER_REAL, &rain, nullptr);
+        for (int code = 0; code < 20; ++code) {
+            auto child = spawn(context, probe(config, "exit", std::to_string(code)));
+            CHECK_MESSAGE(child, child.error().message());
+            if (child)
+                CHECK(child.value().wait().value().code() == code);
+            std::optional<exit_status> reported;
+            async_run(context, probe(config, "exit", std::to_string(code)), [&](error_code ec, exit_status status) {
+                CHECK_FALSE(ec.failed());
+                reported = status;
+            });
+            context.restart();
+            context.run_for(60s);
+            REQUIRE(reported);
+            CHECK(reported->code() == code);
+        }
+        ::setitimer(ITIMER_REAL, &none, nullptr);
+    });
+    ::sigaction(SIGALRM, &before, nullptr);
 }
 
 TEST_CASE("wait: usage reports the resource usage of the child")

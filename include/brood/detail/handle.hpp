@@ -57,6 +57,7 @@ public:
 
     virtual std::optional<resource_usage> usage() const = 0;
     virtual void detach() noexcept = 0;
+    virtual int release() = 0;
     virtual void async_stop(stop_plan plan, wait_handler handler) = 0;
 
     /// The streams are closed with the event loop if that is destroyed first.
