@@ -54,7 +54,10 @@ class sigchld_service final : public asio::execution_context::service {
 public:
     static inline asio::execution_context::id id;
 
-    explicit sigchld_service(asio::execution_context& context) : service(context), executor_(context) {}
+    // The descriptor creates the reactor, which must be notified of a fork before this service.
+    explicit sigchld_service(asio::execution_context& context)
+        : service(context), executor_(context), reader_(std::make_unique<descriptor>(executor_))
+    {}
 
     // All public functions are called with the registry's lock held.
 
@@ -62,18 +65,15 @@ public:
     {
         if (auto handler = os::ensure_child_signal_handler(); !handler)
             return handler.error();
-        if (reader_)
+        if (reader_->is_open())
             return {};
         auto pipe = os::borrow_child_signal_pipe();
         if (!pipe)
             return pipe.error();
-        reader_ = std::make_unique<descriptor>(executor_);
         error_code error;
         reader_->assign(pipe.value()->read_end(), error);
-        if (error.failed()) {
-            reader_.reset();
+        if (error.failed())
             return error;
-        }
         pipe_ = std::move(pipe).value();
         if (!timer_)
             timer_.emplace(executor_);
@@ -120,7 +120,6 @@ private:
         auto& own = the_registry();
         std::lock_guard lock(own.mutex);
         reader_->release(); // completes the wait; its handler waits again
-        reader_.reset();
         if (auto error = open(); error.failed())
             throw boost::system::system_error(error);
         watched_ = 0;
@@ -155,7 +154,7 @@ private:
             } else {
                 ++i;
             }
-        if (reader_)
+        if (reader_->is_open())
             reader_->release(); // the pool keeps the pipe open
         reader_.reset();
         timer_.reset();

@@ -37,11 +37,18 @@ bool reports_exit(asio::io_context& context, backend_config const& config, int c
     return reported && reported->code() == code;
 }
 
-child spawn_waiting(asio::io_context& context, backend_config const& config)
-{
-    auto cmd = probe(config, "wait", "3");
-    return spawn(context, cmd.in(stdio::piped()).out(stdio::null())).value();
-}
+// A child that exits at the end of its input. No stream of the context is open.
+struct waiting_child {
+    waiting_child(asio::io_context& context, backend_config const& config)
+    {
+        auto cmd = probe(config, "wait", "3").in(stdio::fd(input.first.get()));
+        child = spawn(context, cmd.out(stdio::null())).value();
+        input.first.reset();
+    }
+
+    os::fd_pair input = os::make_pipe().value();
+    std::optional<brood::child> child;
+};
 
 } // namespace
 
@@ -84,20 +91,19 @@ TEST_CASE("fork: after notify_fork, a context works in both processes")
 {
     for_each_config([](backend_config const& config) {
         asio::io_context context;
-        auto child = spawn_waiting(context, config);
+        waiting_child waiting(context, config);
         std::optional<exit_status> reported;
-        child.async_wait([&](error_code, exit_status status) { reported = status; });
+        waiting.child->async_wait([&](error_code, exit_status status) { reported = status; });
         context.notify_fork(asio::io_context::fork_prepare);
         forked copy([&] {
             context.notify_fork(asio::io_context::fork_child);
-            child.detach(); // the child is not this process's
             return reports_exit(context, config, 6);
         });
         context.notify_fork(asio::io_context::fork_parent);
         CHECK(copy.succeeds());
         CHECK_FALSE(reported);
         CHECK(reports_exit(context, config, 7));
-        child.in().close();
+        waiting.input.second.reset();
         context.restart();
         context.run_for(60s);
         REQUIRE(reported);
@@ -109,12 +115,12 @@ TEST_CASE("fork: a forked process that destroys its copies does not affect the p
 {
     for_each_config([](backend_config const& config) {
         auto context = std::make_unique<asio::io_context>();
-        std::optional<child> waited_for = spawn_waiting(*context, config);
+        waiting_child waiting(*context, config);
+        auto& waited_for = waiting.child;
         std::optional<exit_status> reported;
         waited_for->async_wait([&](error_code, exit_status status) { reported = status; });
         forked copy([&] {
             bool const signalled = waited_for->kill().has_value(); // as after the end
-            waited_for->in().close();
             waited_for.reset();
             context.reset();
             asio::io_context fresh;
@@ -122,7 +128,7 @@ TEST_CASE("fork: a forked process that destroys its copies does not affect the p
         });
         CHECK(copy.succeeds());
         CHECK(is_alive(waited_for->id()));
-        waited_for->in().close();
+        waiting.input.second.reset();
         context->run_for(60s);
         REQUIRE(reported);
         CHECK(reported->code() == 3);

@@ -116,7 +116,7 @@ std::vector<int> open_descriptors();
 bool has_children();
 
 /// The state of a process as proc(5) names it: R, S, D, Z, T, t, ...; 0 if there is none.
-char state_of(pid_t pid);
+char process_state(pid_t pid);
 
 /// Whether a process exists that is not a zombie; and whether one exists at all.
 bool is_alive(pid_t pid);
