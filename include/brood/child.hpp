@@ -70,8 +70,15 @@ struct streams final : streams_base {
  * @par Lifetime
  * Operations own what they need: the child may be moved or destroyed while they are pending.
  *
+ * If this process forks, the forked process must not use its copy of the object, except to destroy it.
+ *
  * If the execution context is destroyed first, pending operations are destroyed without being invoked and the streams
  * are closed. Afterwards only the destructor, `wait`, `try_wait`, `kill`, `signal` and `usage` may be called.
+ *
+ * @par Other children
+ * The library reaps only its own children. If this process is PID 1 of its namespace or a subreaper (prctl(2)), the
+ * application reaps the orphans that it adopts: by their pids, because `waitpid(-1, ...)` also takes the statuses of the
+ * library's children.
  */
 template <class Executor = boost::asio::any_io_executor>
 class basic_child {
@@ -299,7 +306,8 @@ public:
 
     /// Sends a signal to the process group that the child leads, else to the child alone. Errors as `signal`.
     /**
-     * Descendants that have left the group are not reached. After the child's end no process is reached.
+     * The child receives it even if it has left the group. Descendants that have left the group are not reached. After
+     * the child's end no process is reached.
      */
     result<void> signal_group(int number)
     {
@@ -321,6 +329,12 @@ public:
         if (owner_)
             owner_->detach();
     }
+
+    /// Gives the pidfd away. The caller closes it. Returns -1 if there is none, as `native_handle` does.
+    /**
+     * Waits, pending ones too, are notified by SIGCHLD afterwards. The library still reaps the child.
+     */
+    int release() { return owner_ ? owner_->release() : -1; }
 
 private:
     template <class>

@@ -158,7 +158,9 @@ public:
 
     /// The user to run as (setuid(2)).
     /**
-     * Unless `groups` is set, the supplementary groups are dropped, except if an unprivileged process keeps its user.
+     * Unless `groups` is set, the supplementary groups are dropped. They are kept if the user is the effective one already,
+     * or if the process may not drop them: its user namespace denies that, or an unprivileged process becomes its own real
+     * or saved user. Ambient capabilities (capabilities(7)) are cleared.
      */
     command& user(uid_t id) &
     {
@@ -324,15 +326,25 @@ public:
     }
     command&& reset_signals() && { return std::move(reset_signals()); }
 
+    /// Passes SIGPIPE on as it is in the parent: ignored or default. Without this call it is reset to the default.
+    command& keep_sigpipe() &
+    {
+        data_.keep_sigpipe = true;
+        return *this;
+    }
+    command&& keep_sigpipe() && { return std::move(keep_sigpipe()); }
+
     /// A function that the child calls before exec. It requires the fork backend.
     /**
+     * Several functions are called in the order in which they were added. The first error ends the start.
+     *
      * The child is a copy of a process that may have had other threads. The function may call only async-signal-safe
      * functions (signal-safety(7)); it must not allocate. A returned error or an exception fails the spawn with stage
      * `hook`. An error whose category is neither the system's nor the generic one is reported as `ECANCELED`.
      */
     command& pre_exec(std::function<error_code()> hook) &
     {
-        data_.pre_exec = std::move(hook);
+        data_.pre_exec.push_back(std::move(hook));
         return *this;
     }
     command&& pre_exec(std::function<error_code()> hook) && { return std::move(pre_exec(std::move(hook))); }

@@ -19,7 +19,8 @@ namespace brood {
  * Only the first stage may set its standard input and only the last stage its standard output; other settings of these
  * streams fail with `invalid_argument`.
  *
- * The stages that set neither a process group nor a session share a new process group, which the first of them leads.
+ * The stages that set neither a process group nor a session share a new process group, which the first of them leads. If
+ * other code or the kernel (SIGCHLD is ignored) has reaped the leader already, the later stages share another group.
  *
  * @par Thread safety
  * Distinct objects: safe. Shared objects: const member functions are safe.

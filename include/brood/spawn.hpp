@@ -78,6 +78,9 @@ result<basic_child<detail::executor_for<Source>>> spawn(Source&& source, command
  * `parent_death_signal`, which refers to the calling thread, and if no thread can be created, the initiating function
  * blocks instead.
  *
+ * Attributes of this process that the child inherits, such as its credentials, must not change before the operation has
+ * completed: a program that drops its privileges waits for that first.
+ *
  * @par Completion Signature
  * @code void(error_code, basic_child<Executor>) @endcode
  * With an error, the child is an object without a child.
@@ -111,8 +114,11 @@ auto async_spawn(Source&& source, command cmd, CompletionToken&& token = {})
 
 /// Replaces this process by the command's program (execve(2)). Returns only on failure.
 /**
- * The attributes of the command are applied to this process. After a failure, some of them may have been applied.
- * A `piped()` stream and a terminal fail with `invalid_argument`. `backend` and `watcher` are ignored.
+ * The attributes of the command are applied to this process. If the directory or the program does not exist, nothing has
+ * been applied. After another failure, the signal mask and dispositions, the working directory, the umask and FD_CLOEXEC of
+ * the unmapped descriptors are restored. What cannot be undone remains: mapped descriptors, session, process group, limits,
+ * nice value, affinity and credentials, which change for all threads. A `piped()` stream and a terminal fail with
+ * `invalid_argument`. `backend` and `watcher` are ignored.
  */
 BROOD_API error_code exec(command const& cmd);
 

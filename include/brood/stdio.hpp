@@ -34,12 +34,20 @@ public:
 
     /// A descriptor of the parent. It is borrowed: the library neither closes nor changes it.
     /**
-     * It must be open at the spawn. Asynchronous operations duplicate it: it may be closed once the initiating
-     * function has returned.
+     * It must be open at the spawn. Asynchronous operations, and a `child_group` that queues the command, duplicate it: it
+     * may be closed once the initiating function has returned.
+     *
+     * O_NONBLOCK belongs to the open file description, which the child shares. If the descriptor is a non-blocking pipe,
+     * such as the parent's end of another child's pipe, the child gets a blocking one. Others stay non-blocking, as do
+     * inherited ones.
      */
     static stdio fd(int descriptor) { return {source::fd, descriptor}; }
 
-    /// A file that the parent opens at the spawn. A relative path is resolved in the parent's working directory.
+    /// A file that is opened at the spawn. A relative path is resolved in the parent's working directory.
+    /**
+     * The child opens a FIFO (fifo(7)), which may wait for another process. The event loop runs meanwhile, and the backend
+     * `vfork`, which is the automatic choice, supports a cancellation meanwhile.
+     */
     static stdio file(detail::text_arg path, open_mode mode)
     {
         stdio io(source::file, -1);

@@ -23,6 +23,9 @@ struct stop_step {
 };
 
 /// How to stop a child: signals, each with a grace period, then SIGKILL. A copyable value.
+/**
+ * A stopped child (SIGSTOP) is continued: SIGCONT follows each signal. A step with signal 0 only waits.
+ */
 class BROOD_API stop_plan {
 public:
     /// SIGTERM with a grace period of five seconds.

@@ -3,6 +3,7 @@
 
 #include "os/descriptors.hpp"
 #include "os/module.hpp"
+#include "os/per_process.hpp"
 #include "os/process.hpp"
 
 #include <cerrno>
@@ -15,17 +16,17 @@
 namespace brood::os {
 
 struct child_signal_pipes {
-    static inline std::atomic<child_signal_pipe*> first = nullptr; // pipes are added, never removed
-    static inline std::mutex growing;
+    std::atomic<child_signal_pipe*> first = nullptr; // pipes are added, never removed
+    std::mutex growing;
 
-    static void hint_all(pid_t pid) noexcept
+    void hint_all(pid_t pid) noexcept
     {
         for (auto* pipe = first.load(std::memory_order_acquire); pipe; pipe = pipe->next_)
             if (pipe->used_.load(std::memory_order_relaxed))
                 pipe->hint(pid);
     }
 
-    static child_signal_pipe* find_free() noexcept
+    child_signal_pipe* find_free() noexcept
     {
         for (auto* pipe = first.load(std::memory_order_acquire); pipe; pipe = pipe->next_)
             if (!pipe->used_.exchange(true))
@@ -33,7 +34,7 @@ struct child_signal_pipes {
         return nullptr;
     }
 
-    static result<child_signal_pipe*> add()
+    result<child_signal_pipe*> add()
     {
         auto ends = make_pipe();
         if (!ends)
@@ -49,11 +50,11 @@ struct child_signal_pipes {
         first.store(pipe, std::memory_order_release);
         return pipe;
     }
-
-    static void free(child_signal_pipe* pipe) noexcept { pipe->used_.store(false); }
 };
 
 namespace {
+
+constinit per_process<child_signal_pipes> pipes;
 
 // A signal action of the application. Never freed, because a handler on another thread may be reading it. An action
 // that is installed again, for example by asio::signal_set, is found in the list and not added twice.
@@ -115,7 +116,8 @@ bool called_by_kernel() noexcept
 void on_child_signal(int signal, siginfo_t* info, void* context)
 {
     int const saved_errno = errno;
-    child_signal_pipes::hint_all(called_by_kernel() ? info->si_pid : 0);
+    if (auto* const own_pipes = pipes.find()) // none in a process that has just been forked
+        own_pipes->hint_all(called_by_kernel() ? info->si_pid : 0);
     call_application(signal, info, context);
     errno = saved_errno;
 }
@@ -143,8 +145,8 @@ struct sigaction action_before(struct sigaction const& old) noexcept
 result<void> ensure_child_signal_handler()
 {
     keep_module_loaded();
-    static std::mutex mutex;
-    std::lock_guard lock(mutex);
+    static constinit per_process<std::mutex> mutex;
+    std::lock_guard lock(mutex.get());
     struct sigaction now {};
     if (::sigaction(SIGCHLD, nullptr, &now) < 0)
         return last_error();
@@ -169,16 +171,13 @@ void child_signal_pipe::hint(pid_t pid) noexcept
     [[maybe_unused]] auto const result = ::write(writing_, &pid, sizeof pid);
 }
 
-void child_signal_pipe::return_to_pool::operator()(child_signal_pipe* pipe) const noexcept
-{
-    child_signal_pipes::free(pipe);
-}
+void child_signal_pipe::return_to_pool::operator()(child_signal_pipe* pipe) const noexcept { pipe->used_.store(false); }
 
 result<child_signal_pipe_ptr> borrow_child_signal_pipe()
 {
-    auto* pipe = child_signal_pipes::find_free();
+    auto* pipe = pipes.get().find_free();
     if (!pipe) {
-        auto added = child_signal_pipes::add();
+        auto added = pipes.get().add();
         if (!added)
             return added.error();
         pipe = added.value();

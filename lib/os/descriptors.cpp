@@ -5,10 +5,12 @@
 
 #include <cerrno>
 #include <climits>
+#include <cstdio>
 #include <cstring>
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 namespace brood::os {
 namespace {
@@ -119,40 +121,71 @@ error_code set_non_blocking(int fd) noexcept
     return {};
 }
 
-result<std::size_t> read_report(int fd, void* data, std::size_t size) noexcept
+bool is_non_blocking(int fd) noexcept
 {
-    ssize_t count;
-    do
-        count = ::read(fd, data, size);
-    while (count < 0 && errno == EINTR);
-    if (count < 0)
-        return last_error();
-    return static_cast<std::size_t>(count);
+    int const flags = ::fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
 
-unique_fd receive_pidfd(int socket) noexcept
+unique_fd reopen_pipe(int fd) noexcept
 {
+    struct stat status;
+    if (::fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode))
+        return {};
+    char path[32];
+    std::snprintf(path, sizeof path, "/dev/fd/%d", fd);
+    // Without O_NONBLOCK, opening one end would wait for the other one.
+    unique_fd opened(::open(path, (::fcntl(fd, F_GETFL) & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC));
+    struct stat same;
+    bool const is_copy = opened && ::fstat(opened.get(), &same) == 0 && same.st_ino == status.st_ino;
+    return is_copy && ::fcntl(opened.get(), F_SETFL, 0) == 0 ? std::move(opened) : unique_fd();
+}
+
 #ifdef __linux__
-    int pidfd = -1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof pidfd)] = {};
+namespace {
+
+ssize_t receive(int socket, void* data, std::size_t size, unique_fd& passed) noexcept
+{
+    int fd = -1;
+    iovec content{data, size};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
     msghdr message{};
+    message.msg_iov = &content;
+    message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof control;
     ssize_t count;
     do
         count = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     while (count < 0 && errno == EINTR);
-    if (count < 0)
-        return {};
-    cmsghdr const* header = CMSG_FIRSTHDR(&message);
+    cmsghdr const* header = count < 0 ? nullptr : CMSG_FIRSTHDR(&message);
     if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof pidfd))
-        std::memcpy(&pidfd, CMSG_DATA(header), sizeof pidfd);
-    return unique_fd(pidfd);
+        header->cmsg_len == CMSG_LEN(sizeof fd)) {
+        std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+        passed.reset(fd);
+    }
+    return count;
+}
+
+} // namespace
 #else
-    (void)socket; // pidfds exist only on Linux
-    return {};
+namespace {
+
+ssize_t receive(int, void*, std::size_t, unique_fd&) noexcept { return -1; } // the channel is a pipe
+
+} // namespace
 #endif
+
+// If recvmsg(2) is refused, read(2) receives the message without the descriptor.
+result<std::size_t> read_report(int fd, void* data, std::size_t size, unique_fd& passed) noexcept
+{
+    ssize_t count = receive(fd, data, size, passed);
+    while (count < 0) {
+        count = ::read(fd, data, size);
+        if (count < 0 && errno != EINTR)
+            return last_error();
+    }
+    return static_cast<std::size_t>(count);
 }
 
 } // namespace brood::os

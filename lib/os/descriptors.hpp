@@ -30,11 +30,13 @@ result<unique_fd> duplicate_above(int fd, int floor) noexcept;
 
 bool is_open(int fd) noexcept;
 error_code set_non_blocking(int fd) noexcept;
+bool is_non_blocking(int fd) noexcept;
 
-/// Reads one message from a report channel. Returns 0 at end of file.
-result<std::size_t> read_report(int fd, void* data, std::size_t size) noexcept;
-/// Receives the pidfd in the empty message that a forked child sends first. Empty if the child could not open a pidfd.
-unique_fd receive_pidfd(int socket) noexcept;
+/// Opens the same end of a pipe once more, so that it blocks. Empty if it is not a pipe or cannot be opened.
+unique_fd reopen_pipe(int fd) noexcept;
+
+/// Reads one message from a report channel. Returns 0 at end of file. Replaces `passed` if the message has a descriptor.
+result<std::size_t> read_report(int fd, void* data, std::size_t size, unique_fd& passed) noexcept;
 
 } // namespace brood::os
 

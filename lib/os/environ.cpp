@@ -3,6 +3,9 @@
 
 #include <unistd.h>
 
+#if __has_include(<paths.h>)
+#    include <paths.h>
+#endif
 #ifdef __APPLE__
 #    include <crt_externs.h>
 #else
@@ -20,14 +23,19 @@ char const* const* environment_block() noexcept
 #endif
 }
 
+// As in execvp(3) of the C library: glibc uses confstr(3), the others _PATH_DEFPATH.
 std::string default_path()
 {
+#if !defined(__GLIBC__) && defined(_PATH_DEFPATH)
+    return _PATH_DEFPATH;
+#else
     std::string path(::confstr(_CS_PATH, nullptr, 0), '\0');
     if (path.empty())
         return "/bin:/usr/bin";
     ::confstr(_CS_PATH, path.data(), path.size());
     path.pop_back(); // confstr(3) counts the terminator
     return path;
+#endif
 }
 
 } // namespace brood::os

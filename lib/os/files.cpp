@@ -9,9 +9,15 @@
 
 namespace brood::os {
 
-bool is_missing(char const* path) noexcept
+int missing_with(char const* path) noexcept
 {
-    return ::faccessat(AT_FDCWD, path, F_OK, 0) < 0 && (errno == ENOENT || errno == ENOTDIR);
+    return ::faccessat(AT_FDCWD, path, F_OK, 0) < 0 && (errno == ENOENT || errno == ENOTDIR) ? errno : 0;
+}
+
+bool is_fifo(char const* path) noexcept
+{
+    struct stat status;
+    return ::stat(path, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 int entering_fails_with(char const* directory) noexcept

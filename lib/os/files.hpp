@@ -4,8 +4,11 @@
 
 namespace brood::os {
 
-/// Whether no file exists at `path`. False if the path cannot be checked.
-bool is_missing(char const* path) noexcept;
+/// ENOENT or ENOTDIR if no file exists at `path`, else 0. 0 if the path cannot be checked.
+int missing_with(char const* path) noexcept;
+
+/// Whether `path` is a FIFO. Opening it may wait for another process.
+bool is_fifo(char const* path) noexcept;
 
 /// The errno with which chdir(2) would fail, or 0.
 int entering_fails_with(char const* directory) noexcept;

@@ -1,16 +1,89 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/fork.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <mutex>
+#include <vector>
 
+#include <pthread.h>
 #include <unistd.h>
 
 namespace brood::os {
+namespace {
+
+struct private_fds {
+    std::mutex mutex; // held during every fork
+    std::vector<int> open;
+};
+
+// Never destroyed: threads may use it while the program exits.
+private_fds& the_private_fds() noexcept
+{
+    static private_fds& instance = *new private_fds;
+    return instance;
+}
+
+// The child of the fork backend needs its descriptors until its exec.
+thread_local bool forks_own_child = false;
+
+void before_fork() noexcept { the_private_fds().mutex.lock(); }
+void after_fork_in_parent() noexcept { the_private_fds().mutex.unlock(); }
+
+void after_fork_in_child() noexcept
+{
+    auto& fds = the_private_fds();
+    if (!forks_own_child) {
+        for (int const fd : fds.open)
+            ::close(fd);
+        fds.open.clear();
+    }
+    fds.mutex.unlock();
+}
+
+// Without the handlers, for want of memory, the process only lacks the protection.
+void install_fork_handlers() noexcept
+{
+    [[maybe_unused]] static int const installed =
+        ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+} // namespace
 
 pid_t fork_process() noexcept
 {
+    forks_own_child = true;
     pid_t const pid = ::fork();
+    forks_own_child = false;
     return pid < 0 ? -errno : pid;
+}
+
+fork_block::fork_block() noexcept
+{
+    install_fork_handlers();
+    the_private_fds().mutex.lock();
+}
+
+fork_block::~fork_block() { the_private_fds().mutex.unlock(); }
+
+private_fd::private_fd(unique_fd fd, fork_block const&)
+{
+    if (!fd)
+        return;
+    the_private_fds().open.push_back(fd.get());
+    fd_ = fd.release();
+    owner_ = ::getpid();
+}
+
+void private_fd::reset() noexcept
+{
+    int const fd = std::exchange(fd_, -1);
+    if (fd < 0 || owner_ != ::getpid())
+        return;
+    fork_block const block;
+    auto& open = the_private_fds().open;
+    open.erase(std::find(open.begin(), open.end(), fd));
+    ::close(fd);
 }
 
 } // namespace brood::os

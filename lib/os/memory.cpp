@@ -39,4 +39,21 @@ void provide(void* memory, std::size_t size) noexcept
 #endif
 }
 
+bool locks_new_memory() noexcept
+{
+    auto const page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    void* const memory = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return true;
+#ifdef __linux__
+    using resident = unsigned char;
+#else
+    using resident = char;
+#endif
+    resident present = 0;
+    bool const populated = ::mincore(memory, page, &present) == 0 && (present & 1) != 0;
+    ::munmap(memory, page);
+    return populated;
+}
+
 } // namespace brood::os

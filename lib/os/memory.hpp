@@ -17,6 +17,9 @@ result<void*> map_stack(std::size_t size) noexcept;
  */
 void provide(void* memory, std::size_t size) noexcept;
 
+/// Whether new memory is locked, and so populated, at once (mlockall(2) with MCL_FUTURE).
+bool locks_new_memory() noexcept;
+
 } // namespace brood::os
 
 #endif

@@ -3,8 +3,8 @@
 
 #include <cerrno>
 
-#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 // The functions that are the same on every platform. The others are in os/linux and os/posix.
 namespace brood::os {
@@ -38,10 +38,19 @@ result<void> wait_for_end(pid_t pid) noexcept
     return check(wait_id(P_PID, pid, &info, WEXITED | WNOWAIT));
 }
 
+void wait_and_reap(pid_t pid) noexcept
+{
+    while (wait_for_end(pid)) {
+        auto const end = reap({pid, -1});
+        if (!end || end.value())
+            return;
+    }
+}
+
 bool has_ended(pid_t pid) noexcept
 {
     siginfo_t info{};
-    return wait_id(P_PID, pid, &info, peek) < 0 || info.si_pid != 0;
+    return wait_id(P_PID, pid, &info, peek) < 0 || (info.si_pid != 0 && is_end(info.si_code));
 }
 
 bool is_child(pid_t pid) noexcept
@@ -56,6 +65,17 @@ pid_t peek_ended_child() noexcept
     return wait_id(P_ALL, 0, &info, peek) < 0 ? 0 : info.si_pid;
 }
 
-result<void> send_signal_to_group(pid_t leader, int signal) noexcept { return check(::kill(-leader, signal)); }
+result<void> send_signal_to_group(pid_t leader, int signal) noexcept
+{
+    if (leader <= 1) // would reach this process's group or every process
+        return error_code(ESRCH, boost::system::system_category());
+    return check(::kill(-leader, signal));
+}
+
+pid_t group_of(pid_t pid) noexcept
+{
+    pid_t const group = ::getpgid(pid);
+    return group < 0 ? 0 : group;
+}
 
 } // namespace brood::os

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <optional>
 
+#include <signal.h>
 #include <sys/types.h>
 
 namespace brood::os {
@@ -19,6 +20,10 @@ struct child_id {
     pid_t pid;
     int pidfd;
 };
+
+/// Whether a `si_code` of waitid(2) reports the end of a child. A traced child also reports its stops, even if the caller
+/// waits for WEXITED only.
+constexpr bool is_end(int code) noexcept { return code == CLD_EXITED || code == CLD_KILLED || code == CLD_DUMPED; }
 
 /// The end of a child as waitid(2) reports it.
 struct child_end {
@@ -36,10 +41,19 @@ result<unique_fd> open_pidfd(pid_t pid) noexcept;
 bool pidfd_available() noexcept;
 
 /// Reaps the child if it has ended. Empty while it runs. ECHILD: the process is not a child or has been reaped.
+/**
+ * Takes the report of a traced child that has stopped, so that `wait_for_end` blocks again.
+ */
 result<std::optional<child_end>> reap(child_id child) noexcept;
 
 /// Blocks until the child can be reaped, and does not reap it. Uses the pid: a pidfd may be non-blocking.
+/**
+ * Also returns if this process traces the child and the child has stopped: call `reap`, then wait again.
+ */
 result<void> wait_for_end(pid_t pid) noexcept;
+
+/// Blocks until the child has ended, and reaps it.
+void wait_and_reap(pid_t pid) noexcept;
 
 /// Whether the process is a child that has not been reaped. Its pid then cannot be recycled.
 bool is_child(pid_t pid) noexcept;
@@ -68,8 +82,18 @@ result<void> wait_for_exit(int pidfd) noexcept;
 /// Blocks until a process has been reaped, or `timeout` has expired (Linux 6.9).
 result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcept;
 
+/// Uses the pid if there is no pidfd or if a filter refuses pidfd_send_signal(2). The process must not have been reaped.
 result<void> send_signal(child_id child, int signal) noexcept;
+/// Whether a user is this process's real, effective or saved one: it may become that without a privilege.
+bool is_own_user(uid_t user) noexcept;
+
+/// Whether the user namespace denies setgroups(2) to everybody (user_namespaces(7)).
+bool is_setgroups_denied() noexcept;
+
 result<void> send_signal_to_group(pid_t leader, int signal) noexcept;
+
+/// The process group of a process; 0 if the process does not exist.
+pid_t group_of(pid_t pid) noexcept;
 
 } // namespace brood::os
 

@@ -24,6 +24,8 @@ constexpr signal_bits all_signals = ~signal_bits{0};
 
 int duplicate(int from, int to) noexcept; ///< dup2(2), but clears FD_CLOEXEC even if both are equal.
 
+int open(char const* path, int flags, int to) noexcept; ///< open(2) as descriptor `to`.
+
 /// How `close_fds` treats descriptors.
 enum class close_mode {
     mark,          ///< Sets FD_CLOEXEC. This is cheaper than closing each descriptor.
@@ -36,6 +38,7 @@ int close_fds(int first, int last, close_mode mode) noexcept;
 int unshare_descriptors(int first) noexcept;
 int unshare_all_descriptors() noexcept; ///< The same, but copies all descriptors.
 long write(int fd, void const* data, std::size_t size) noexcept;
+long send(int socket, void const* data, std::size_t size) noexcept; ///< send(2) without SIGPIPE.
 
 int enter_cgroup(int folder) noexcept;
 
@@ -69,6 +72,7 @@ int execute_image(int fd, char* const* argv, char* const* envp) noexcept; ///< e
 char* map_rest(
     int fd, long offset) noexcept; ///< Maps a file from `offset` to its end; null on failure. For the relay only.
 [[noreturn]] void exit_now(int code) noexcept;
+[[noreturn]] void kill_self() noexcept; ///< By SIGKILL.
 
 /// The entry function of a child that sets a bool and exits.
 void set_and_exit(void* flag) noexcept;
@@ -76,7 +80,7 @@ void set_and_exit(void* flag) noexcept;
 /// sched_yield(2): other threads that wait for this processor run first.
 void yield() noexcept;
 
-/// Sends an empty message with a pidfd of this process over `socket`. If the pidfd cannot be opened, it is left out.
+/// Sends a message of one byte with a pidfd of this process over `socket`. Without a pidfd, nothing is sent.
 void send_own_pidfd(int socket) noexcept;
 
 } // namespace brood::os::raw

@@ -35,12 +35,16 @@ std::string_view signal_name(int signal) noexcept
     case SIGVTALRM: return "SIGVTALRM";
     case SIGPROF: return "SIGPROF";
     case SIGWINCH: return "SIGWINCH";
+#if defined(SIGIO)
     case SIGIO: return "SIGIO";
+#elif defined(SIGPOLL)
+    case SIGPOLL: return "SIGPOLL";
+#endif
     case SIGSYS: return "SIGSYS";
 #ifdef SIGSTKFLT
     case SIGSTKFLT: return "SIGSTKFLT";
 #endif
-#ifdef SIGPWR
+#if defined(SIGPWR) && (!defined(SIGINFO) || SIGPWR != SIGINFO)
     case SIGPWR: return "SIGPWR";
 #endif
 #ifdef SIGEMT
@@ -49,7 +53,7 @@ std::string_view signal_name(int signal) noexcept
 #ifdef SIGINFO
     case SIGINFO: return "SIGINFO";
 #endif
-#if defined(SIGLOST) && !defined(__linux__)
+#if defined(SIGLOST) && (!defined(SIGPWR) || SIGLOST != SIGPWR) && (!defined(SIGIO) || SIGLOST != SIGIO)
     case SIGLOST: return "SIGLOST";
 #endif
     default: return {};

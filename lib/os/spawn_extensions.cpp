@@ -48,7 +48,16 @@ bool pidfd_spawn_available() noexcept
     return libc.pidfd_spawn && libc.pidfd_getpid && pidfd_available() && ::access("/proc/self/fdinfo", X_OK) == 0;
 }
 
-bool posix_spawn_reports_failure() noexcept { return !vfork_is_fork(); }
+bool posix_spawn_reports_failure() noexcept
+{
+#if defined(__BIONIC__)
+    return false;
+#elif defined(__GLIBC__)
+    return __GLIBC_PREREQ(2, 24) && !vfork_is_fork();
+#else
+    return !vfork_is_fork();
+#endif
+}
 
 bool posix_spawn_refused_with(int error) noexcept
 {

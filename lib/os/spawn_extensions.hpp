@@ -25,7 +25,7 @@ spawn_extensions const& find_spawn_extensions() noexcept;
 /// Whether pidfd_spawn(3) and pidfd_getpid(3) work. The latter needs /proc.
 bool pidfd_spawn_available() noexcept;
 
-/// Whether posix_spawn reports that exec has failed. It does not in an emulator.
+/// Whether posix_spawn reports that exec has failed. It does not in an emulator and in some C libraries.
 bool posix_spawn_reports_failure() noexcept;
 
 /// Whether posix_spawn(3) always fails with this error, because the system forbids the clone call that libc uses.

@@ -2,6 +2,7 @@
 #include "process/background_reaper.hpp"
 
 #include "os/module.hpp"
+#include "os/per_process.hpp"
 #include "os/signals.hpp"
 #include "process/child.hpp"
 
@@ -9,37 +10,44 @@
 
 #include <chrono>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <vector>
 
 namespace brood::detail {
 namespace {
 
-// Blocks only shortly: the child has been killed.
-void reap_killed(unreaped_child const& child) noexcept
-{
-    if (os::wait_for_end(child.pid))
-        (void)os::reap({child.pid, -1});
-}
-
 class background_reaper {
 public:
     void add(unreaped_child& child)
     {
         std::lock_guard lock(mutex_);
-        if (!running_ && !start() && child.killed)
-            return reap_killed(child); // no thread is available
+        bool const attended = running_ || start();
+        if (!attended && child.killed)
+            return os::wait_and_reap(child.pid); // the wait is short
         retry_.reserve(children_ + 1);
         auto state = std::make_shared<child_state>(context_.get_executor());
         state->assign(child.pid, std::move(child.pidfd));
         state->hold_until_exit(std::move(child.memory));
         ++children_;
         try {
-            wait_for(state);
-        } catch (std::exception const&) {
-            retry_.push_back(std::move(state));
-            context_.stop();
-        }
+            if (attended)
+                return wait_for(state);
+        } catch (std::exception const&) {}
+        retry_.push_back(std::move(state));
+        context_.stop();
+    }
+
+    // Without a thread, the children that have ended are reaped here.
+    void attend()
+    {
+        std::lock_guard lock(mutex_);
+        if (children_ == 0 || running_ || start())
+            return;
+        children_ -= std::erase_if(retry_, [](auto const& state) {
+            auto const ended = state->try_wait();
+            return !ended || ended.value();
+        });
     }
 
     bool is_running() noexcept
@@ -82,7 +90,7 @@ private:
         }
     }
 
-    // If no thread can be created, the children wait for the next attempt. The thread first waits for the lock.
+    // If no thread can be created, the children wait for the next `attend`. The thread first waits for the lock.
     bool start() noexcept
     {
         os::keep_module_loaded();
@@ -90,7 +98,7 @@ private:
         try {
             std::thread([this] { run(); }).detach();
             running_ = true;
-        } catch (std::system_error const&) {}
+        } catch (std::exception const&) {} // no thread or no memory
         return running_;
     }
 
@@ -104,7 +112,9 @@ private:
             }
             context_.restart(); // with the lock, so that no stop() is lost
             lock.unlock();
-            context_.run();
+            try {
+                context_.run();
+            } catch (std::bad_alloc const&) {} // thrown by the reactor, which has lost no event
             lock.lock();
         }
         running_ = false;
@@ -117,25 +127,32 @@ private:
     bool running_ = false;
 };
 
-// Never destroyed: its thread may still run while the program exits.
-background_reaper& the_reaper()
-{
-    static background_reaper& instance = *new background_reaper;
-    return instance;
-}
+constinit os::per_process<background_reaper> the_reaper;
 
 } // namespace
 
-bool is_reaping_in_background() noexcept { return the_reaper().is_running(); }
+bool is_reaping_in_background() noexcept
+{
+    auto* const reaper = the_reaper.find();
+    return reaper && reaper->is_running();
+}
+
+void attend_background_children() noexcept
+{
+    try {
+        if (auto* const reaper = the_reaper.find())
+            reaper->attend();
+    } catch (std::bad_alloc const&) {} // the next call tries again
+}
 
 void reap_in_background(unreaped_child child) noexcept
 {
     try {
-        the_reaper().add(child);
+        the_reaper.get().add(child);
     } catch (std::exception const&) {
         // Out of memory. A child that was not killed stays unreaped until this process ends.
         if (child.killed)
-            reap_killed(child);
+            os::wait_and_reap(child.pid);
     }
 }
 

@@ -24,7 +24,10 @@ struct unreaped_child {
  */
 void reap_in_background(unreaped_child child) noexcept;
 
-/// Whether the background reaper has children.
+/// Gives the background reaper another chance if it could not create its thread: reaps the children that have ended.
+void attend_background_children() noexcept;
+
+/// Whether the background reaper has children that its thread watches.
 bool is_reaping_in_background() noexcept;
 
 } // namespace brood::detail

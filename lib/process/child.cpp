@@ -5,9 +5,13 @@
 #include "process/background_reaper.hpp"
 #include "process/siginfo_status.hpp"
 
+#include <algorithm>
+#include <cerrno>
+#include <new>
 #include <utility>
 
 #include <signal.h>
+#include <unistd.h>
 
 namespace brood::detail {
 namespace {
@@ -20,6 +24,11 @@ result<void> success() { return boost::outcome_v2::success(); }
 result<void> killed(result<void> sent) { return !sent && sent.error() == sys::no_such_process ? success() : sent; }
 
 } // namespace
+
+child_state::child_state(asio::any_io_executor executor) : waitable(std::move(executor)), parent_(::getpid()) {}
+
+// In a process that this one has forked, the pid may belong to a child of that process.
+bool child_state::is_own() const noexcept { return parent_ == ::getpid(); }
 
 child_state::~child_state()
 {
@@ -48,7 +57,7 @@ bool child_state::poll_end()
 {
     if (ended_ || blocking_wait_)
         return ended_;
-    auto const end = os::reap(id_);
+    auto const end = is_own() ? os::reap(id_) : error_code(ECHILD, boost::system::system_category());
     if (end && !end.value())
         return false;
     if (end) {
@@ -88,18 +97,59 @@ result<exit_status> child_state::wait()
 }
 
 // The poll ensures that the pid still belongs to the child.
-result<void> child_state::send(int number, bool to_group)
+template <class Send>
+result<void> child_state::send_unless_ended(Send send)
 {
     std::unique_lock lock(mutex_);
     if (!poll_end())
-        return to_group ? os::send_signal_to_group(id_.pid, number) : os::send_signal(id_, number);
+        return send();
     complete_waits(std::move(lock));
     return no_process();
 }
 
+// The child may have left its group, so that no process of the group is left or only others have received the signal.
+// The group is signalled first: if the child leaves it in between, it receives the signal twice rather than not at all.
+result<void> child_state::send_to_group(int number)
+{
+    auto const group = os::send_signal_to_group(id_.pid, number);
+    if (os::group_of(id_.pid) != id_.pid)
+        return os::send_signal(id_, number);
+    return group ? check_signalled(number) : group;
+}
+
+// A signal to a group succeeds if it reaches any process, but this process may not have the permission to signal the
+// child. Within a session, SIGCONT needs no permission.
+result<void> child_state::check_signalled(int number)
+{
+    return number == SIGCONT ? success() : os::send_signal(id_, 0);
+}
+
+result<void> child_state::signal(int number)
+{
+    return send_unless_ended([&] { return os::send_signal(id_, number); });
+}
+
+result<void> child_state::signal_group(int number)
+{
+    return send_unless_ended([&] { return scope_.leads_group ? send_to_group(number) : os::send_signal(id_, number); });
+}
+
+result<void> child_state::signal_once(int number, std::vector<pid_t>& signalled_groups)
+{
+    return send_unless_ended([&]() -> result<void> {
+        if (scope_.leads_group) {
+            signalled_groups.push_back(id_.pid);
+            return send_to_group(number);
+        }
+        auto const& groups = signalled_groups;
+        bool const is_signalled = std::find(groups.begin(), groups.end(), os::group_of(id_.pid)) != groups.end();
+        return is_signalled ? check_signalled(number) : os::send_signal(id_, number);
+    });
+}
+
 result<void> child_state::kill()
 {
-    auto const sent = send(SIGKILL, false);
+    auto const sent = signal(SIGKILL);
     killed_ = killed_ || sent.has_value();
     return killed(sent);
 }
@@ -108,7 +158,7 @@ result<void> child_state::kill()
 // does not reap, so that the group can still be reached.
 result<void> child_state::kill_unreaped()
 {
-    if (ended_ || !os::is_child(id_.pid))
+    if (ended_ || !is_own() || !os::is_child(id_.pid))
         return success();
     auto const group = scope_.leads_group ? killed(os::send_signal_to_group(id_.pid, SIGKILL)) : success();
     auto const child = killed(os::send_signal(id_, SIGKILL)); // the child may have left its group
@@ -146,8 +196,10 @@ void child_state::async_kill(wait_handler handler)
 void child_state::on_handle_destroyed() noexcept
 {
     streams_.reset();
-    if (!detached_)
-        (void)kill();
+    try {
+        if (!detached_)
+            (void)kill();
+    } catch (std::bad_alloc const&) {} // the child has been reaped, but there was no memory to complete its waits
 }
 
 void child_state::on_context_shutdown() noexcept

@@ -24,7 +24,7 @@ struct kill_scope {
  */
 class child_state final : public waitable, public child_interface {
 public:
-    using waitable::waitable;
+    explicit child_state(asio::any_io_executor executor);
     ~child_state() override;
 
     /// Adds what belongs to a child whose program runs. `seen_running`: this thread has just waited for its exec.
@@ -38,11 +38,14 @@ public:
     result<exit_status> wait() override;
     result<std::optional<exit_status>> try_wait() override { return poll(); }
     result<void> kill() override;
-    result<void> signal(int number) override { return send(number, false); }
-    result<void> signal_group(int number) override { return send(number, scope_.leads_group); }
+    result<void> signal(int number) override;
+    result<void> signal_group(int number) override;
+    result<void> signal_once(int number, std::vector<pid_t>& signalled_groups) override;
     result<void> kill_tree() override;
+    void abandon_waits(error_code error) override { waitable::abandon_waits(error); }
     std::optional<resource_usage> usage() const override;
     void detach() noexcept override;
+    int release() override { return release_pidfd().release(); }
     void async_wait(wait_handler handler) override { start_wait(std::move(handler)); }
     void async_kill(wait_handler handler) override;
     void async_stop(stop_plan plan, wait_handler handler) override;
@@ -57,9 +60,15 @@ private:
     {
         return watch_child(executor_, id_.pid, pidfd_, std::move(observer));
     }
-    result<void> send(int number, bool to_group);
+    template <class Send>
+    result<void> send_unless_ended(Send send);
+    result<void> send_to_group(int number);
+    result<void> check_signalled(int number);
     result<void> kill_unreaped();
 
+    bool is_own() const noexcept;
+
+    pid_t const parent_; // the process that created this object; a forked copy does not touch the child
     kill_scope scope_;
     std::unique_ptr<streams_base> streams_;
     std::shared_ptr<void> held_;

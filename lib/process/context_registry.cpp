@@ -6,7 +6,9 @@
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/query.hpp>
 
+#include <memory>
 #include <utility>
+#include <vector>
 
 namespace brood::detail {
 
@@ -38,6 +40,19 @@ void context_registry::remove(waitable& process) noexcept
 {
     std::lock_guard lock(mutex_);
     unlink(process);
+}
+
+void context_registry::reap_ended()
+{
+    std::vector<std::shared_ptr<waitable>> all; // a completion may destroy processes
+    {
+        std::lock_guard lock(mutex_);
+        for (auto* process = first_; process; process = process->next_)
+            if (auto shared = process->weak_from_this().lock())
+                all.push_back(std::move(shared));
+    }
+    for (auto const& process : all)
+        process->poll_assigned();
 }
 
 void context_registry::unlink(waitable& process) noexcept

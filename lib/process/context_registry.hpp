@@ -29,6 +29,9 @@ public:
     void add(waitable& process);
     void remove(waitable& process) noexcept;
 
+    /// Reaps the children of the context that have ended.
+    void reap_ended();
+
 private:
     void shutdown() override;
     void unlink(waitable& process) noexcept; // called with the lock

@@ -1,8 +1,13 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "process/prepared_spawn.hpp"
 
+#include "process/background_reaper.hpp"
+#include "process/context_registry.hpp"
 #include "process/spawn_op.hpp"
 #include "watch/watch.hpp"
+
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/query.hpp>
 
 #include <cerrno>
 
@@ -25,6 +30,7 @@ pidfd_mode mode_for(exit_watcher watcher) noexcept
 
 result<prepared_spawn_ptr> prepare_spawn(asio::any_io_executor const& executor, command const& cmd)
 {
+    attend_background_children();
     auto const& data = cmd.data();
     if (!available(data.watcher))
         return make_error_code(spawn_stage::prepare, ENOTSUP);
@@ -47,15 +53,30 @@ os::unique_fd prepared_spawn::take_terminal() noexcept { return std::move(plan_-
 
 void prepared_spawn::join_group(pid_t leader) noexcept
 {
-    for (auto& step : plan_->steps)
-        if (step.what == action::set_group)
-            step.a = leader;
-    plan_->leads_group = false;
+    set_group(*plan_, leader);
+    plan_->may_lead_group = true;
+}
+
+bool reap_for(error_code const& error, asio::any_io_executor const& executor)
+{
+    if (error != make_error_code(spawn_stage::clone, EAGAIN))
+        return false;
+    attend_background_children();
+    asio::use_service<context_registry>(asio::query(executor, asio::execution::context)).reap_ended();
+    return true;
+}
+
+result<spawned_child> prepared_spawn::launch_retrying()
+{
+    auto launched = launch(*plan_, backend_, pidfd_mode_);
+    if (launched || !reap_for(launched.error(), child_->executor()))
+        return launched;
+    return launch(*plan_, backend_, pidfd_mode_);
 }
 
 result<child_owner> prepared_spawn::start(std::unique_ptr<streams_base> streams)
 {
-    auto launched = launch(*plan_, backend_, pidfd_mode_);
+    auto launched = launch_retrying();
     if (!launched)
         return launched.error();
     child_->assign(launched.value().pid, std::move(launched.value().pidfd));

@@ -26,7 +26,7 @@ public:
     /// Duplicates the descriptors that the command borrows: their owner may close them before the start.
     error_code dup_borrowed_fds() { return detail::dup_borrowed_fds(*plan_); }
 
-    /// Joins a process group instead of leading one.
+    /// Joins a process group instead of leading one. If the group has ended, leads one all the same.
     void join_group(pid_t leader) noexcept;
 
     /// Starts the child and returns after exec.
@@ -39,11 +39,19 @@ public:
 private:
     friend class spawn_op;
 
+    result<spawned_child> launch_retrying();
+
     std::unique_ptr<plan> plan_;
     std::shared_ptr<child_state> child_;
     spawn_backend backend_;
     pidfd_mode pidfd_mode_;
 };
+
+/// Reaps the children that have ended if a start has failed because there are too many processes. They count until then.
+/**
+ * Returns whether the start should be tried again.
+ */
+bool reap_for(error_code const& error, asio::any_io_executor const& executor);
 
 } // namespace brood::detail
 

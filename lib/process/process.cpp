@@ -73,7 +73,7 @@ result<void> process_state::signal(int number)
     std::lock_guard lock(mutex_);
     if (ended_ || os::has_exited(id_.pidfd))
         return no_process();
-    return os::send_signal(id_, number);
+    return os::send_signal({-1, id_.pidfd}, number); // its parent may reap it at any time
 }
 
 result<void> process_state::kill()

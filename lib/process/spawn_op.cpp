@@ -35,17 +35,26 @@ void spawn_op::start(asio::any_io_executor const& executor, spawn_handler handle
             if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
                 self->cancel();
         });
-    if (auto error = launch_by(start_async_launch); error.failed())
+    auto error = launch_by(start_async_launch);
+    if (error.failed() && reap_for(error, child_->executor()))
+        error = launch_by(start_async_launch);
+    if (error.failed())
         complete(error, child_owner(), completion_mode::post);
 }
 
 // The pipe is registered before the child exists: nothing that can fail follows.
 error_code spawn_op::launch_by(starter start_launch)
 {
-    auto pipe = os::make_pipe();
-    if (!pipe)
-        return make_error_code(spawn_stage::pipe, pipe.error().value());
-    auto& [read_end, write_end] = pipe.value();
+    os::unique_fd read_end;
+    os::private_fd write_end;
+    {
+        os::fork_block const block;
+        auto pipe = os::make_pipe();
+        if (!pipe)
+            return make_error_code(spawn_stage::pipe, pipe.error().value());
+        read_end = std::move(pipe.value().first);
+        write_end = os::private_fd(std::move(pipe.value().second), block);
+    }
     std::lock_guard lock(mutex_);
     auto watch = watch_pipe(child_->executor(), std::move(read_end), shared_from_this());
     if (!watch)
@@ -90,7 +99,10 @@ error_code spawn_op::finish_launch()
     child_->hold_until_exit(nullptr);
     if (phase_ == phase::cancelled) {
         if (child_->id() != 0)
-            (void)child_->kill();
+            if (auto killed = child_->kill(); !killed) {
+                kill_denied_ = true;
+                return killed.error();
+            }
         return asio::error::operation_aborted;
     }
     auto const error = launch->outcome();
@@ -108,26 +120,21 @@ void spawn_op::succeed(completion_mode mode)
 
 void spawn_op::reap_and_fail(error_code error, completion_mode mode)
 {
-    if (child_->id() == 0)
-        return fail(error, mode);
+    if (child_->id() == 0 || kill_denied_)
+        return fail(error, mode); // a child that may not be killed may never end
     child_->async_wait(
         [self = shared_from_this(), error](error_code, exit_status) { self->fail(error, completion_mode::dispatch); });
 }
 
-// If the program file was busy, the child has ended. The second launch runs on a thread, which can wait and retry.
 void spawn_op::fail(error_code error, completion_mode mode)
 {
-    auto const may_retry = [this] {
-        std::lock_guard lock(mutex_);
-        return std::exchange(may_retry_, false) && phase_ == phase::launching;
-    };
-    if (is_busy(error) && may_retry()) {
+    if (auto const retry = prepare_retry(error)) {
         auto fresh = std::make_shared<child_state>(child_->executor());
         {
             std::lock_guard lock(mutex_);
             child_ = std::move(fresh);
         }
-        error = launch_by(launch_on_thread);
+        error = launch_by(retry);
         if (!error.failed())
             return;
     }
@@ -138,6 +145,23 @@ void spawn_op::fail(error_code error, completion_mode mode)
     plan_.reset();
     streams_.reset();
     complete(error, child_owner(), mode);
+}
+
+// Each retry happens once. The child of the failed launch has ended. If its program file was busy, the second launch runs
+// on a thread, which can wait and retry.
+spawn_op::starter spawn_op::prepare_retry(error_code const& error)
+{
+    std::lock_guard lock(mutex_);
+    if (phase_ != phase::launching)
+        return nullptr;
+    if (is_group_gone(error) && std::exchange(plan_->may_lead_group, false)) {
+        set_group(*plan_, 0);
+        return start_async_launch;
+    }
+    if (is_busy(error) && std::exchange(may_retry_, false))
+        return launch_on_thread;
+    bool const may_reap = std::exchange(may_reap_, false);
+    return may_reap && reap_for(error, child_->executor()) ? start_async_launch : nullptr;
 }
 
 void spawn_op::complete(error_code error, child_owner child, completion_mode mode)

@@ -31,7 +31,7 @@ public:
     void kill();
 
 private:
-    using starter = async_launch_result (*)(std::shared_ptr<plan>, spawn_backend, pidfd_mode, os::unique_fd);
+    using starter = async_launch_result (*)(std::shared_ptr<plan>, spawn_backend, pidfd_mode, os::private_fd);
 
     error_code launch_by(starter start_launch);
     void take_child(async_launch& launch); // called with the lock
@@ -40,6 +40,7 @@ private:
     void succeed(completion_mode mode);
     void reap_and_fail(error_code error, completion_mode mode);
     void fail(error_code error, completion_mode mode);
+    starter prepare_retry(error_code const& error);
     void complete(error_code error, child_owner child, completion_mode mode);
     void cancel();
 
@@ -55,6 +56,8 @@ private:
     std::unique_ptr<watch> exec_watch_;
     phase phase_ = phase::launching;
     bool may_retry_ = true;
+    bool may_reap_ = true;
+    bool kill_denied_ = false;
     std::shared_ptr<child_state> child_;
 };
 

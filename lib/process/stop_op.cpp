@@ -15,6 +15,8 @@
 
 #include <optional>
 
+#include <signal.h>
+
 namespace brood::detail {
 
 namespace sys = boost::system::errc;
@@ -22,7 +24,7 @@ namespace sys = boost::system::errc;
 error_code validate(stop_plan const& plan) noexcept
 {
     for (auto const& step : plan.steps())
-        if (!os::is_signal(step.signal))
+        if (step.signal != 0 && !os::is_signal(step.signal))
             return make_error_code(sys::invalid_argument);
     return {};
 }
@@ -30,13 +32,28 @@ error_code validate(stop_plan const& plan) noexcept
 void stopper::advance(std::shared_ptr<void> owner)
 {
     auto const signal = fsm_.next(target_.has_ended() ? stop_fsm::ended : stop_fsm::running);
-    if (!signal || !target_.send_stop_signal(*signal) || !fsm_.grace())
+    if (!signal || !send(*signal) || !fsm_.grace())
         return;
     timer_.expires_after(*fsm_.grace());
     timer_.async_wait([this, owner = std::move(owner)](error_code error) {
         if (!error.failed())
             advance(owner);
     });
+}
+
+// A stopped child handles no other signal before it is continued.
+bool stopper::send(int signal)
+{
+    switch (signal) {
+    case 0: return true;
+    case SIGKILL:
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+    case SIGCONT: return target_.send_stop_signal(signal);
+    default: return target_.send_stop_signal(signal) && target_.send_stop_signal(SIGCONT);
+    }
 }
 
 namespace {

@@ -50,6 +50,8 @@ public:
     void advance(std::shared_ptr<void> owner);
 
 private:
+    bool send(int signal);
+
     stop_fsm fsm_;
     strand_timer& timer_;
     stop_target& target_;

@@ -28,6 +28,7 @@ void waitable::leave_context() noexcept
 
 void waitable::assign(pid_t pid, os::unique_fd pidfd) noexcept
 {
+    std::lock_guard lock(mutex_);
     id_ = {pid, pidfd.get()};
     pidfd_ = std::move(pidfd);
 }
@@ -87,9 +88,12 @@ try {
     return make_error_code(boost::system::errc::not_enough_memory);
 }
 
-void waitable::fail_waits(error_code error)
+// Without the lock, because a handler that is destroyed by an exception may own this object.
+void waitable::fail_waits(error_code error, std::unique_lock<std::mutex> lock)
 {
-    for (auto& [id, then] : std::exchange(waiters_, {}))
+    auto failed = std::exchange(waiters_, {});
+    lock.unlock();
+    for (auto& [id, then] : failed)
         then.post(error, exit_status());
 }
 
@@ -99,7 +103,7 @@ void waitable::on_ready(completion_mode mode)
     if (!poll_end()) {
         if (!waiters_.empty() && watch_)
             if (auto error = rearm(); error.failed())
-                fail_waits(error);
+                fail_waits(error, std::move(lock));
         return;
     }
     // A single handler may run inside this call. With several, a handler that throws would lose the others.
@@ -113,8 +117,10 @@ void waitable::on_ready(completion_mode mode)
 
 void waitable::start_wait(wait_handler handler)
 {
+    completion then(std::move(handler), executor());
     std::unique_lock lock(mutex_);
-    completion then(std::move(handler), executor_);
+    if (waiters_.size() == waiters_.capacity())
+        waiters_.reserve(2 * waiters_.size() + 1); // no exception may destroy the handler under the lock
     // A process that has ended already is never registered with the reactor. After a synchronous spawn the poll is
     // skipped: the program has just been executed.
     if (ended_ || (!std::exchange(seen_running_, false) && poll_end())) {
@@ -131,19 +137,36 @@ void waitable::start_wait(wait_handler handler)
     if (waiters_.size() > 1)
         return;
     if (auto error = arm(); error.failed())
-        fail_waits(error);
+        fail_waits(error, std::move(lock));
 }
 
 void waitable::cancel_wait(std::uint64_t id)
 {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     auto const found = std::find_if(waiters_.begin(), waiters_.end(), [&](auto const& w) { return w.id == id; });
     if (found == waiters_.end())
         return;
-    found->then.post(asio::error::operation_aborted, exit_status());
+    auto then = std::move(found->then);
     waiters_.erase(found);
     if (waiters_.empty() && watch_)
         watch_->disarm();
+    lock.unlock();
+    then.post(asio::error::operation_aborted, exit_status());
+}
+
+void waitable::poll_assigned()
+{
+    std::unique_lock lock(mutex_);
+    if (id_.pid != 0 && poll_end())
+        complete_waits(std::move(lock));
+}
+
+void waitable::abandon_waits(error_code error)
+{
+    std::unique_lock lock(mutex_);
+    if (watch_)
+        watch_->disarm();
+    fail_waits(error, std::move(lock));
 }
 
 result<std::optional<exit_status>> waitable::poll()
@@ -156,6 +179,21 @@ result<std::optional<exit_status>> waitable::poll()
     if (!ended)
         return ended.error();
     return std::optional(ended.value());
+}
+
+os::unique_fd waitable::release_pidfd()
+{
+    std::unique_lock lock(mutex_);
+    if (id_.pidfd < 0)
+        return {};
+    end_watch();
+    watch_.reset();
+    id_.pidfd = -1;
+    auto released = std::move(pidfd_);
+    if (!waiters_.empty())
+        if (auto error = arm(); error.failed())
+            fail_waits(error, std::move(lock));
+    return released;
 }
 
 // A SIGCHLD watch never owned the descriptor.

@@ -34,11 +34,18 @@ public:
     /// The context is being destroyed: pending waits are destroyed without being invoked.
     virtual void on_context_shutdown() noexcept;
 
+    /// Completes the waits if a process has been assigned and has ended.
+    void poll_assigned();
+
 protected:
     pid_t id_of_process() const noexcept { return id_.pid; }
     int pidfd_of_process() const noexcept;
     void start_wait(wait_handler handler);
     result<std::optional<exit_status>> poll();
+    void abandon_waits(error_code error);
+
+    /// Gives the pidfd away. Pending waits are notified by SIGCHLD from now on.
+    os::unique_fd release_pidfd();
 
     /// Whether the process has ended. If so, sets `ended_`, and `status_` or `error_`. Called with the lock.
     virtual bool poll_end() = 0;
@@ -80,11 +87,12 @@ private:
 
     void on_ready(completion_mode mode) override;
 
+    void fail_waits(error_code error, std::unique_lock<std::mutex> lock);
+
     // Called with the lock.
     ending take_ending();
     error_code arm();
     error_code rearm();
-    void fail_waits(error_code error);
 
     void cancel_wait(std::uint64_t id);
 

@@ -7,6 +7,7 @@
 #include <boost/asio/error.hpp>
 
 #include <cerrno>
+#include <new>
 #include <utility>
 
 namespace brood::detail {
@@ -15,6 +16,15 @@ namespace {
 namespace sys = boost::system::errc;
 
 error_code aborted() { return asio::error::operation_aborted; }
+
+// For destructors. A handler for which there is no memory is destroyed.
+template <class Function>
+void ignore_shortage(Function function) noexcept
+{
+    try {
+        function();
+    } catch (std::bad_alloc const&) {}
+}
 
 error_code validate_settings(group_settings const& settings)
 {
@@ -25,7 +35,8 @@ error_code validate_settings(group_settings const& settings)
 
 } // namespace
 
-/// Receives the end of a run. If it is destroyed without being invoked, the event loop is being destroyed.
+/// Receives the end of a run. If it is destroyed without being invoked, the event loop is being destroyed, or an exception
+/// is thrown under the lock.
 class group_state::end_handler {
 public:
     end_handler(std::shared_ptr<group_state> group, id which) : group_(std::move(group)), which_(which) {}
@@ -33,7 +44,7 @@ public:
 
     ~end_handler()
     {
-        if (group_)
+        if (group_ && !group_->mutex_.is_mine())
             group_->on_context_shutdown();
     }
 
@@ -90,10 +101,42 @@ void group_state::async_spawn(command cmd, group_spawn_handler handler)
         return then.post(error, {});
     std::lock_guard lock(mutex_);
     auto const which = connect(then, &group_state::cancel_spawn);
-    if (!fsm_.enqueue(which))
-        return then.post(aborted(), {});
-    pending_.spawns.emplace(which, pending_spawn{std::move(cmd), std::move(then)});
+    auto const added = pending_.spawns.emplace(which, pending_spawn{std::move(cmd), std::move(then)}).first;
+    try {
+        if (!fsm_.enqueue(which))
+            return fail_spawn(which, aborted());
+    } catch (std::bad_alloc const&) {
+        pending_.spawns.erase(added);
+        throw;
+    }
     start_next();
+    if (pending_.spawns.contains(which) && !members_.contains(which))
+        dup_borrowed_fds(which);
+}
+
+void group_state::fail_spawn(id which, error_code error)
+{
+    if (auto spawn = pending_.spawns.extract(which))
+        spawn.mapped().then.post(error, {});
+}
+
+// The owner of the descriptors may close them while the command is queued.
+void group_state::dup_borrowed_fds(id which)
+{
+    auto const queued = pending_.spawns.find(which);
+    error_code error;
+    try {
+        auto duplicates = detail::dup_borrowed_fds(queued->second.cmd);
+        if (duplicates) {
+            queued->second.duplicates = std::move(duplicates).value();
+            return;
+        }
+        error = duplicates.error();
+    } catch (std::bad_alloc const&) {
+        error = make_error_code(sys::not_enough_memory);
+    }
+    fsm_.withdraw(which);
+    fail_spawn(which, error);
 }
 
 void group_state::async_next(group_next_handler handler)
@@ -121,15 +164,13 @@ void group_state::on_handle_destroyed() noexcept
     std::lock_guard lock(mutex_);
     closed_ = true;
     fsm_.stop();
-    for (auto& [which, spawn] : pending_.spawns)
-        spawn.then.post(aborted(), {});
-    pending_.spawns.clear();
-    for (auto& [which, then] : pending_.readers)
-        then.post(aborted(), {});
-    pending_.readers.clear();
+    for_each_run([](run_type& run) { ignore_shortage([&] { run.kill(); }); });
     for (auto& [which, waiter] : pending_.end_waits)
         waiter.error = aborted();
-    for_each_run([](run_type& run) { run.kill(); });
+    for (auto& [which, spawn] : std::exchange(pending_.spawns, {}))
+        ignore_shortage([&] { spawn.then.post(aborted(), {}); });
+    for (auto& [which, then] : std::exchange(pending_.readers, {}))
+        ignore_shortage([&] { then.post(aborted(), {}); });
 }
 
 template <class Completion>
@@ -186,8 +227,11 @@ void group_state::cancel_end_wait(id which)
 void group_state::on_started(id which, pid_t pid)
 {
     std::lock_guard lock(mutex_);
+    auto const found = members_.find(which);
+    if (found == members_.end())
+        return; // the group has been abandoned
     fsm_.start_finished(which);
-    auto& started = members_.at(which);
+    auto& started = found->second;
     if (!started.cancelled) {
         started.child = {next_index_++, pid};
         if (auto spawn = pending_.spawns.extract(which))
@@ -199,15 +243,17 @@ void group_state::on_started(id which, pid_t pid)
 void group_state::on_run_ended(id which, error_code error, group_result result)
 {
     std::lock_guard lock(mutex_);
-    auto const ended = members_.extract(which).mapped();
+    auto const found = members_.extract(which);
+    if (!found)
+        return; // the group has been abandoned
+    auto const& ended = found.mapped();
     if (ended.child.id != 0) {
         static_cast<group_child&>(result) = ended.child;
         on_child_ended(error, std::move(result));
     } else {
         fsm_.start_finished(which);
         fsm_.not_started();
-        if (auto spawn = pending_.spawns.extract(which))
-            spawn.mapped().then.post(ended.cancelled ? aborted() : error, {});
+        fail_spawn(which, ended.cancelled ? aborted() : error);
     }
     start_next();
     deliver();
@@ -226,37 +272,56 @@ void group_state::on_context_shutdown() noexcept
 {
     pending dropped; // destroyed after the lock: a handler may own the group
     std::lock_guard lock(mutex_);
-    fsm_.stop();
+    fsm_.abandon();
     members_.clear(); // the runs are destroyed, too
     std::swap(dropped, pending_);
 }
 
+// If memory is not available, the child that has been started is killed with the run.
 result<group_child> group_state::start_now(command const& cmd)
 {
-    auto const run = std::make_shared<run_type>(executor_, 1, settings_.each.settings());
-    if (auto const error = run->start_now(cmd); error.failed()) {
+    auto const which = next_id_++;
+    try {
+        auto const run = std::make_shared<run_type>(executor_, 1, settings_.each.settings());
+        auto& started = members_.emplace(which, member{run, {}}).first->second;
+        run->set_handler(end_handler(shared_from_this(), which));
+        auto const error = run->start_now(cmd);
+        if (!error.failed()) {
+            started.child = {next_index_++, run->children().front()->id()};
+            run->run_started();
+            return started.child;
+        }
+        members_.erase(which);
         fsm_.not_started();
         return error;
+    } catch (std::bad_alloc const&) {
+        members_.erase(which);
+        fsm_.not_started();
+        throw;
     }
-    auto const which = next_id_++;
-    group_child const child{next_index_++, run->children().front()->id()};
-    members_.emplace(which, member{run, child});
-    run->set_handler(end_handler(shared_from_this(), which));
-    run->run_started();
-    return child;
 }
 
 void group_state::start_next()
 {
-    auto const which = fsm_.admit();
-    if (!which)
-        return;
+    while (auto const which = fsm_.admit()) {
+        try {
+            return start(*which);
+        } catch (std::bad_alloc const&) {
+            members_.erase(*which);
+            fsm_.start_finished(*which);
+            fsm_.not_started();
+            fail_spawn(*which, make_error_code(sys::not_enough_memory));
+        }
+    }
+}
+
+void group_state::start(id which)
+{
     auto const run = std::make_shared<run_type>(executor_, 1, settings_.each.settings());
-    members_.emplace(*which, member{run, {}});
-    run->set_handler(end_handler(shared_from_this(), *which));
-    run->run(pending_.spawns.at(*which).cmd, [self = shared_from_this(), which = *which](pid_t pid) {
-        self->on_started(which, pid);
-    });
+    members_.emplace(which, member{run, {}});
+    run->set_handler(end_handler(shared_from_this(), which));
+    run->run(
+        pending_.spawns.at(which).cmd, [self = shared_from_this(), which](pid_t pid) { self->on_started(which, pid); });
 }
 
 void group_state::abort_queued()

@@ -85,6 +85,14 @@ public:
         return !std::exchange(stopped_, true);
     }
 
+    /// The ends of the running children will not be reported.
+    void abandon()
+    {
+        (void)stop();
+        running_ = 0;
+        starting_.reset();
+    }
+
     bool idle() const { return running_ == 0 && waiting_.empty(); }
     std::size_t running() const { return running_; }
 

@@ -5,14 +5,46 @@
 #include "run/group_fsm.hpp"
 #include "run/run_op.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <thread>
+#include <vector>
 
 namespace brood::detail {
+
+/// A mutex that knows its owner.
+/**
+ * An exception may destroy a handler while the lock is held, and the handler may own the group. What the destructors then
+ * call may lock again.
+ */
+class owned_mutex {
+public:
+    void lock()
+    {
+        mutex_.lock();
+        owner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+        ++depth_;
+    }
+
+    void unlock()
+    {
+        if (--depth_ == 0)
+            owner_.store({}, std::memory_order_relaxed);
+        mutex_.unlock();
+    }
+
+    bool is_mine() const noexcept { return owner_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+
+private:
+    std::recursive_mutex mutex_;
+    std::atomic<std::thread::id> owner_;
+    int depth_ = 0; // guarded by the mutex
+};
 
 /// The state that a group shares with its operations.
 /**
@@ -40,6 +72,7 @@ private:
     struct pending_spawn {
         command cmd;
         basic_completion<group_child> then;
+        std::vector<os::private_fd> duplicates = {}; // of the descriptors that the command borrows
     };
 
     struct member {
@@ -81,6 +114,9 @@ private:
     // Called with the lock.
     result<group_child> start_now(command const& cmd);
     void start_next();
+    void start(id which);
+    void fail_spawn(id which, error_code error);
+    void dup_borrowed_fds(id which);
     void on_child_ended(error_code error, group_result result);
     void abort_queued();
     void deliver();
@@ -92,7 +128,7 @@ private:
     group_settings const settings_;
     error_code const invalid_; // the error of every spawn, if the settings are invalid
 
-    mutable std::mutex mutex_; // guards everything below
+    mutable owned_mutex mutex_; // guards everything below
     group_fsm fsm_;
     std::map<id, member> members_;
     std::deque<finished_child> finished_;

@@ -48,6 +48,8 @@ public:
     std::string release()
     {
         text_.resize(kept_);
+        if (text_.capacity() / 2 > kept_)
+            text_.shrink_to_fit();
         return std::move(text_);
     }
 
@@ -68,10 +70,12 @@ private:
     }
 
     // Grows in large strides: reserved memory that is not used is free, while moved data is paid for twice, by the copy and
-    // by the page faults of the new memory. If the system refuses a stride, a smaller one is tried.
+    // by the page faults of the new memory. If the system refuses a stride, a smaller one is tried. A process that locks all
+    // its memory would pay for what is not used.
     bool reserve(std::size_t size)
     {
-        for (std::size_t stride : {text_.capacity() < large ? 4u : 64u, 2u, 1u})
+        bool const is_free = text_.capacity() >= large && !os::locks_new_memory();
+        for (std::size_t stride : {is_free ? 64u : 4u, 2u, 1u})
             if (move_to(std::max(size, std::min(text_.capacity(), max_needed() / stride) * stride)))
                 return true;
         return false;

@@ -1,6 +1,9 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/descriptors.hpp"
+#include "os/files.hpp"
+#include "os/fork.hpp"
 #include "run/stage_io.hpp"
+#include "spawn/launcher.hpp"
 
 #include <brood/pipeline.hpp>
 
@@ -14,7 +17,7 @@ namespace {
 // Stages that opened the file separately would overwrite each other's output.
 result<os::unique_fd> open_once(std::optional<stdio>& err)
 {
-    if (!err || err->from() != stdio::source::file)
+    if (!err || err->from() != stdio::source::file || os::is_fifo(err->path().c_str()))
         return os::unique_fd();
     auto file = os::open_file(err->path().c_str(), err->mode());
     if (!file)
@@ -35,23 +38,31 @@ error_code spawn_stages(pipeline const& line, std::function<result<pid_t>(comman
         return file.error();
 
     pid_t leader = 0;
-    os::fd_pair
-        before; // the write end is closed after its writer has been spawned, or the reader would not see its end
+    os::private_fd in;
     for (auto const& stage : line.stages()) {
-        os::fd_pair after;
+        os::private_fd out, next_in;
         if (&stage != &line.stages().back()) {
+            os::fork_block const block;
             auto pipe = os::make_pipe();
             if (!pipe)
                 return make_error_code(spawn_stage::pipe, pipe.error().value());
-            after = std::move(pipe).value();
+            next_in = os::private_fd(std::move(pipe.value().first), block);
+            out = os::private_fd(std::move(pipe.value().second), block);
         }
-        auto const pid = spawn_one(connect(stage, {before.first.get(), after.second.get(), err, leader}));
+        auto const spawn_with = [&](pid_t group) {
+            return spawn_one(connect(stage, {in.get(), out.get(), err, group}));
+        };
+        auto pid = spawn_with(leader);
+        if (!pid && leader != 0 && joins_group(stage) && is_group_gone(pid.error())) {
+            leader = 0;
+            pid = spawn_with(leader);
+        }
         if (!pid)
             return pid.error();
         if (leader == 0 && joins_group(stage))
             leader = pid.value();
-        after.second.reset();
-        before = std::move(after);
+        out.reset(); // the reader would not see the end of file
+        in = std::move(next_in);
     }
     return {};
 }

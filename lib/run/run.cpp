@@ -59,18 +59,24 @@ bool captures_err(pipeline const& line)
 }
 
 /// Opens the pipe that the stages share as their standard error. `line` gets the write end, which is returned.
-result<os::unique_fd> share_err(run_op& op, pipeline& line)
+result<os::private_fd> share_err(run_op& op, pipeline& line)
 {
-    auto ends = os::make_pipe();
-    if (!ends)
-        return make_error_code(spawn_stage::pipe, ends.error().value());
-    auto& [read_end, write_end] = ends.value();
+    os::unique_fd read_end;
+    os::private_fd write_end;
+    {
+        os::fork_block const block;
+        auto ends = os::make_pipe();
+        if (!ends)
+            return make_error_code(spawn_stage::pipe, ends.error().value());
+        read_end = std::move(ends.value().first);
+        write_end = os::private_fd(std::move(ends.value().second), block);
+    }
     if (auto error = os::set_non_blocking(read_end.get()); error.failed())
         return make_error_code(spawn_stage::pipe, error.value());
     if (auto error = op.capture_err(std::move(read_end)); error.failed())
         return error;
     line.err(stdio::fd(write_end.get()));
-    return std::move(write_end);
+    return write_end;
 }
 
 } // namespace
@@ -106,7 +112,7 @@ void async_output(
     auto invalid = first_error(validate(settings.stop), validate_parent_ends(line, 2));
     line = with_ends(line, settings);
     auto const op = std::make_shared<typed_run_op<pipeline_output>>(executor, line.stages().size(), settings);
-    os::unique_fd err; // each stage duplicates it
+    os::private_fd err; // each stage duplicates it
     if (!invalid.failed() && captures_err(line)) {
         auto shared = share_err(*op, line);
         if (shared)

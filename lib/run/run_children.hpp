@@ -2,6 +2,7 @@
 #ifndef BROOD_LIB_RUN_RUN_CHILDREN_HPP
 #define BROOD_LIB_RUN_RUN_CHILDREN_HPP
 
+#include "os/process.hpp"
 #include "process/prepared_spawn.hpp"
 #include "process/spawn_op.hpp"
 #include "run/stage_io.hpp"
@@ -10,7 +11,6 @@
 
 #include <boost/system/system_error.hpp>
 
-#include <algorithm>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -50,7 +50,7 @@ public:
             return prepared.error();
         if (auto error = catch_pipe_error([&] { open_streams(*prepared.value()); }); error.failed())
             return error;
-        unstarted_.push_back({std::move(prepared).value(), cmd.data().process_group.value_or(0), false});
+        unstarted_.push_back({std::move(prepared).value(), false});
         return {};
     }
 
@@ -90,10 +90,8 @@ public:
     {
         std::lock_guard lock(mutex_);
         auto& next = unstarted_.front();
-        if (next.shares_group && leader_ != 0) {
+        if (next.shares_group && leader_ != 0)
             next.spawn->join_group(leader_);
-            next.group = leader_;
-        }
         starting_ = next.spawn->async_start(executor, nullptr, [this, then](error_code error, child_owner child) {
             if (!error.failed())
                 add(std::move(child));
@@ -117,39 +115,41 @@ public:
     /// The children that have been started.
     std::vector<child_owner>& started() noexcept { return children_; }
 
-    /// Signals each child once: a child in the process group of another one is reached through that.
+    /// Signals each child once: a child in the process group of another one is reached through the group.
     /**
-     * Before all have been started, only SIGKILL is sent: it is not known yet which children are in a group.
+     * Before all have been started, only SIGKILL is sent: it is not known yet which children are in a group. Returns the
+     * indices of the children that this process may not signal.
      */
-    void signal(int number)
+    std::vector<std::size_t> signal(int number)
     {
         std::lock_guard lock(mutex_);
+        std::vector<std::size_t> denied;
         if (!all_started_ && number != SIGKILL)
-            return;
+            return denied;
         if (auto const starting = starting_.lock(); starting && number == SIGKILL)
             starting->kill();
-        std::vector<pid_t> reached;
+        std::vector<pid_t> groups; // the children that join a group come after its leader
         for (std::size_t i = 0; i < children_.size(); ++i)
-            if (std::find(reached.begin(), reached.end(), groups_[i]) == reached.end())
-                if (children_[i]->signal_group(number))
-                    reached.push_back(children_[i]->id()); // the children that join its group come later
+            if (auto sent = children_[i]->signal_once(number, groups);
+                !sent && sent.error() == boost::system::errc::operation_not_permitted)
+                denied.push_back(i);
+        return denied;
     }
 
 private:
     struct unstarted_child {
         prepared_spawn_ptr spawn;
-        pid_t group;       // the leader of the group that it joins; 0: none
         bool shares_group; // the group of its pipeline
     };
 
     void add(child_owner child)
     {
         std::lock_guard lock(mutex_);
-        auto const& from = unstarted_.front();
         children_.push_back(std::move(child));
-        groups_.push_back(from.group);
-        if (from.shares_group && leader_ == 0)
-            leader_ = children_.back()->id();
+        pid_t const pid = children_.back()->id();
+        // A later stage leads a group if the group of the earlier ones has ended.
+        if (unstarted_.front().shares_group && (leader_ == 0 || os::group_of(pid) == pid))
+            leader_ = pid;
         unstarted_.pop_front();
     }
 
@@ -161,7 +161,6 @@ private:
     bool all_started_ = false;
     std::weak_ptr<spawn_op> starting_; // the last start
     std::vector<child_owner> children_;
-    std::vector<pid_t> groups_; // the leader of the group that each child joined; 0: none
 };
 
 } // namespace brood::detail

@@ -49,9 +49,12 @@ public:
         return stopping_ ? stop : none;
     }
 
-    /// A child has been reaped, or its status was lost.
+    /// A child has been reaped, its status was lost, or it may not be signalled. In the last case it runs on, which
+    /// matters more than an earlier error.
     action child_ended(error_code error)
     {
+        if (error == boost::system::errc::operation_not_permitted)
+            error_ = error;
         set_error(error);
         if (--running_ > 0)
             return none;

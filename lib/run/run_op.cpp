@@ -82,7 +82,7 @@ void run_op::stop()
 
 void run_op::kill()
 {
-    children_.signal(SIGKILL);
+    (void)children_.signal(SIGKILL);
     post_event([](run_fsm& fsm) { return fsm.end_now(); });
 }
 
@@ -110,13 +110,13 @@ void run_op::on_all_started(error_code error)
 {
     children_.end_starts();
     auto const next = fsm_.started(children().size(), error);
-    if (next != action::finish)
+    if (next != action::finish) {
+        wait_for_children();
         act(next); // before the running children lose the readers of their pipes
+    }
     children_.drop_unstarted();
     if (next == action::finish)
         act(next);
-    else
-        wait_for_children();
 }
 
 // No child is reaped before all have been started: a process group ends with its leader.
@@ -133,7 +133,7 @@ void run_op::wait_for_children()
 void run_op::on_child_ended(std::size_t index, error_code error, exit_status status)
 {
     statuses_[index] = status;
-    if (error.failed()) // the child cannot be waited for
+    if (error.failed()) // the child is not waited for
         (void)children()[index]->kill();
     act(fsm_.child_ended(error));
 }
@@ -146,7 +146,7 @@ void run_op::act(action what)
         stopper_.emplace(settings_.stop, *timer_, *this);
         stopper_->advance(shared_from_this());
         break;
-    case action::kill: children_.signal(SIGKILL); break;
+    case action::kill: signal_children(SIGKILL); break;
     case action::start_grace: arm_timer(settings_.drain_grace, [this] { act(fsm_.grace_over()); }); break;
     case action::abandon: abandon_streams(); break;
     case action::finish: finish(fsm_.error()); break;
@@ -155,8 +155,15 @@ void run_op::act(action what)
 
 bool run_op::send_stop_signal(int signal)
 {
-    children_.signal(signal);
+    signal_children(signal);
     return true;
+}
+
+// A child that may not be signalled is not waited for: it may never end.
+void run_op::signal_children(int number)
+{
+    for (auto const index : children_.signal(number))
+        children()[index]->abandon_waits(make_error_code(boost::system::errc::operation_not_permitted));
 }
 
 void run_op::finish(error_code error)

@@ -97,6 +97,7 @@ private:
     void finish(error_code error);
     bool has_ended() const override { return fsm_.ended(); }
     bool send_stop_signal(int signal) override;
+    void signal_children(int number);
 
     // The streams: run_streams.cpp.
     void open_stream(int child_fd, os::unique_fd fd);

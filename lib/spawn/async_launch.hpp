@@ -32,18 +32,18 @@ using async_launch_result = result<std::shared_ptr<async_launch>>;
 
 /// Starts to carry out a plan. It has finished when every copy of `exec_pipe`, a pipe's write end, has been closed.
 async_launch_result
-start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::unique_fd exec_pipe);
+start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe);
 
 /// Calls `launch` on a thread of its own. `set_inherited_mask` has been called.
 async_launch_result
-launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::unique_fd exec_pipe);
+launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe);
 
 /// Clones a child that shares this process's memory, without waiting for its exec.
 /**
  * A failure leaves `exec_pipe` open for another attempt.
  */
 async_launch_result
-clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::signal_block const& blocked, os::unique_fd& exec_pipe);
+clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::signal_block const& blocked, os::private_fd& exec_pipe);
 
 } // namespace brood::detail
 

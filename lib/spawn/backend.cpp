@@ -3,14 +3,15 @@
 
 #include "os/process.hpp"
 
+#include <cerrno>
+
 #include <signal.h>
 
 namespace brood::detail {
 
 error_code reap_failed_child(pid_t pid, error_code failure) noexcept
 {
-    if (os::wait_for_end(pid))
-        (void)os::reap({pid, -1});
+    os::wait_and_reap(pid);
     return failure;
 }
 
@@ -25,9 +26,10 @@ result<spawned_child> ensure_pidfd(spawned_child child, pidfd_mode mode) noexcep
     if (mode == pidfd_mode::none || child.pidfd)
         return child;
     auto opened = os::open_pidfd(child.pid);
+    bool const gone = !opened && opened.error().value() == ESRCH; // other code has reaped it: its status is lost
     if (opened)
         child.pidfd = std::move(opened).value();
-    else if (mode == pidfd_mode::required)
+    else if (mode == pidfd_mode::required && !gone)
         return kill_and_reap(child.pid, make_error_code(spawn_stage::clone, opened.error().value()));
     return child;
 }

@@ -15,7 +15,7 @@ enum class pidfd_mode { none, wanted, required };
 /// A child that has executed its program.
 struct spawned_child {
     pid_t pid;
-    os::unique_fd pidfd; ///< Always valid if it was required.
+    os::unique_fd pidfd; ///< Valid if it was required, unless other code has reaped the child already.
 };
 
 /// One way to carry out a plan.
@@ -23,7 +23,7 @@ struct backend {
     spawn_backend name;
     bool (*available)() noexcept;
     /// The first step that the backend does not support; null if it supports the plan.
-    step const* (*unsupported_step)(plan const&) noexcept;
+    step const* (*unsupported_step)(plan const&);
     /// A failure leaves no child, no descriptor and no changed signal mask.
     result<spawned_child> (*launch)(plan const&, pidfd_mode);
 };
@@ -40,7 +40,7 @@ error_code reap_failed_child(pid_t pid, error_code failure) noexcept;
 /// Kills and reaps a child that may still run. Returns the failure.
 error_code kill_and_reap(pid_t pid, error_code failure) noexcept;
 
-/// Opens the pidfd of a child that has none yet. If it is required and cannot be opened, kills the child.
+/// Opens the pidfd of a child that has none yet. If it is required and not available, kills the child.
 result<spawned_child> ensure_pidfd(spawned_child child, pidfd_mode mode) noexcept;
 
 } // namespace brood::detail

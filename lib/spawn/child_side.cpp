@@ -45,7 +45,9 @@ T const& as(void const* data) noexcept
     return *static_cast<T const*>(data);
 }
 
-int take(step const& s, child_args const& args) noexcept
+} // namespace
+
+int run_step(step const& s, child_args const& args) noexcept
 {
     switch (s.what) {
     case action::enter_cgroup: return args.born_in_cgroup ? 0 : raw::enter_cgroup(s.a);
@@ -53,6 +55,7 @@ int take(step const& s, child_args const& args) noexcept
     case action::set_terminal: return raw::set_terminal(s.a);
     case action::set_group: return raw::set_process_group(s.a);
     case action::dup_fd: return raw::duplicate(s.a, s.b);
+    case action::open_file: return raw::open(static_cast<char const*>(s.data), s.a, s.b);
     case action::close_range: return close_fds(s.a, s.b, args);
     case action::set_umask: return raw::set_umask(static_cast<mode_t>(s.a));
     case action::set_limit: {
@@ -61,7 +64,10 @@ int take(step const& s, child_args const& args) noexcept
     }
     case action::add_nice: return raw::add_nice(s.a);
     case action::set_affinity: return raw::set_affinity(static_cast<std::size_t>(s.a), s.data);
-    case action::set_groups: return raw::set_groups(static_cast<std::size_t>(s.a), static_cast<gid_t const*>(s.data));
+    case action::set_groups: {
+        int const result = raw::set_groups(static_cast<std::size_t>(s.a), static_cast<gid_t const*>(s.data));
+        return s.b != 0 && result == -EPERM ? 0 : result;
+    }
     case action::set_gid: return raw::set_group(as<gid_t>(s.data));
     case action::set_uid: return raw::set_user(as<uid_t>(s.data));
     case action::no_new_privs: return raw::no_new_privileges();
@@ -82,6 +88,8 @@ int take(step const& s, child_args const& args) noexcept
     return -EINVAL;
 }
 
+namespace {
+
 // If a filter refuses to copy some descriptors only, all are copied and the steps close the rest.
 int own_descriptors(child_args& args) noexcept
 {
@@ -98,7 +106,7 @@ constexpr int failed_child = 127; // the code that a shell uses; the parent repo
 failure run_steps(child_args const& args) noexcept
 {
     for (std::size_t i = 0; i < args.count; ++i)
-        if (int const outcome = take(args.steps[i], args); outcome < 0)
+        if (int const outcome = run_step(args.steps[i], args); outcome < 0)
             return {-outcome, args.steps[i].stage};
     return {EINVAL, spawn_stage::prepare}; // every plan ends with an exec
 }
@@ -120,8 +128,11 @@ void run_and_report(child_args const& args) noexcept
     wire_report report{run_steps(args), {}};
     for (int i = 0; i < 4; ++i)
         report.footer[i] = wire_report::mark[i];
-    raw::write(args.report_fd, &report, sizeof report);
-    raw::exit_now(failed_child);
+    constexpr long size = sizeof report;
+    if (raw::write(args.report_fd, &report, sizeof report) == size ||
+        raw::send(args.report_fd, &report, sizeof report) == size)
+        raw::exit_now(failed_child);
+    raw::kill_self(); // unlike a code, the signal is not taken for the program's exit
 }
 
 void forked_child_main(child_args const& args, bool send_pidfd) noexcept

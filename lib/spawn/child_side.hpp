@@ -36,6 +36,9 @@ struct child_args {
     {}
 };
 
+/// Carries out one step. Returns a value that is not negative, or -errno.
+int run_step(step const& s, child_args const& args) noexcept;
+
 /// Carries out the steps. Returns only if one has failed.
 failure run_steps(child_args const& args) noexcept;
 

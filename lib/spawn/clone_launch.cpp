@@ -38,7 +38,7 @@ private:
 } // namespace
 
 async_launch_result
-clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::signal_block const& blocked, os::unique_fd& exec_pipe)
+clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::signal_block const& blocked, os::private_fd& exec_pipe)
 {
     if (auto error = move_above_targets(exec_pipe, *p); error.failed())
         return error;

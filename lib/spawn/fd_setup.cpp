@@ -2,11 +2,14 @@
 #include "spawn/fd_setup.hpp"
 
 #include "os/descriptors.hpp"
+#include "os/files.hpp"
 #include "spawn/fd_map.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <map>
+
+#include <fcntl.h>
 
 namespace brood::detail {
 namespace {
@@ -18,21 +21,29 @@ class resolver {
 public:
     resolver(plan& p, std::map<int, stdio> const& wanted) : plan_(p), wanted_(wanted) {}
 
+    /// The descriptor of the child that `child_fd` is the same as.
     // A chain of same_as() that is longer than the number of descriptors is circular.
-    result<int> operator()(int child_fd)
+    result<int> root(int child_fd) const
     {
         std::size_t hops = 0;
         for (auto entry = wanted_.find(child_fd); entry != wanted_.end(); entry = wanted_.find(child_fd)) {
             if (entry->second.from() != source::same_as)
-                return open(child_fd, entry->second);
+                break;
             if (++hops > wanted_.size())
                 return make_error_code(spawn_stage::stdio, EINVAL);
             child_fd = entry->second.descriptor();
         }
+        return child_fd;
+    }
+
+    result<int> operator()(int root_fd)
+    {
+        if (auto const entry = wanted_.find(root_fd); entry != wanted_.end())
+            return open(root_fd, entry->second);
         // Only the standard streams have a default.
-        if (child_fd <= 2 && plan_.child_terminal >= 0)
+        if (root_fd <= 2 && plan_.child_terminal >= 0)
             return plan_.child_terminal;
-        return borrow(child_fd <= 2 ? child_fd : -1);
+        return borrow(root_fd <= 2 ? root_fd : -1);
     }
 
 private:
@@ -50,7 +61,7 @@ private:
     {
         switch (io.from()) {
         case source::inherit: return borrow(child_fd);
-        case source::fd: return borrow(io.descriptor());
+        case source::fd: return borrow_blocking(io.descriptor());
         case source::null: return own(os::open_null(child_fd));
         case source::file: return own(os::open_file(io.path().c_str(), io.mode()));
         case source::piped: return pipe(child_fd);
@@ -66,16 +77,32 @@ private:
         return fd;
     }
 
+    // The parent's end of another child's pipe is non-blocking, which few programs expect.
+    result<int> borrow_blocking(int fd)
+    {
+        if (!os::is_non_blocking(fd))
+            return borrow(fd);
+        os::fork_block const block;
+        auto reopened = os::reopen_pipe(fd);
+        return reopened ? own(std::move(reopened), block) : borrow(fd);
+    }
+
     result<int> own(result<os::unique_fd> fd)
     {
         if (!fd)
             return make_error_code(spawn_stage::stdio, fd.error().value());
-        plan_.opened.push_back(std::move(fd).value());
+        return own(std::move(fd).value(), os::fork_block());
+    }
+
+    int own(os::unique_fd fd, os::fork_block const& block)
+    {
+        plan_.opened.emplace_back(std::move(fd), block);
         return plan_.opened.back().get();
     }
 
     result<int> pipe(int child_fd)
     {
+        os::fork_block const block;
         auto created = child_fd <= 2 ? os::make_pipe() : os::make_stream_pair();
         if (!created)
             return make_error_code(spawn_stage::pipe, created.error().value());
@@ -85,7 +112,7 @@ private:
         if (auto error = os::set_non_blocking(parent_end.get()); error.failed())
             return make_error_code(spawn_stage::pipe, error.value());
         plan_.parent_ends[child_fd] = std::move(parent_end);
-        return own(std::move(child_end));
+        return own(std::move(child_end), block);
     }
 
     plan& plan_;
@@ -96,16 +123,27 @@ private:
 // Duplicates a descriptor above all targets.
 result<int> duplicate(plan& p, int fd)
 {
+    os::fork_block const block;
     auto duplicate = os::duplicate_above(fd, p.highest_target);
     if (!duplicate)
         return make_error_code(spawn_stage::stdio, duplicate.error().value());
-    p.opened.push_back(std::move(duplicate).value());
+    p.opened.emplace_back(std::move(duplicate).value(), block);
     return p.opened.back().get();
 }
 
 bool is_opened(plan const& p, int fd)
 {
-    return std::any_of(p.opened.begin(), p.opened.end(), [fd](os::unique_fd const& own) { return own.get() == fd; });
+    return std::any_of(p.opened.begin(), p.opened.end(), [fd](os::private_fd const& own) { return own.get() == fd; });
+}
+
+bool is_fifo(stdio const& io) { return io.from() == source::file && os::is_fifo(io.path().c_str()); }
+
+// Opening a FIFO may wait for another process. The child does that, so that the parent can go on, and kill the child.
+void open_in_child(plan& p, int child_fd, stdio const& io)
+{
+    p.files.push_back(io.path());
+    int const flags = io.mode() == open_mode::read ? O_RDONLY : O_WRONLY;
+    p.steps.push_back({action::open_file, spawn_stage::stdio, flags, child_fd, p.files.back().c_str()});
 }
 
 bool is_plain_inherit(int child_fd, stdio const& io) { return child_fd <= 2 && io.from() == source::inherit; }
@@ -115,18 +153,29 @@ bool is_plain_inherit(int child_fd, stdio const& io) { return child_fd <= 2 && i
 error_code add_descriptors(plan& p, command_data const& cmd)
 {
     auto const stage = spawn_stage::stdio;
-    std::vector<fd_dup> dups;
-    std::vector<int> kept{0, 1, 2};
+    std::vector<fd_dup> dups, dups_of_fifos;
+    std::vector<int> kept{0, 1, 2}, fifos;
+    for (auto const& [child_fd, io] : cmd.descriptors)
+        if (is_fifo(io))
+            fifos.push_back(child_fd);
     resolver resolve(p, cmd.descriptors);
     for (auto const& [child_fd, io] : cmd.descriptors) {
         if (is_plain_inherit(child_fd, io))
             continue;
-        auto const parent_fd = resolve(child_fd);
+        if (child_fd > 2)
+            kept.push_back(child_fd); // the map is sorted
+        auto const root = resolve.root(child_fd);
+        if (!root)
+            return root.error();
+        if (std::find(fifos.begin(), fifos.end(), root.value()) != fifos.end()) {
+            if (child_fd != root.value())
+                dups_of_fifos.push_back({root.value(), child_fd});
+            continue;
+        }
+        auto const parent_fd = resolve(root.value());
         if (!parent_fd)
             return parent_fd.error();
         dups.push_back({parent_fd.value(), child_fd});
-        if (child_fd > 2)
-            kept.push_back(child_fd); // the map is sorted
     }
     if (cmd.terminal)
         for (int stream : {0, 1, 2})
@@ -139,6 +188,10 @@ error_code add_descriptors(plan& p, command_data const& cmd)
         return ordered.error();
     for (auto const& dup : ordered.value())
         p.steps.push_back({action::dup_fd, stage, dup.from, dup.to});
+    for (int const child_fd : fifos)
+        open_in_child(p, child_fd, cmd.descriptors.at(child_fd));
+    for (auto const& dup : dups_of_fifos)
+        p.steps.push_back({action::dup_fd, stage, dup.from, dup.to});
 
     if (!cmd.inherit_fds)
         for (auto const& range : ranges_between(kept))
@@ -150,6 +203,8 @@ error_code dup_borrowed_fds(plan& p)
 {
     std::map<int, int> duplicates;
     for (auto& s : p.steps) {
+        if (s.what == action::open_file)
+            break; // the sources that follow are the child's
         if (s.what != action::dup_fd || is_opened(p, s.a))
             continue;
         auto const known = duplicates.find(s.a);
@@ -160,6 +215,26 @@ error_code dup_borrowed_fds(plan& p)
         s.a = copy.value();
     }
     return {};
+}
+
+result<std::vector<os::private_fd>> dup_borrowed_fds(command& cmd)
+{
+    std::map<int, int> borrowed; // by the child's descriptor
+    for (auto const& [child_fd, io] : cmd.data().descriptors)
+        if (io.from() == source::fd)
+            borrowed.emplace(child_fd, io.descriptor());
+        else if (io.from() == source::inherit && child_fd > 2)
+            borrowed.emplace(child_fd, child_fd);
+    std::vector<os::private_fd> duplicates;
+    for (auto const& [child_fd, fd] : borrowed) {
+        os::fork_block const block;
+        auto duplicate = os::duplicate_above(fd, 2);
+        if (!duplicate)
+            return make_error_code(spawn_stage::stdio, duplicate.error().value());
+        duplicates.emplace_back(std::move(duplicate).value(), block);
+        cmd.fd(child_fd, stdio::fd(duplicates.back().get()));
+    }
+    return duplicates;
 }
 
 } // namespace brood::detail

@@ -12,6 +12,9 @@ error_code add_descriptors(plan& p, detail::command_data const& cmd);
 /// Replaces borrowed descriptors by duplicates: their owner may close them before the plan is carried out.
 error_code dup_borrowed_fds(plan& p);
 
+/// The same for a command whose plan is made later. Returns the duplicates, which must exist until then.
+result<std::vector<os::private_fd>> dup_borrowed_fds(command& cmd);
+
 } // namespace brood::detail
 
 #endif

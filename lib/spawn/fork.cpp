@@ -8,7 +8,7 @@
 namespace brood::detail {
 namespace {
 
-step const* fork_unsupported_step(plan const&) noexcept { return nullptr; }
+step const* fork_unsupported_step(plan const&) { return nullptr; }
 
 result<spawned_child> fork_launch(plan const& p, pidfd_mode mode)
 {
@@ -26,13 +26,10 @@ result<spawned_child> fork_launch(plan const& p, pidfd_mode mode)
     if (pid < 0)
         return make_error_code(spawn_stage::clone, -pid);
     channel.close_child_end();
-    os::unique_fd pidfd;
-    if (mode != pidfd_mode::none)
-        pidfd = os::receive_pidfd(channel.parent_end());
-    auto const [reported, failure] = channel.read();
-    if (failure.failed())
-        return reported ? reap_failed_child(pid, failure) : kill_and_reap(pid, failure);
-    return ensure_pidfd({pid, std::move(pidfd)}, mode);
+    auto outcome = channel.read();
+    if (auto const failure = outcome.failure; failure.failed())
+        return outcome.reported ? reap_failed_child(pid, failure) : kill_and_reap(pid, failure);
+    return ensure_pidfd({pid, std::move(outcome.pidfd)}, mode);
 }
 
 bool always() noexcept { return true; }

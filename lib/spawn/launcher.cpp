@@ -17,7 +17,7 @@ namespace {
 // The cheapest first.
 constexpr std::array backends{&vfork_backend, &posix_spawn_backend, &fork_backend};
 
-bool can_run(backend const& b, plan const& p) noexcept { return b.available() && !b.unsupported_step(p); }
+bool can_run(backend const& b, plan const& p) { return b.available() && !b.unsupported_step(p); }
 
 bool is_candidate(backend const& b, spawn_backend choice) noexcept
 {
@@ -63,6 +63,11 @@ bool available(spawn_backend choice) noexcept
     return false;
 }
 
+bool is_group_gone(error_code const& error) noexcept
+{
+    return stage_of(error) == spawn_stage::session && (error.value() == EPERM || error.value() == ESRCH);
+}
+
 bool is_busy(error_code const& error) noexcept { return error == make_error_code(spawn_stage::exec, ETXTBSY); }
 
 result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mode)
@@ -79,7 +84,7 @@ result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mod
 }
 
 async_launch_result
-start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::unique_fd exec_pipe)
+start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe)
 {
     // A thread or a child in this memory runs code of this module after this function returns. The call takes the dynamic
     // linker's lock, which must not be waited for with all signals blocked.

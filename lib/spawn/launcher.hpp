@@ -9,6 +9,12 @@ namespace brood::detail {
 /// Carries out a plan with the given backend, or with the cheapest one that supports it. Retries a busy program.
 result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mode);
 
+/// Whether the child could not join a process group because the group has ended.
+/**
+ * The leader of a group may have been reaped by other code, or by the kernel if SIGCHLD is ignored.
+ */
+bool is_group_gone(error_code const& error) noexcept;
+
 /// Whether the exec failed because the program file is open for writing. This often passes within milliseconds.
 bool is_busy(error_code const& error) noexcept;
 

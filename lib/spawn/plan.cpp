@@ -2,6 +2,7 @@
 #include "spawn/plan.hpp"
 
 #include "os/cgroup.hpp"
+#include "os/process.hpp"
 #include "os/signals.hpp"
 #include "os/terminal.hpp"
 #include "spawn/exec_strings.hpp"
@@ -35,12 +36,13 @@ error_code add_cgroup(plan& p, command_data const& cmd)
 error_code add_terminal(plan& p, terminal_size size)
 {
     auto const stage = spawn_stage::terminal;
+    os::fork_block const block;
     auto opened = os::open_terminal(size);
     if (!opened)
         return make_error_code(stage, opened.error().value());
     p.terminal = std::move(opened.value().first);
-    p.child_terminal = opened.value().second.get();
-    p.opened.push_back(std::move(opened.value().second));
+    p.opened.emplace_back(std::move(opened.value().second), block);
+    p.child_terminal = p.opened.back().get();
     p.steps.push_back({action::set_terminal, stage, p.child_terminal});
     return {};
 }
@@ -87,12 +89,13 @@ error_code add_limits(plan& p, command_data const& cmd)
 error_code add_credentials(plan& p, command_data const& cmd)
 {
     auto const stage = spawn_stage::credentials;
-    // With the groups of a privileged parent, the user would have rights of the parent. The privilege may be a capability;
-    // a process without any cannot become another user.
-    bool const drop_groups = cmd.user && (::geteuid() == 0 || *cmd.user != ::getuid());
+    // With the groups of a privileged parent, another user would have rights of the parent.
+    bool const drop_groups = cmd.user && *cmd.user != ::geteuid();
     if (cmd.groups || drop_groups) {
         p.groups = cmd.groups.value_or(std::vector<gid_t>());
-        p.steps.push_back({action::set_groups, stage, static_cast<int>(p.groups.size()), 0, p.groups.data()});
+        bool const optional = !cmd.groups && (os::is_own_user(*cmd.user) || os::is_setgroups_denied());
+        p.steps.push_back(
+            {action::set_groups, stage, static_cast<int>(p.groups.size()), optional ? 1 : 0, p.groups.data()});
     }
     if (cmd.group) {
         p.gid = *cmd.group;
@@ -116,8 +119,12 @@ error_code add_credentials(plan& p, command_data const& cmd)
 error_code add_signals(plan& p, command_data const& cmd)
 {
     auto const stage = spawn_stage::signals;
-    p.defaults = cmd.reset_signals ? os::raw::all_signals : os::raw::bit_of(SIGPIPE);
-    p.steps.push_back({action::default_signals, stage, 0, 0, &p.defaults});
+    auto const sigpipe = os::raw::bit_of(SIGPIPE);
+    p.defaults = cmd.reset_signals ? os::raw::all_signals : sigpipe;
+    if (cmd.keep_sigpipe)
+        p.defaults &= ~sigpipe;
+    if (p.defaults != 0)
+        p.steps.push_back({action::default_signals, stage, 0, 0, &p.defaults});
     for (int signal : cmd.signal_mask.value_or(std::vector<int>())) {
         if (!os::is_signal(signal))
             return invalid(stage);
@@ -143,10 +150,11 @@ int call_hook(void const* argument) noexcept
 
 void add_program(plan& p, command_data const& cmd)
 {
-    if (cmd.pre_exec) {
-        p.hook = cmd.pre_exec;
-        p.hook_target = {call_hook, &p.hook};
-        p.steps.push_back({action::call_hook, spawn_stage::hook, 0, 0, &p.hook_target});
+    p.hooks = cmd.pre_exec;
+    p.hook_calls.reserve(p.hooks.size());
+    for (auto const& hook : p.hooks) {
+        p.hook_calls.push_back({call_hook, &hook});
+        p.steps.push_back({action::call_hook, spawn_stage::hook, 0, 0, &p.hook_calls.back()});
     }
     p.envp = capture_environment(cmd.env);
     p.candidates = program_candidates(cmd.program, p.envp);
@@ -164,6 +172,14 @@ void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept
             p.mask = mask;
             s.data = &p.mask;
         }
+}
+
+void set_group(plan& p, pid_t leader) noexcept
+{
+    for (auto& s : p.steps)
+        if (s.what == action::set_group)
+            s.a = leader;
+    p.leads_group = leader == 0;
 }
 
 result<std::unique_ptr<plan>> make_plan(command const& cmd)

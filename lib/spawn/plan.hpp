@@ -2,6 +2,7 @@
 #ifndef BROOD_LIB_SPAWN_PLAN_HPP
 #define BROOD_LIB_SPAWN_PLAN_HPP
 
+#include "os/fork.hpp"
 #include "os/raw.hpp"
 #include "os/unique_fd.hpp"
 #include "spawn/string_block.hpp"
@@ -9,6 +10,7 @@
 #include <brood/command.hpp>
 #include <brood/result.hpp>
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,12 +24,13 @@ enum class action : unsigned char {
     set_terminal, // a
     set_group,    // a: leader
     dup_fd,       // a: source, b: target
+    open_file,    // a: flags, b: target, data: path
     close_range,  // a: first, b: last
     set_umask,    // a
     set_limit,    // data: resource_limit
     add_nice,     // a
     set_affinity, // a: bytes, data
-    set_groups,   // a: count, data: gid_t[]
+    set_groups,   // a: count, b: whether EPERM is ignored, data: gid_t[]
     set_gid,      // data: gid_t
     set_uid,      // data: uid_t
     no_new_privs,
@@ -72,6 +75,7 @@ struct plan {
     os::unique_fd terminal;                   ///< The parent's end.
     int child_terminal = -1;                  ///< The default of the standard streams, if the child has a terminal.
     bool leads_group = false;                 ///< The child leads a process group.
+    bool may_lead_group = false;              ///< If the group that the child joins has ended, it may lead one.
     os::unique_fd cgroup;                     ///< The directory of the cgroup in which the child starts, if any.
     int highest_target = 2;                   ///< Descriptors of the library must be above it in the child.
 
@@ -79,6 +83,7 @@ struct plan {
     string_block candidates, argv, envp;
     exec_target target{};
     std::string directory;
+    std::deque<std::string> files; ///< Opened by the child.
     std::vector<detail::resource_limit> limits;
     std::vector<gid_t> groups;
     gid_t gid = 0;
@@ -86,10 +91,10 @@ struct plan {
     std::vector<unsigned long> affinity;
     os::raw::signal_bits defaults = 0;
     os::raw::signal_bits mask = 0;
-    std::function<error_code()> hook;
-    hook_call hook_target{};
+    std::vector<std::function<error_code()>> hooks;
+    std::vector<hook_call> hook_calls;
 
-    std::vector<os::unique_fd> opened; ///< Sources of the child's descriptors. Closed in the parent with the plan.
+    std::vector<os::private_fd> opened; ///< Sources of the child's descriptors. Closed in the parent with the plan.
 
     plan() = default;
     plan(plan const&) = delete; // the steps point into it
@@ -97,6 +102,9 @@ struct plan {
 
 /// Sets the mask that the child inherits. Another thread may then carry out the plan.
 void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept;
+
+/// Makes the child join another process group; 0: lead one. The plan has a step for the group.
+void set_group(plan& p, pid_t leader) noexcept;
 
 /// Validates the command, opens its descriptors and orders the steps.
 result<std::unique_ptr<plan>> make_plan(command const& cmd);

@@ -31,6 +31,7 @@ bool is_supported(step const& s, plan const& p, os::spawn_extensions const& libc
         long const limit = ::sysconf(_SC_OPEN_MAX);
         return limit < 0 || (s.a < limit && s.b < limit);
     }
+    case action::open_file:
     case action::set_group:
     case action::default_signals:
     case action::set_mask:
@@ -39,7 +40,7 @@ bool is_supported(step const& s, plan const& p, os::spawn_extensions const& libc
     }
 }
 
-step const* posix_spawn_unsupported_step(plan const& p) noexcept
+step const* posix_spawn_unsupported_step(plan const& p)
 {
     auto const& libc = os::find_spawn_extensions();
     for (auto const& s : p.steps)
@@ -53,8 +54,12 @@ class spawn_attributes {
 public:
     explicit spawn_attributes(plan const& p) noexcept
     {
-        ::posix_spawn_file_actions_init(&actions);
-        ::posix_spawnattr_init(&attributes);
+        if ((error_ = ::posix_spawn_file_actions_init(&actions)) != 0)
+            return;
+        initialized_ = 1;
+        if ((error_ = ::posix_spawnattr_init(&attributes)) != 0)
+            return;
+        initialized_ = 2;
         for (auto const& s : p.steps)
             if (error_ == 0)
                 error_ = add(s);
@@ -64,8 +69,10 @@ public:
 
     ~spawn_attributes()
     {
-        ::posix_spawnattr_destroy(&attributes);
-        ::posix_spawn_file_actions_destroy(&actions);
+        if (initialized_ > 1)
+            ::posix_spawnattr_destroy(&attributes);
+        if (initialized_ > 0)
+            ::posix_spawn_file_actions_destroy(&actions);
     }
 
     spawn_attributes(spawn_attributes const&) = delete;
@@ -84,6 +91,8 @@ private:
         case action::set_session: return with_flag(libc.new_session, 0);
         case action::set_group: return with_flag(POSIX_SPAWN_SETPGROUP, ::posix_spawnattr_setpgroup(&attributes, s.a));
         case action::dup_fd: return ::posix_spawn_file_actions_adddup2(&actions, s.a, s.b);
+        case action::open_file:
+            return ::posix_spawn_file_actions_addopen(&actions, s.b, static_cast<char const*>(s.data), s.a, 0);
         case action::close_range: return add_close(s.a, s.b);
         case action::change_directory: return libc.add_change_directory(&actions, static_cast<char const*>(s.data));
         case action::default_signals: {
@@ -118,6 +127,7 @@ private:
 
     short flags_ = 0;
     int error_ = 0;
+    int initialized_ = 0; // the number of objects that exist
 };
 
 // posix_spawn returns the errno of the child but not the step that failed. This function finds the step.
@@ -171,14 +181,16 @@ result<spawned_child> spawn_once(plan const& p, spawn_attributes const& set, cha
     int const error = os::spawn(&pid, path, &set.actions, &set.attributes, p.target.argv, p.target.envp);
     if (error != 0)
         return make_error_code(stage_of_failure(p, error), error);
+    if (pid <= 0)
+        return make_error_code(spawn_stage::clone, EPROTO);
     return ensure_pidfd({pid, os::unique_fd()}, mode);
 }
 
-// Whether a candidate is known not to exist without starting a child.
-bool is_missing(plan const& p, char const* path) noexcept
+// The error of a candidate that is known not to exist without starting a child; else 0.
+int missing_with(plan const& p, char const* path) noexcept
 {
     bool const same_path = path[0] == '/' || p.directory.empty();
-    return same_path && os::is_missing(path);
+    return same_path ? os::missing_with(path) : 0;
 }
 
 result<spawned_child> posix_spawn_launch(plan const& p, pidfd_mode mode)
@@ -187,10 +199,12 @@ result<spawned_child> posix_spawn_launch(plan const& p, pidfd_mode mode)
     if (set.error() != 0)
         return make_error_code(spawn_stage::prepare, set.error());
     int failure = 0;
+    bool spawned = false;
     for (auto path = p.target.candidates; *path; ++path) {
-        int error = ENOENT;
-        bool const alone = p.candidates.size() == 1;
-        if (alone || !is_missing(p, *path)) {
+        int error = missing_with(p, *path);
+        bool const last = !path[1];
+        if ((last && !spawned) || error == 0) { // a step before the exec may fail, too
+            spawned = true;
             auto child = spawn_once(p, set, *path, mode);
             if (child)
                 return child;

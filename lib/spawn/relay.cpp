@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <string>
 
 namespace brood::detail {
 namespace {
@@ -121,7 +122,19 @@ error_code disable_relay() noexcept
 
 bool wants_relay(plan const& p) noexcept { return std::any_of(p.steps.begin(), p.steps.end(), changes_credentials); }
 
-bool has_relay() noexcept { return !relay_image.empty() && !refused.load(std::memory_order_relaxed); }
+bool can_relay(plan const& p)
+{
+    if (relay_image.empty() || refused.load(std::memory_order_relaxed))
+        return false;
+    for (std::size_t i = 0; i < p.candidates.size(); ++i) {
+        std::string path(p.candidates[i]);
+        if (!path.starts_with('/') && !p.directory.empty())
+            path.insert(0, p.directory + '/');
+        if (os::leads_to_procfs(path.c_str()))
+            return false;
+    }
+    return true;
+}
 
 result<spawned_child> launch_by_relay(plan const& p, pidfd_mode mode, shared_launch launch)
 {
@@ -137,10 +150,11 @@ result<spawned_child> launch_by_relay(plan const& p, pidfd_mode mode, shared_lau
         return disable_relay();
     if (!image)
         return make_error_code(spawn_stage::clone, image.error().value());
-    if (auto error = move_above_targets(image.value(), p); error.failed())
+    os::private_fd program(std::move(image).value(), os::fork_block());
+    if (auto error = move_above_targets(program, p); error.failed())
         return error;
 
-    int const report_fd = channel.value().child_end(), image_fd = image.value().get();
+    int const report_fd = channel.value().child_end(), image_fd = program.get();
     relay_arguments const arguments(image_fd, p.target.argv);
     exec_target const relay{nullptr, arguments.pointers(), p.target.envp};
     std::vector<step> steps(p.steps.begin(), first);
@@ -153,11 +167,11 @@ result<spawned_child> launch_by_relay(plan const& p, pidfd_mode mode, shared_lau
         return stage_of(child.error()) == spawn_stage::exec && is_refusal(child.error().value()) ? disable_relay()
                                                                                                  : child.error();
     channel.value().close_child_end();
-    auto const [reported, failure] = channel.value().read();
-    if (!failure.failed())
+    auto const outcome = channel.value().read();
+    if (!outcome.failure.failed())
         return child;
     pid_t const pid = child.value().pid;
-    return reported ? reap_failed_child(pid, failure) : kill_and_reap(pid, failure);
+    return outcome.reported ? reap_failed_child(pid, outcome.failure) : kill_and_reap(pid, outcome.failure);
 }
 
 } // namespace brood::detail

@@ -26,8 +26,12 @@ constexpr long relay_parcel_offset = 1 << 16; ///< Its position in the file: a m
 /// Whether a plan changes credentials.
 bool wants_relay(plan const& p) noexcept;
 
-/// Whether this platform has a relay and the system has not refused it so far.
-bool has_relay() noexcept;
+/// Whether a plan that changes credentials can be launched by the relay.
+/**
+ * Not if this platform has none, or the system has refused it before. `/proc/self/exe` and `/dev/fd/3` would refer to the
+ * relay.
+ */
+bool can_relay(plan const& p);
 
 /// Launches a child that shares memory, with steps that replace the plan's.
 using shared_launch = result<spawned_child> (*)(plan const& p, std::vector<step> const& steps, pidfd_mode mode);

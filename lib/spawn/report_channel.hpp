@@ -12,30 +12,33 @@ class report_channel {
 public:
     /// The child's end is above every descriptor that the plan sets up. Otherwise the plan could overwrite it, and a
     /// failed exec would be taken for success.
-    static result<report_channel> create(plan const& p) noexcept;
+    static result<report_channel> create(plan const& p);
 
-    int parent_end() const noexcept { return ends_.first.get(); }
-    int child_end() const noexcept { return ends_.second.get(); }
+    int child_end() const noexcept { return child_end_.get(); }
 
     /// Called in the parent after the child has been created.
-    void close_child_end() noexcept { ends_.second.reset(); }
+    void close_child_end() noexcept { child_end_.reset(); }
 
     struct outcome {
-        bool reported; ///< By the child, which then exits.
+        os::unique_fd pidfd; ///< If the child has passed it.
+        bool reported;       ///< The failure has been reported by the child, which then exits.
         error_code failure;
     };
 
-    /// Waits for the child's report.
+    /// Waits for the child's exec or failure.
     outcome read() const noexcept;
 
 private:
-    explicit report_channel(os::fd_pair ends) noexcept : ends_(std::move(ends)) {}
+    report_channel(os::unique_fd parent_end, os::private_fd child_end) noexcept
+        : parent_end_(std::move(parent_end)), child_end_(std::move(child_end))
+    {}
 
-    os::fd_pair ends_;
+    os::unique_fd parent_end_;
+    os::private_fd child_end_;
 };
 
 /// Moves a descriptor above all those that the plan sets up.
-error_code move_above_targets(os::unique_fd& fd, plan const& p) noexcept;
+error_code move_above_targets(os::private_fd& fd, plan const& p);
 
 } // namespace brood::detail
 

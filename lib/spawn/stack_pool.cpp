@@ -2,6 +2,7 @@
 #include "spawn/stack_pool.hpp"
 
 #include "os/memory.hpp"
+#include "os/per_process.hpp"
 
 #include <mutex>
 
@@ -18,25 +19,23 @@ struct pool {
     free_stack* first = nullptr;
 };
 
-// Never destroyed: a detached thread may still spawn while the program exits.
-pool& the_pool() noexcept
-{
-    static pool& instance = *new pool;
-    return instance;
-}
+constinit os::per_process<pool> the_pool;
 
 } // namespace
 
+// A forked copy of a stack has no pool to return to. It is not freed.
 void pooled_stack::give_back::operator()(void* bottom) const noexcept
 {
-    auto& stacks = the_pool();
-    std::lock_guard lock(stacks.mutex);
-    stacks.first = new (bottom) free_stack{stacks.first};
+    auto* const stacks = the_pool.find();
+    if (!stacks)
+        return;
+    std::lock_guard lock(stacks->mutex);
+    stacks->first = new (bottom) free_stack{stacks->first};
 }
 
 result<pooled_stack> borrow_stack()
 {
-    auto& stacks = the_pool();
+    auto& stacks = the_pool.get();
     {
         std::lock_guard lock(stacks.mutex);
         if (stacks.first) {

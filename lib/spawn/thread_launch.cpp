@@ -17,7 +17,7 @@ namespace {
 class thread_launch final : public async_launch {
 public:
     thread_launch(
-        std::shared_ptr<plan const> p, spawn_backend choice, pidfd_mode mode, os::unique_fd exec_pipe) noexcept
+        std::shared_ptr<plan const> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe) noexcept
         : plan_(std::move(p)), choice_(choice), mode_(mode), exec_pipe_(std::move(exec_pipe))
     {}
 
@@ -62,7 +62,7 @@ private:
     std::shared_ptr<plan const> plan_;
     spawn_backend const choice_;
     pidfd_mode const mode_;
-    os::unique_fd exec_pipe_;
+    os::private_fd exec_pipe_;
     result<spawned_child> launched_ = error_code();
     std::atomic<progress> progress_ = progress::running;
 };
@@ -88,7 +88,7 @@ bool run_on_thread(std::shared_ptr<thread_launch> const& launch)
 } // namespace
 
 async_launch_result
-launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::unique_fd exec_pipe)
+launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe)
 {
     bool const here = requires_calling_thread(*p);
     auto const launch = std::make_shared<thread_launch>(std::move(p), choice, mode, std::move(exec_pipe));

@@ -5,15 +5,16 @@
 namespace brood::detail {
 namespace {
 
-step const* vfork_unsupported_step(plan const& p) noexcept
+step const* vfork_unsupported_step(plan const& p)
 {
+    bool const relayed = wants_relay(p) && can_relay(p);
     for (auto const& s : p.steps)
         switch (s.what) {
         // A change of credentials would make the parent's memory, which the child shares, non-dumpable.
         case action::set_groups:
         case action::set_gid:
         case action::set_uid:
-            if (has_relay())
+            if (relayed)
                 break;
             return &s;
         // The writes of a hook would change the parent's memory.

@@ -25,6 +25,7 @@ int count_copied(std::vector<step> const& steps) noexcept
     for (auto const& s : steps)
         switch (s.what) {
         case action::dup_fd: highest = std::max({highest, s.a, s.b}); break;
+        case action::open_file: highest = std::max(highest, s.b); break;
         case action::set_terminal:
         case action::execute_image: highest = std::max(highest, s.a); break;
         case action::close_range: closes_rest = closes_rest || s.b == INT_MAX; break;

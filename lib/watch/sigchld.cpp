@@ -1,5 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/child_signal.hpp"
+#include "os/per_process.hpp"
 #include "os/process.hpp"
 #include "watch/catch_reactor_error.hpp"
 #include "watch/inline_executor.hpp"
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -34,12 +36,9 @@ struct registry {
     std::unordered_map<pid_t, entry> entries;
 };
 
-// Never destroyed: a thread may still reap while the program exits.
-registry& the_registry() noexcept
-{
-    static registry& instance = *new registry;
-    return instance;
-}
+constinit os::per_process<registry> registries;
+
+registry& the_registry() { return registries.get(); }
 
 /// Receives SIGCHLD for one context: through a pipe in its reactor, and through a timer if a signal is lost.
 /**
@@ -48,13 +47,17 @@ registry& the_registry() noexcept
  * the number of children: scans take at most about a tenth of the time.
  */
 class sigchld_service final : public asio::execution_context::service {
+    using descriptor = asio::posix::basic_stream_descriptor<inline_executor>;
     using clock = std::chrono::steady_clock;
     using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, inline_executor>;
 
 public:
     static inline asio::execution_context::id id;
 
-    explicit sigchld_service(asio::execution_context& context) : service(context), executor_(context) {}
+    // The descriptor creates the reactor, which must be notified of a fork before this service.
+    explicit sigchld_service(asio::execution_context& context)
+        : service(context), executor_(context), reader_(std::make_unique<descriptor>(executor_))
+    {}
 
     // All public functions are called with the registry's lock held.
 
@@ -62,20 +65,19 @@ public:
     {
         if (auto handler = os::ensure_child_signal_handler(); !handler)
             return handler.error();
-        if (reader_)
+        if (reader_->is_open())
             return {};
         auto pipe = os::borrow_child_signal_pipe();
         if (!pipe)
             return pipe.error();
-        reader_.emplace(executor_);
         error_code error;
         reader_->assign(pipe.value()->read_end(), error);
-        if (error.failed()) {
-            reader_.reset();
+        if (error.failed())
             return error;
-        }
         pipe_ = std::move(pipe).value();
-        timer_.emplace(executor_);
+        if (!timer_)
+            timer_.emplace(executor_);
+        registry_ = &the_registry();
         return {};
     }
 
@@ -105,19 +107,54 @@ public:
     void hint(pid_t pid) noexcept { pipe_->hint(pid); }
 
 private:
+    // A forked copy of the service must not change the reactor, which it shares with the parent.
+    bool is_own() const noexcept { return registry_ == registries.find(); }
+
+    // In the child, the service gets a pipe of its own. The children of the parent have ended as far as this process is
+    // concerned. Their entries are left if another thread held the lock when the process was forked.
+    void notify_fork(asio::execution_context::fork_event event) override
+    {
+        if (event != asio::execution_context::fork_child || !registry_ || is_own())
+            return;
+        auto& old = *registry_;
+        auto& own = the_registry();
+        std::lock_guard lock(own.mutex);
+        reader_->release(); // completes the wait; its handler waits again
+        if (auto error = open(); error.failed())
+            throw boost::system::system_error(error);
+        watched_ = 0;
+        std::unique_lock const old_lock(old.mutex, std::try_to_lock);
+        if (!old_lock)
+            return;
+        for (auto& [pid, entry] : old.entries)
+            if (entry.service == this && own.entries.try_emplace(pid, std::move(entry)).second) {
+                ++watched_;
+                hint(pid);
+            }
+        if (watched_ > 0 && !listening_)
+            listen();
+    }
+
     void shutdown() override
     {
-        auto& all = the_registry();
+        if (registry_ && !is_own()) {
+            (void)reader_.release();
+            timer_.reset();
+            return;
+        }
+        auto* const all = registries.find();
+        if (!all)
+            return;
         std::vector<observer_ptr> dropped; // destroyed after the lock: their destructors may call this service
-        std::lock_guard lock(all.mutex);
-        for (auto i = all.entries.begin(); i != all.entries.end();)
+        std::lock_guard lock(all->mutex);
+        for (auto i = all->entries.begin(); i != all->entries.end();)
             if (i->second.service == this) {
                 dropped.push_back(std::move(i->second.observer));
-                i = all.entries.erase(i);
+                i = all->entries.erase(i);
             } else {
                 ++i;
             }
-        if (reader_)
+        if (reader_->is_open())
             reader_->release(); // the pool keeps the pipe open
         reader_.reset();
         timer_.reset();
@@ -214,7 +251,8 @@ private:
 
     os::child_signal_pipe_ptr pipe_;
     inline_executor const executor_;
-    std::optional<asio::posix::basic_stream_descriptor<inline_executor>> reader_;
+    registry* registry_ = nullptr; // of the process that has opened the pipe
+    std::unique_ptr<descriptor> reader_;
     std::optional<timer> timer_;  // of the next scan
     clock::time_point next_scan_; // no scan after a signal before this time
     std::size_t watched_ = 0;
@@ -282,12 +320,14 @@ public:
     void disarm() noexcept override
     {
         observer_ptr dropped; // destroyed after the lock
-        auto& all = the_registry();
-        std::lock_guard lock(all.mutex);
-        if (auto const found = all.entries.find(pid_); found != all.entries.end() && found->second.owner == this) {
+        auto* const all = registries.find();
+        if (!all)
+            return;
+        std::lock_guard lock(all->mutex);
+        if (auto const found = all->entries.find(pid_); found != all->entries.end() && found->second.owner == this) {
             dropped = std::move(found->second.observer);
             found->second.service->remove_watch();
-            all.entries.erase(found);
+            all->entries.erase(found);
         }
     }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace os = brood::os;
@@ -74,6 +75,17 @@ TEST_CASE("provide: ignores a single page" * doctest::skip(!can_provide()))
     fresh_memory const memory;
     os::provide(memory.data(), memory.page());
     CHECK(memory.resident_pages() == 0);
+}
+
+TEST_CASE("locks_new_memory: is true after mlockall with MCL_FUTURE")
+{
+    CHECK_FALSE(os::locks_new_memory());
+    pid_t const pid = ::fork();
+    if (pid == 0)
+        ::_exit(::mlockall(MCL_FUTURE) < 0 || os::locks_new_memory() ? 0 : 1);
+    int status = 0;
+    REQUIRE(::waitpid(pid, &status, 0) == pid);
+    CHECK(status == 0);
 }
 
 TEST_SUITE_END();

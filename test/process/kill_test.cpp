@@ -1,10 +1,11 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "support/support.hpp"
+#include "support/ordinary_user.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 
 #include <signal.h>
+#include <sys/wait.h>
 
 using namespace brood;
 using namespace test;
@@ -152,6 +153,78 @@ TEST_CASE("kill: signal_group signals only the child if it has no group of its o
         auto child = co_await spawn_ready(probe(config, "pause"));
         CHECK(child.signal_group(SIGUSR1)); // a group signal would also kill this process
         CHECK((co_await child.async_wait()).signal() == SIGUSR1);
+    });
+}
+
+TEST_CASE("kill: signal_group and async_stop reach a child that has left the group that it led")
+{
+    for (bool stop : {false, true}) {
+        CAPTURE(stop);
+        for_each_config([stop](backend_config const& config) -> asio::awaitable<void> {
+            auto child = co_await spawn_ready(probe(config, "leave-group").process_group());
+            REQUIRE(::getpgid(child.id()) == ::getpgid(0));
+            if (stop) {
+                CHECK((co_await child.async_stop(stop_plan(SIGTERM, 1h))).signal() == SIGTERM);
+            } else {
+                CHECK(child.signal_group(SIGUSR1));
+                CHECK((co_await child.async_wait()).signal() == SIGUSR1);
+            }
+        });
+    }
+}
+
+TEST_CASE("kill: async_stop continues a stopped child")
+{
+    for_each_config([](backend_config const& config) -> asio::awaitable<void> {
+        auto child = co_await spawn_ready(probe(config, "exit-on", number(SIGTERM), "12"));
+        CHECK(child.signal(SIGSTOP));
+        siginfo_t info{};
+        REQUIRE(::waitid(P_PID, static_cast<id_t>(child.id()), &info, WSTOPPED | WNOWAIT) == 0);
+        CHECK((co_await child.async_stop(stop_plan(SIGTERM, 1h))).code() == 12);
+    });
+}
+
+TEST_CASE("kill: a step of async_stop with signal 0 only waits")
+{
+    for_each_config([](backend_config const& config) -> asio::awaitable<void> {
+        auto child = co_await spawn_ready(probe(config, "exit-on", number(SIGTERM), "12"));
+        CHECK((co_await child.async_stop(stop_plan(0, 1ms).then(SIGTERM, 1h))).code() == 12);
+    });
+}
+
+TEST_CASE("kill: a child that may not be signalled fails the operation")
+{
+    public_folder const folder;
+    if (!folder.set_user_id()) {
+        MESSAGE("skipped: no set-user-ID program can be installed");
+        return;
+    }
+    ordinary_user const user;
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        auto cmd = folder.probe(config, "become-root");
+        auto child = spawn(context, cmd.in(stdio::piped()).out(stdio::piped()).process_group()).value();
+        std::string line;
+        run_on(context, [](brood::child& started, std::string& text) -> asio::awaitable<void> {
+            text = co_await read_line(started.out());
+        }(child, line));
+        if (line != "ready") {
+            MESSAGE("skipped: the file system or a filter denies set-user-ID programs");
+            return;
+        }
+        auto const denied = std::errc::operation_not_permitted;
+        CHECK(child.signal(SIGTERM).error() == denied);
+        CHECK(child.signal_group(SIGTERM).error() == denied);
+        CHECK(child.kill().error() == denied);
+        int failures = 0;
+        auto const count = [&](error_code ec, exit_status) { failures += ec == denied; };
+        child.async_kill(count);
+        child.async_stop(stop_plan(SIGTERM, 1h), count);
+        context.restart();
+        context.run_for(60s);
+        CHECK(failures == 2);
+        child.in().close();
+        CHECK(child.wait().value().success());
     });
 }
 

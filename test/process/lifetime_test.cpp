@@ -1,12 +1,16 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "process/background_reaper.hpp"
+#include "support/forked.hpp"
+#include "support/ordinary_user.hpp"
 #include "support/support.hpp"
+#include "support/system.hpp"
 
 #include <boost/asio/thread_pool.hpp>
 
 #include <memory>
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -244,6 +248,74 @@ TEST_CASE("lifetime: a coroutine destroyed with the event loop destroys its chil
             REQUIRE(pid != 0);
         }
         CHECK(eventually([&] { return !exists(pid); }));
+    });
+}
+
+TEST_CASE("lifetime: after release, waits are notified by SIGCHLD and the pidfd belongs to the caller")
+{
+    for_each_config([](backend_config const& config) {
+        asio::io_context context;
+        auto cmd = probe(config, "wait", "4");
+        auto child = spawn(context, cmd.in(stdio::piped()).out(stdio::null())).value();
+        int completed = 0;
+        auto const count = [&](error_code, exit_status status) { completed += status.code() == 4; };
+        child.async_wait(count);
+        int const expected = child.native_handle();
+        int const pidfd = child.release();
+        CHECK(pidfd == expected);
+        CHECK(child.native_handle() == -1);
+        CHECK(child.release() == -1);
+        CHECK(child.signal(0));
+        child.async_wait(count);
+        child.in().close();
+        context.run_for(60s);
+        CHECK(completed == 2);
+        if (pidfd >= 0)
+            CHECK(::close(pidfd) == 0);
+    });
+}
+
+TEST_CASE("lifetime: without a thread, detached children are reaped by the next spawn" * needs_threads())
+{
+    forked copy([] {
+        uid_t const user = 20'000 + static_cast<uid_t>(::getpid()) % 40'000;
+        public_folder const folder;
+        if (::geteuid() != 0 || !system::become_user(user, false))
+            return true; // needs root to have a user of its own
+        asio::io_context context;
+        pid_t pid = 0;
+        {
+            auto child = spawn(context, folder.probe(all_backends().front(), "wait", "0").in(stdio::piped()));
+            pid = child.value().id();
+            rlimit const none{1, 1};
+            ::setrlimit(RLIMIT_NPROC, &none);
+            child.value().detach(); // reads the end of its input now
+        }
+        bool const reaped_late = eventually([&] { return exists(pid) && !is_alive(pid); });
+        (void)spawn(context, command("/nowhere"));
+        return reaped_late && !has_children();
+    });
+    CHECK(copy.succeeds());
+}
+
+TEST_CASE("lifetime: a start that exceeds the number of processes reaps children that have ended, and is repeated")
+{
+    for_each_backend([](backend_config const& config) {
+        forked copy([&] {
+            uid_t const user = 20'000 + static_cast<uid_t>(::getpid()) % 40'000;
+            public_folder const folder;
+            if (::geteuid() != 0 || !system::become_user(user, false))
+                return true; // needs root to have a user of its own
+            asio::io_context context;
+            auto ended = spawn(context, folder.probe(config, "exit", "3"));
+            siginfo_t info{};
+            ::waitid(P_PID, static_cast<id_t>(ended.value().id()), &info, WEXITED | WNOWAIT);
+            rlimit const two{2, 2};
+            ::setrlimit(RLIMIT_NPROC, &two);
+            auto next = spawn(context, folder.probe(config, "exit", "4"));
+            return next && next.value().wait().value().code() == 4 && ended.value().wait().value().code() == 3;
+        });
+        CHECK(copy.succeeds());
     });
 }
 

@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 using namespace brood;
@@ -163,6 +164,67 @@ TEST_CASE("wait: stopping and continuing a child does not complete the wait")
         context.restart();
         context.run_for(60s);
         CHECK(exited);
+    });
+}
+
+// The kernel reports the stops of a traced child to its tracer, even to a wait for the end only.
+TEST_CASE("wait: a stop of a child that this process traces is not taken for its end")
+{
+    for (bool destroyed : {false, true}) {
+        CAPTURE(destroyed);
+        for_each_config([&](backend_config const& config) {
+            asio::io_context context;
+            auto cmd = probe(config, "pause");
+            std::optional<child> traced = spawn(context, cmd.out(stdio::null())).value();
+            pid_t const pid = traced->id();
+            if (!system::trace(pid)) {
+                MESSAGE("skipped: ptrace is not permitted");
+                return;
+            }
+            std::optional<exit_status> status;
+            if (!destroyed)
+                traced->async_wait([&](error_code, exit_status reported) { status = reported; });
+            REQUIRE(traced->signal(SIGUSR1));
+            REQUIRE(eventually([&] {
+                siginfo_t info{};
+                REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0);
+                return info.si_pid == pid;
+            }));
+            context.poll();
+            CHECK_FALSE(status);
+            CHECK_FALSE(traced->try_wait().value());
+            CHECK_FALSE(traced->try_wait().value());
+            CHECK(traced->signal(0));
+            if (destroyed) {
+                traced.reset();
+            } else {
+                CHECK(traced->kill());
+                context.restart();
+                context.run_for(60s);
+                REQUIRE(status);
+                CHECK(status->signal() == SIGKILL);
+            }
+            CHECK(eventually([&] { return !exists(pid); }));
+        });
+    }
+}
+
+TEST_CASE("wait: a child whose pre_exec requests tracing has not ended when it stops at exec" * needs_threads())
+{
+    for_each_config([&](backend_config const& config) {
+        if (config.backend != spawn_backend::fork)
+            return; // the others run no hook
+        asio::io_context context;
+        auto cmd = probe(config, "exit", "3");
+        auto child = spawn(context, cmd.pre_exec([] {
+                         return system::request_tracing() ? error_code() : error_code(asio::error::no_permission);
+                     })).value();
+        CHECK(eventually([&] {
+            CHECK_FALSE(child.try_wait().value());
+            return process_state(child.id()) == 't';
+        }));
+        CHECK(child.kill());
+        CHECK(child.wait().value().signal() == SIGKILL);
     });
 }
 
@@ -320,6 +382,36 @@ TEST_CASE("wait: a child killed during exec does not block the spawn")
             CHECK(stage_of(child.error()));
         CHECK_FALSE(has_children());
     });
+}
+
+TEST_CASE("wait: signals that interrupt system calls disturb neither the start nor the wait")
+{
+    struct sigaction counting {
+    }, before{};
+    counting.sa_handler = [](int) {}; // without SA_RESTART
+    ::sigaction(SIGALRM, &counting, &before);
+    itimerval const rain{{0, 200}, {0, 200}}, none{};
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        ::setitimer(ITIMER_REAL, &rain, nullptr);
+        for (int code = 0; code < 20; ++code) {
+            auto child = spawn(context, probe(config, "exit", std::to_string(code)));
+            CHECK_MESSAGE(child, child.error().message());
+            if (child)
+                CHECK(child.value().wait().value().code() == code);
+            std::optional<exit_status> reported;
+            async_run(context, probe(config, "exit", std::to_string(code)), [&](error_code ec, exit_status status) {
+                CHECK_FALSE(ec.failed());
+                reported = status;
+            });
+            context.restart();
+            context.run_for(60s);
+            REQUIRE(reported);
+            CHECK(reported->code() == code);
+        }
+        ::setitimer(ITIMER_REAL, &none, nullptr);
+    });
+    ::sigaction(SIGALRM, &before, nullptr);
 }
 
 TEST_CASE("wait: usage reports the resource usage of the child")

@@ -416,6 +416,22 @@ int main(int argc, char** argv)
         answer("ready\n");
         pause_for_ever();
     }
+    if (action == "leave-group") { // for the parent's, and pauses
+        bool const left = ::setpgid(0, ::getpgid(::getppid())) == 0;
+        answer(left ? "ready\n" : "failed\n");
+        pause_for_ever();
+    }
+    if (action == "lead-group") { // of its own, and pauses
+        bool const leads = ::setpgid(0, 0) == 0;
+        answer(leads ? "ready\n" : "failed\n");
+        pause_for_ever();
+    }
+    if (action == "become-root") { // completely, as a set-user-ID program may; until standard input ends
+        bool const became_root = ::setuid(0) == 0 && ::getuid() == 0;
+        answer(became_root ? "ready\n" : "failed\n");
+        read_all(0);
+        return 0;
+    }
     if (action == "ignore") { // the signals named, for ever
         for (int i = 2; i < argc; ++i)
             ::signal(number(i), SIG_IGN);

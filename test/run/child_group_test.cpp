@@ -8,6 +8,9 @@
 #include <atomic>
 #include <set>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 using namespace brood;
 using namespace test;
 
@@ -222,6 +225,30 @@ TEST_CASE("child_group: several threads may run the context of a group" * needs_
         pool.join();
         CHECK(started == 40);
         CHECK(ended == 40);
+    });
+}
+
+TEST_CASE("child_group: the caller may close the descriptors of a queued command")
+{
+    for_each_config([](backend_config const& config) {
+        scratch_folder folder;
+        running_group test(at_most(1));
+        test.spawn(pausing(config));
+        int const fd = ::open(folder.write("own", "").c_str(), O_WRONLY | O_CLOEXEC);
+        test.spawn(probe(config, "write", "1", "text").out(stdio::fd(fd)));
+        test.spawn(probe(config, "--to=9", "name").fd(9, stdio::fd(fd)));
+        test.spawn(probe(config, "name").out(stdio::fd(12345)));
+        int const other = ::open(folder.write("other", "").c_str(), O_WRONLY | O_CLOEXEC);
+        REQUIRE(::dup2(other, fd) == fd); // another file has the number now
+        test.run_until([&] { return test.children.size() == 2; });
+        CHECK(stage_of(*test.spawn_errors[3]) == spawn_stage::stdio);
+        CHECK(*test.spawn_errors[3] == std::errc::bad_file_descriptor);
+        ::kill(test.children[0].id != 0 ? test.children[0].id : test.children[1].id, SIGKILL);
+        test.finish();
+        ::close(other);
+        ::close(fd);
+        CHECK(folder.read("own") == "text" + probe_path());
+        CHECK(folder.read("other") == "");
     });
 }
 

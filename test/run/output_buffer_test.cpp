@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <string_view>
@@ -160,6 +161,22 @@ TEST_CASE(
     CHECK(buffer.seen() > memory_limit::size / 8);
     CHECK(buffer.seen() < memory_limit::size);
     CHECK(buffer.release().find_first_not_of('x') == std::string::npos);
+}
+
+TEST_CASE("output_buffer: the capacity of the text is at most twice its size")
+{
+    for (std::size_t const size : {0, 1, 100, 5'000, 100'000, 2'000'000, 70'000'000}) {
+        CAPTURE(size);
+        output_buffer buffer(100'000'000);
+        while (buffer.seen() < size) {
+            auto const room = buffer.room();
+            REQUIRE(room.size() > 0);
+            buffer.commit(std::min(room.size(), size - buffer.seen()));
+        }
+        auto const text = buffer.release();
+        CHECK(text.size() == size);
+        CHECK(text.capacity() <= std::max<std::size_t>(2 * size, 32));
+    }
 }
 
 TEST_SUITE_END();

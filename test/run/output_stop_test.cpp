@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/ordinary_user.hpp"
 #include "support/running_operation.hpp"
 #include "support/side_channel.hpp"
 
@@ -316,6 +317,42 @@ TEST_CASE("async_output: may be cancelled from a thread that does not run the co
         pool.join();
         CHECK(aborted == 20);
     });
+}
+
+TEST_CASE("async_output: a child that may not be signalled ends the operation, and is reaped when it ends")
+{
+    public_folder const folder;
+    if (!folder.set_user_id()) {
+        MESSAGE("skipped: no set-user-ID program can be installed");
+        return;
+    }
+    ordinary_user const user;
+    for (bool stop : {false, true}) {
+        CAPTURE(stop);
+        for_each_config([&](backend_config const& config) {
+            auto input = os::make_pipe().value();
+            side_channel side;
+            auto cmd = folder.probe(config, "--to=3", "become-root");
+            cmd.in(stdio::fd(input.first.get())).fd(3, side.child_end());
+            asio::io_context context;
+            asio::cancellation_signal cancel;
+            std::optional<error_code> error;
+            auto options = with_plan(stop ? stop_plan(SIGTERM, 1h) : stop_plan(std::vector<stop_step>()));
+            async_output(context, cmd, options, asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec, output) {
+                             error = ec;
+                         }));
+            if (side.line(context) != "ready") {
+                MESSAGE("skipped: the file system or a filter denies set-user-ID programs");
+                return;
+            }
+            cancel.emit(asio::cancellation_type::terminal);
+            context.restart();
+            context.run_for(60s);
+            CHECK(error == std::errc::operation_not_permitted);
+            CHECK(has_children());
+            input.second.reset();
+        });
+    }
 }
 
 TEST_SUITE_END();

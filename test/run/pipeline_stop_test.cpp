@@ -105,6 +105,32 @@ TEST_CASE("async_run: a stop reaches stages whose group leader has exited and st
     });
 }
 
+// As GNU timeout and the job control of a shell do.
+TEST_CASE("async_run: stopping a pipeline reaches stages that have left its process group")
+{
+    for (bool kill : {false, true}) {
+        CAPTURE(kill);
+        for_each_config([&](backend_config const& config) {
+            running_pipeline line(config, "pause");
+            line.stages[1] = probe(config, "--to=3", "lead-group").fd(3, line.sides[1].child_end());
+            line.stages[2] = probe(config, "--to=3", "leave-group").fd(3, line.sides[2].child_end());
+            line.stages[2].out(stdio::null());
+            if (kill)
+                line.stages[1].signal_mask({SIGTERM});
+            line.start();
+            for (auto& side : line.sides)
+                CHECK(side.line(line.context) == "ready");
+            line.cancel();
+            if (kill)
+                line.cancel();
+            line.finish();
+            CHECK(line.result[1].signal() == (kill ? SIGKILL : SIGTERM));
+            for (auto const& status : line.result)
+                CHECK(status.signal());
+        });
+    }
+}
+
 TEST_CASE("async_run: stopping a pipeline reaches the children of its stages")
 {
     for_each_config([](backend_config const& config) {

@@ -1,9 +1,12 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/support.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/write.hpp>
 
 #include <signal.h>
+#include <unistd.h>
 
 using namespace brood;
 using namespace test;
@@ -203,6 +206,46 @@ TEST_CASE("pipeline: a stage must not set a stream that another stage is connect
     CHECK(refused(pipeline_with([](auto& stages) { stages[2].in(stdio::same_as(1)); })));
     CHECK(refused(pipeline_with([](auto& stages) { stages.clear(); })));
     CHECK(refused(pipeline_with([](auto&) {}).err(stdio::piped())));
+}
+
+// If SIGCHLD is ignored, the kernel reaps the leader of the process group.
+TEST_CASE("pipeline: a later stage leads a new process group if the first stage has been reaped")
+{
+    struct sigaction before {};
+    ::sigaction(SIGCHLD, nullptr, &before);
+    for_each_config([&](backend_config const& config) {
+        struct sigaction ignored {};
+        ignored.sa_handler = SIG_IGN;
+        ::sigaction(SIGCHLD, &ignored, nullptr);
+        std::vector<command> const exiting(3, probe(config, "exit", "0"));
+        std::vector<command> stages(3, probe(config, "pause"));
+        stages.front() = exiting.front();
+        stages.back().out(stdio::null());
+        for (int i = 0; i < 20; ++i) {
+            asio::io_context context;
+            auto children = spawn(context, pipeline(stages));
+            CHECK_MESSAGE(children, children.error().message());
+            if (children)
+                CHECK(::getpgid(children.value()[2].id()) == ::getpgid(children.value()[1].id()));
+
+            asio::cancellation_signal cancel;
+            std::optional<error_code> error;
+            async_run(
+                context, pipeline(stages),
+                asio::bind_cancellation_slot(
+                    cancel.slot(), [&](error_code ec, std::vector<exit_status> const&) { error = ec; }));
+            cancel.emit(asio::cancellation_type::terminal);
+            context.run_for(60s);
+            CHECK(error == asio::error::operation_aborted);
+
+            async_run(context, pipeline(exiting), [&](error_code ec, std::vector<exit_status> const&) { error = ec; });
+            context.restart();
+            context.run_for(60s);
+            REQUIRE(error);
+            CHECK_MESSAGE((!error->failed() || error == errc::status_lost), error->message());
+        }
+        ::sigaction(SIGCHLD, &before, nullptr);
+    });
 }
 
 TEST_CASE("pipeline: err sets standard error of all stages that do not set it")

@@ -225,4 +225,25 @@ TEST_CASE("parent_death_signal: exec applies it to this process's parent")
     CHECK(folder.read("out") == std::to_string(SIGUSR2));
 }
 
+TEST_CASE("attributes: keep_sigpipe passes the parent's disposition of SIGPIPE on")
+{
+    for (bool ignored : {false, true}) {
+        CAPTURE(ignored);
+        auto const before = ::signal(SIGPIPE, ignored ? SIG_IGN : SIG_DFL);
+        for_each_backend([&](backend_config const& config) {
+            auto const disposition = [&](auto change) {
+                auto cmd = probe(config, "signal-action", std::to_string(SIGPIPE));
+                change(cmd);
+                return output_of_now(cmd);
+            };
+            CHECK(disposition([](command&) {}) == "default");
+            CHECK(disposition([](command& cmd) { cmd.keep_sigpipe(); }) == (ignored ? "ignored" : "default"));
+            CHECK(disposition([](command& cmd) {
+                      cmd.keep_sigpipe().reset_signals();
+                  }) == (ignored ? "ignored" : "default"));
+        });
+        ::signal(SIGPIPE, before);
+    }
+}
+
 TEST_SUITE_END();

@@ -187,4 +187,29 @@ TEST_CASE("channel: concurrent spawns do not inherit it" * needs_threads())
     });
 }
 
+// Asio makes the parent's end of a pipe non-blocking, and the flag is shared.
+TEST_CASE("fd: the parent's end of one child's pipe works as the input or output of another child")
+{
+    for_each_backend([](backend_config const& config) {
+        run([](backend_config started_by) -> asio::awaitable<void> {
+            auto const ex = co_await asio::this_coro::executor;
+            auto source_cmd = probe(started_by, "copy");
+            auto source = spawn(ex, source_cmd.in(stdio::piped()).out(stdio::piped())).value();
+            auto blocking_cmd = probe(started_by, "blocking", "0");
+            blocking_cmd.in(stdio::fd(source.out().native_handle()));
+            CHECK((co_await output_of(blocking_cmd)).out == "yes");
+            auto reader_cmd = probe(started_by, "copy");
+            reader_cmd.in(stdio::fd(source.out().native_handle())).out(stdio::piped());
+            auto reader = co_await async_spawn(ex, reader_cmd);
+            auto writer_cmd = probe(started_by, "write", "1", "text");
+            auto writer = spawn(ex, writer_cmd.out(stdio::fd(source.in().native_handle()))).value();
+            CHECK((co_await writer.async_wait()).success());
+            source.in().close();
+            CHECK(co_await read_all(reader.out()) == "text");
+            CHECK((co_await reader.async_wait()).success());
+            CHECK((co_await source.async_wait()).success());
+        }(config));
+    });
+}
+
 TEST_SUITE_END();

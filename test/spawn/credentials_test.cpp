@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include <fcntl.h>
 #include <grp.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -110,6 +111,72 @@ TEST_CASE("credentials: other options of the command still apply")
             .watcher(config.watcher);
         CHECK(after(output_of_now(by_name), " uid") == "1234");
     });
+}
+
+TEST_CASE("credentials: an unprivileged process may become its own real or saved user")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    for (uid_t wanted : {other_user, other_user + 1})
+        for (auto const& config : capable_configs()) {
+            CAPTURE(config);
+            CAPTURE(wanted);
+            CHECK(in_child_process([&] {
+                      if (!system::set_users(other_user, other_user + 1))
+                          return 1;
+                      asio::io_context context;
+                      auto cmd = folder.probe(config, "ids").user(wanted).out(stdio::piped());
+                      auto child = spawn(context, cmd);
+                      if (!child)
+                          return 2;
+                      std::string text(200, ' ');
+                      error_code ec;
+                      text.resize(asio::read(child.value().out(), asio::buffer(text), ec));
+                      return after(text, " uid") == std::to_string(wanted) ? 0 : 3;
+                  }) == 0);
+        }
+}
+
+TEST_CASE("credentials: user keeps the groups of the effective user, and drops them for another one")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    for_each(capable_configs(), [&](backend_config const& config) {
+        auto const own = output_of_now(folder.probe(config, "status", "Groups").user(::geteuid()));
+        CHECK(own == output_of_now(folder.probe(config, "status", "Groups")));
+        auto const others = output_of_now(folder.probe(config, "status", "Groups").user(other_user));
+        CHECK(others.find_first_not_of(' ') == others.npos);
+    });
+}
+
+// The relay is a program, too: names below /proc/self must not refer to it.
+TEST_CASE("credentials: /proc/self/exe and its relatives are the caller's program")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    int const program = ::open(folder.program().c_str(), O_RDONLY | O_CLOEXEC);
+    std::filesystem::create_symlink("/proc/self/exe", folder.path("link"));
+    for (auto const& path :
+         {"/proc/self/fd/" + std::to_string(program), "/dev/fd/" + std::to_string(program),
+          "/proc/thread-self/fd/" + std::to_string(program)}) {
+        CAPTURE(path);
+        for (auto backend : {spawn_backend::automatic, spawn_backend::fork}) {
+            command cmd(path, "ids");
+            CHECK(after(output_of_now(cmd.user(other_user).backend(backend)), " uid") == "1234");
+        }
+    }
+    auto const own_program = std::filesystem::read_symlink("/proc/self/exe").string();
+    for (auto const& [directory, path] : std::vector<std::pair<std::string, std::string>>{
+             {"/", "/proc/self/exe"}, {"/", "proc/self/exe"}, {"/proc/self", "./exe"}, {folder.path(), "./link"}}) {
+        CAPTURE(path);
+        command cmd(path, "--version");
+        auto const out = output_of_now(cmd.current_dir(directory).user(0).groups({}).env("BROOD_PROBE", own_program));
+        CHECK(out.find("doctest") != out.npos);
+    }
+    ::close(program);
 }
 
 TEST_CASE("credentials: a descriptor can be mapped to any number")

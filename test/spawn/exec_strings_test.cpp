@@ -582,4 +582,25 @@ TEST_CASE("program search: a name that is too long fails with filename_too_long"
     });
 }
 
+TEST_CASE("PATH: all backends report the same error for odd entries")
+{
+    scratch_folder folder;
+    auto const file = folder.write("file", "");
+    std::filesystem::create_directory(folder.path("locked"));
+    auto const long_name = "/" + std::string(300, 'x');
+    for (auto const& path :
+         {file + ":/nowhere", "/nowhere:" + file, file, std::string("/nowhere"), long_name + ":/nowhere",
+          "/nowhere:" + long_name, std::string(), std::string(":")}) {
+        CAPTURE(path);
+        std::vector<error_code> errors;
+        for_each_backend([&](backend_config const& config) {
+            command cmd("brood-test-missing");
+            cmd.env("PATH", path).backend(config.backend);
+            errors.push_back(failure_of(cmd));
+        });
+        for (auto const& error : errors)
+            CHECK(error == errors.front());
+    }
+}
+
 TEST_SUITE_END();

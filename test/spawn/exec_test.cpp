@@ -1,6 +1,9 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/support.hpp"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +43,21 @@ TEST_CASE("exec: replaces this process as the command describes")
     CHECK(folder.read("out") == "/");
 }
 
+TEST_CASE("exec: applies the environment and calls the hooks")
+{
+    scratch_folder folder;
+    auto const out = [&] { return stdio::file(folder.path("out"), open_mode::write); };
+    command environment(probe_path(), "environment");
+    environment.env_clear().env("A", "b").env("C", "d").env_remove("C").out(out());
+    CHECK(exec_in_fork(environment).success());
+    CHECK(folder.read("out") == std::string("A=b\0", 4));
+
+    command hooked(probe_path(), "umask");
+    hooked.out(out()).pre_exec([] { return ::umask(0123), error_code(); });
+    CHECK(exec_in_fork(hooked).success());
+    CHECK(folder.read("out") == std::to_string(0123));
+}
+
 TEST_CASE("exec: returns only a failure, with its stage")
 {
     leak_check const leaks; // exec must not close descriptors of this process
@@ -50,6 +68,26 @@ TEST_CASE("exec: returns only a failure, with its stage")
     CHECK(stage_of(nowhere) == spawn_stage::directory);
     CHECK(exec(command("")) == errc::empty_program);
     CHECK(exec(command("true").in(stdio::piped())) == std::errc::invalid_argument);
+}
+
+TEST_CASE("exec: after a failure the process is as it was")
+{
+    leak_check const leaks;
+    scratch_folder folder;
+    auto const not_a_program = folder.write("plain", "text", 0755);
+    int const inheritable = ::open("/dev/null", O_RDONLY);
+    auto const ignored_before = ::signal(SIGPIPE, SIG_IGN);
+    auto const directory = std::filesystem::current_path();
+    mode_t const mask = ::umask(022);
+    command cmd(not_a_program);
+    cmd.current_dir("/").umask(0123).signal_mask(SIGUSR1).reset_signals();
+    CHECK(exec(cmd) == std::errc::executable_format_error);
+    CHECK(std::filesystem::current_path() == directory);
+    CHECK(::umask(mask) == 022);
+    bool const still_ignored = ::signal(SIGPIPE, ignored_before) == SIG_IGN;
+    CHECK(still_ignored);
+    CHECK(::fcntl(inheritable, F_GETFD) == 0);
+    ::close(inheritable);
 }
 
 TEST_SUITE_END();

@@ -1,8 +1,12 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "spawn/launcher.hpp"
 #include "support/beside_other_spawns.hpp"
+#include "support/deny_syscalls.hpp"
 #include "support/standard_streams.hpp"
 #include "support/support.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/write.hpp>
 
 #include <array>
@@ -398,6 +402,65 @@ TEST_CASE("piped: concurrent spawns do not inherit the pipes" * needs_threads())
                 co_await child.async_wait();
             });
     });
+}
+
+TEST_CASE("file: a FIFO does not block the event loop" * needs_threads())
+{
+    for_each_backend([](backend_config const& config) {
+        scratch_folder folder;
+        auto const path = folder.path("fifo");
+        REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+        asio::io_context context;
+        std::optional<std::string> out;
+        auto cmd = probe(config, "copy");
+        cmd.in(stdio::file(path, open_mode::read)).fd(7, stdio::same_as(0));
+        async_output(context, cmd, [&](error_code, output result) { out = std::move(result.out); });
+        context.poll();
+        CHECK_FALSE(out);
+        int writer = -1;
+        REQUIRE(eventually([&] { return (writer = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)) >= 0; }));
+        CHECK(::write(writer, "text", 4) == 4);
+        ::close(writer);
+        context.restart();
+        context.run_for(60s);
+        CHECK(out == "text");
+    });
+}
+
+TEST_CASE("file: a child that opens a FIFO can be cancelled and has a timeout")
+{
+    if (denied_syscalls().find("clone3") != std::string_view::npos)
+        return; // without clone3, a thread waits for the child's exec
+    for (bool cancelled : {false, true}) {
+        CAPTURE(cancelled);
+        for_each({{spawn_backend::vfork, exit_watcher::automatic}}, [&](backend_config const& config) {
+            if (!detail::available(config.backend))
+                return;
+            scratch_folder folder;
+            auto const path = folder.path("fifo");
+            REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+            asio::io_context context;
+            asio::cancellation_signal cancel;
+            std::optional<error_code> error;
+            auto cmd = probe(config, "copy");
+            output_options options;
+            options.stop(stop_plan(SIGTERM, 10ms));
+            if (!cancelled)
+                options.timeout(1ms);
+            async_output(
+                context, cmd.in(stdio::file(path, open_mode::read)), options,
+                asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec, output const&) { error = ec; }));
+            context.poll();
+            CHECK_FALSE(error);
+            if (cancelled) {
+                cancel.emit(asio::cancellation_type::terminal);
+                cancel.emit(asio::cancellation_type::terminal);
+            }
+            context.restart();
+            context.run_for(60s);
+            CHECK(error == (cancelled ? error_code(asio::error::operation_aborted) : error_code(errc::timed_out)));
+        });
+    }
 }
 
 TEST_SUITE_END();

@@ -60,4 +60,22 @@ TEST_CASE("pre_exec: an error or exception fails with stage hook")
     });
 }
 
+TEST_CASE("pre_exec: several hooks run in order, and the first error ends the start")
+{
+    for_each(hook_configs, [&](backend_config const& config) {
+        auto cmd = probe(config, "umask");
+        cmd.pre_exec([] { return ::umask(011), error_code(); }).pre_exec([] {
+            return ::umask(022) == 011 ? error_code() : error_code(EDOM, boost::system::system_category());
+        });
+        CHECK(output_of_now(cmd) == std::to_string(022));
+
+        asio::io_context context;
+        auto const fail_with = [](int number) {
+            return [number] { return error_code(number, boost::system::system_category()); };
+        };
+        auto failing = probe(config, "exit", "0");
+        CHECK(spawn(context, failing.pre_exec(fail_with(EDOM)).pre_exec(fail_with(ERANGE))).error().value() == EDOM);
+    });
+}
+
 TEST_SUITE_END();

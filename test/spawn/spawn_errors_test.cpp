@@ -1,4 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/deny_syscalls.hpp"
+#include "support/forked.hpp"
+#include "support/ordinary_user.hpp"
 #include "support/standard_streams.hpp"
 #include "support/support.hpp"
 
@@ -9,6 +12,7 @@
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -16,6 +20,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +29,24 @@ using namespace test;
 using namespace std::string_literals;
 
 namespace {
+
+bool send_descriptor(int socket, int fd)
+{
+    char byte = 0;
+    iovec content{&byte, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+    msghdr message{};
+    message.msg_iov = &content;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    return ::sendmsg(socket, &message, MSG_DONTWAIT) == 1;
+}
 
 command with(backend_config const& config, command cmd)
 {
@@ -594,6 +617,62 @@ TEST_CASE("spawn errors: a failed child raises SIGCHLD, as the previous test ass
     auto const missing = command("/nowhere").backend(spawn_backend::fork);
     check_fails(missing, std::errc::no_such_file_or_directory, spawn_stage::exec);
     CHECK(eventually([] { return sigchld_count > 0; }));
+}
+
+// The report of a failure and the pidfd pass between the child and the parent. Each call may be refused.
+TEST_CASE("spawn errors: a failed exec is reported whichever message is refused")
+{
+    leak_check const leaks;
+    for (bool relay : {false, true}) {
+        if (relay && ::geteuid() != 0)
+            continue;
+        for (std::string const call : {"sendmsg", "recvmsg", "write", "read", "sendto"})
+            for (std::string const error : {"EPERM", "ENOMEM", "EIO", "ETOOMANYREFS"}) {
+                CAPTURE(relay);
+                CAPTURE(call);
+                CAPTURE(error);
+                forked copy([&] {
+                    deny_syscalls(call + "=" + error);
+                    asio::io_context context;
+                    command missing("/nowhere");
+                    relay ? missing.group(::getegid()) : missing.backend(spawn_backend::fork);
+                    auto const child = spawn(context, missing);
+                    return !child && stage_of(child.error()) && !has_children();
+                });
+                CHECK(copy.succeeds());
+            }
+    }
+}
+
+TEST_CASE("spawn errors: a failed exec is reported if too many descriptors are in flight")
+{
+    if (!knows_linux())
+        return;
+    forked copy([] {
+        ordinary_user const user;
+        rlimit const few{64, 64};
+        int ends[2];
+        if (!user || ::setrlimit(RLIMIT_NOFILE, &few) < 0 || ::socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) < 0)
+            return false;
+        for (int i = 0; i < 100; ++i)
+            if (!send_descriptor(ends[0], ends[1]) && errno == ETOOMANYREFS)
+                break;
+        asio::io_context context;
+        auto const child = spawn(context, command("/nowhere").backend(spawn_backend::fork));
+        return !child && child.error() == std::errc::no_such_file_or_directory && !has_children();
+    });
+    CHECK(copy.succeeds());
+}
+
+TEST_CASE("spawn errors: with a bad directory, every backend reports the directory first")
+{
+    for_each_backend([&](backend_config const& config) {
+        command missing("brood-test-missing");
+        missing.current_dir("/nowhere").backend(config.backend);
+        auto const error = failure_of(missing);
+        CHECK(stage_of(error) == spawn_stage::directory);
+        CHECK(error == std::errc::no_such_file_or_directory);
+    });
 }
 
 TEST_SUITE_END();

@@ -207,9 +207,7 @@ bool has_children()
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-namespace {
-
-char state_of(pid_t pid)
+char process_state(pid_t pid)
 {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
     std::string text;
@@ -217,6 +215,8 @@ char state_of(pid_t pid)
     auto const name_end = text.rfind(')');
     return name_end == text.npos ? '\0' : text[name_end + 2];
 }
+
+namespace {
 
 std::string blocked_signals()
 {
@@ -233,11 +233,11 @@ std::string blocked_signals()
 
 bool is_alive(pid_t pid)
 {
-    char const state = state_of(pid);
+    char const state = process_state(pid);
     return state != '\0' && state != 'Z' && state != 'X';
 }
 
-bool exists(pid_t pid) { return state_of(pid) != '\0'; }
+bool exists(pid_t pid) { return process_state(pid) != '\0'; }
 
 // What the library opens once and keeps for the process: its background loop, its self-pipes.
 void open_what_stays()

@@ -115,6 +115,9 @@ std::vector<int> open_descriptors();
 /// Whether this process has any child, alive or not.
 bool has_children();
 
+/// The state of a process as proc(5) names it: R, S, D, Z, T, t, ...; 0 if there is none.
+char process_state(pid_t pid);
+
 /// Whether a process exists that is not a zombie; and whether one exists at all.
 bool is_alive(pid_t pid);
 bool exists(pid_t pid);

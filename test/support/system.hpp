@@ -17,11 +17,17 @@ bool make_pipe(int (&ends)[2]);
 bool become_user(uid_t id, bool keep_root);
 bool become_root_again();
 
+/// Sets the real user, and the effective and saved one.
+bool set_users(uid_t real, uid_t effective);
+
 bool is_dumpable();
 bool set_subreaper(bool on);
 
 /// Becomes the tracer of a process, without stopping it.
 bool trace(pid_t process);
+
+/// Makes the parent the tracer of this process. It then stops at exec.
+bool request_tracing();
 
 pid_t thread_id();
 int last_processor();                ///< Of those that this process may use; -1 if the system does not say.

@@ -53,7 +53,8 @@ struct command_data {
     std::optional<std::string> cgroup;
     std::optional<std::vector<int>> signal_mask;
     bool reset_signals = false;
-    std::function<error_code()> pre_exec;
+    bool keep_sigpipe = false;
+    std::vector<std::function<error_code()>> pre_exec; // in order
     spawn_backend backend = spawn_backend::automatic;
     exit_watcher watcher = exit_watcher::automatic;
 };

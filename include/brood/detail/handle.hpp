@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -47,9 +48,16 @@ protected:
 class child_interface : public process_interface {
 public:
     virtual result<void> signal_group(int number) = 0;
+
+    /// As `signal_group`, but skips a child in a group that has been signalled. Adds the group that the child leads.
+    virtual result<void> signal_once(int number, std::vector<pid_t>& signalled_groups) = 0;
     virtual result<void> kill_tree() = 0;
+    /// Completes the pending waits with an error. The child is not affected.
+    virtual void abandon_waits(error_code error) = 0;
+
     virtual std::optional<resource_usage> usage() const = 0;
     virtual void detach() noexcept = 0;
+    virtual int release() = 0;
     virtual void async_stop(stop_plan plan, wait_handler handler) = 0;
 
     /// The streams are closed with the event loop if that is destroyed first.

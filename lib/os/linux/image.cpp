@@ -4,9 +4,12 @@
 #include "os/process.hpp"
 
 #include <cerrno>
+#include <climits>
+#include <cstring>
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace brood::os {
@@ -39,6 +42,24 @@ result<unique_fd> make_image(std::span<unsigned char const> program, long offset
     if (::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
         return last_error();
     return file;
+}
+
+bool leads_to_procfs(char const* path) noexcept
+{
+    char target[PATH_MAX];
+    auto const length = ::readlink(path, target, sizeof target - 1);
+    target[length < 0 ? 0 : length] = '\0';
+    if (std::strncmp(target, "/proc/", 6) == 0)
+        return true;
+    std::strncpy(target, path, sizeof target - 1); // a longer path cannot be executed
+    target[sizeof target - 1] = '\0';
+    char* const slash = std::strrchr(target, '/');
+    if (!slash)
+        return false;
+    slash[1] = '\0';
+    struct statfs folder;
+    constexpr auto procfs = 0x9fa0;
+    return ::statfs(target, &folder) == 0 && folder.f_type == procfs;
 }
 
 } // namespace brood::os

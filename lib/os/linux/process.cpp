@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <climits>
+#include <cstring>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -120,7 +122,7 @@ result<std::optional<child_end>> reap(child_id child) noexcept
     abi::rusage usage{};
     if (long const error = wait_id(child, &info, WEXITED | WNOHANG, &usage); error < 0)
         return system_error(error);
-    if (info.si_pid == 0)
+    if (info.si_pid == 0 || !is_end(info.si_code))
         return std::optional<child_end>();
     return std::optional<child_end>({info.si_code, info.si_status, from_kernel(usage)});
 }
@@ -139,7 +141,8 @@ std::optional<child_end> peek_end(int pidfd) noexcept
 {
     siginfo_t info{};
     abi::rusage usage{};
-    if (wait_id(abi::p_pidfd, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, &usage) < 0 || info.si_pid == 0)
+    if (wait_id(abi::p_pidfd, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, &usage) < 0 || info.si_pid == 0 ||
+        !is_end(info.si_code))
         return std::nullopt;
     return child_end{info.si_code, info.si_status, from_kernel(usage)};
 }
@@ -153,11 +156,34 @@ result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcep
     return check(poll(pidfd, 0, static_cast<int>(timeout.count()))); // POLLHUP is always reported
 }
 
+bool is_own_user(uid_t user) noexcept
+{
+    uid_t real, effective, saved;
+    return ::getresuid(&real, &effective, &saved) == 0 && (user == real || user == effective || user == saved);
+}
+
+bool is_setgroups_denied() noexcept
+{
+    int const fd = ::open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    char text[5] = {};
+    auto const size = ::read(fd, text, sizeof text);
+    ::close(fd);
+    return size >= 4 && std::memcmp(text, "deny", 4) == 0;
+}
+
 result<void> send_signal(child_id child, int signal) noexcept
 {
-    return check(
-        child.pidfd >= 0 ? system_call(abi::sys_pidfd_send_signal, child.pidfd, signal, 0, 0)
-                         : system_call(SYS_kill, child.pid, signal));
+    if (child.pidfd >= 0) {
+        long const sent = system_call(abi::sys_pidfd_send_signal, child.pidfd, signal, 0, 0);
+        bool const may_be_filtered = sent == -EPERM || sent == -ENOSYS;
+        if (!may_be_filtered || child.pid <= 0)
+            return check(sent);
+    }
+    if (child.pid <= 0) // would reach a group or every process
+        return system_error(-ESRCH);
+    return check(system_call(SYS_kill, child.pid, signal));
 }
 
 } // namespace brood::os

@@ -122,6 +122,19 @@ int duplicate(int from, int to) noexcept
     return result;
 }
 
+int open(char const* path, int flags, int to) noexcept
+{
+    int fd;
+    do
+        fd = call(SYS_openat, AT_FDCWD, word(path), flags | O_NOCTTY);
+    while (fd == -EINTR);
+    if (fd < 0 || fd == to)
+        return fd;
+    int const result = duplicate(fd, to);
+    call(SYS_close, fd);
+    return result;
+}
+
 int close_fds(int first, int last, close_mode mode) noexcept
 {
     constexpr int close_range_cloexec = 4; // since Linux 5.11
@@ -151,6 +164,15 @@ long write(int fd, void const* data, std::size_t size) noexcept
     return result;
 }
 
+long send(int socket, void const* data, std::size_t size) noexcept
+{
+    long result;
+    do
+        result = system_call(SYS_sendto, socket, word(data), word(size), MSG_NOSIGNAL);
+    while (result == -EINTR);
+    return result;
+}
+
 int enter_cgroup(int folder) noexcept
 {
     int const members = call(SYS_openat, folder, word("cgroup.procs"), O_WRONLY | O_CLOEXEC);
@@ -167,7 +189,15 @@ int set_process_group(pid_t leader) noexcept { return call(SYS_setpgid, 0, leade
 
 int set_groups(std::size_t count, gid_t const* ids) noexcept { return call(sys_setgroups, word(count), word(ids)); }
 int set_group(gid_t id) noexcept { return call(sys_setgid, word(id)); }
-int set_user(uid_t id) noexcept { return call(sys_setuid, word(id)); }
+int set_user(uid_t id) noexcept
+{
+    // Only a change from root to another user clears the ambient capabilities. EINVAL before Linux 4.3, which has none.
+    constexpr long cap_ambient = 47, clear_all = 4;
+    int const result = call(sys_setuid, word(id));
+    if (result == 0)
+        call(SYS_prctl, cap_ambient, clear_all);
+    return result;
+}
 int no_new_privileges() noexcept { return call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1); }
 
 int set_umask(mode_t mask) noexcept { return call(SYS_umask, word(mask)) < 0 ? -EINVAL : 0; }
@@ -244,6 +274,12 @@ void exit_now(int code) noexcept
         system_call(SYS_exit_group, code);
 }
 
+void kill_self() noexcept
+{
+    system_call(SYS_kill, system_call(SYS_getpid), SIGKILL);
+    exit_now(127);
+}
+
 void set_and_exit(void* flag) noexcept
 {
     *static_cast<bool volatile*>(flag) = true;
@@ -255,20 +291,23 @@ void yield() noexcept { call(SYS_sched_yield); }
 void send_own_pidfd(int socket) noexcept
 {
     int const pidfd = call(abi::sys_pidfd_open, call(SYS_getpid), 0);
+    if (pidfd < 0)
+        return;
+    char byte = 0; // an empty message would look like the end of file
+    iovec content{&byte, 1};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof pidfd)] = {};
     msghdr message{};
-    if (pidfd >= 0) {
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
-        cmsghdr* header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof pidfd);
-        __builtin_memcpy(CMSG_DATA(header), &pidfd, sizeof pidfd);
-    }
+    message.msg_iov = &content;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof pidfd);
+    __builtin_memcpy(CMSG_DATA(header), &pidfd, sizeof pidfd);
     while (system_call(SYS_sendmsg, socket, word(&message), MSG_NOSIGNAL) == -EINTR) {}
-    if (pidfd >= 0)
-        call(SYS_close, pidfd);
+    call(SYS_close, pidfd);
 }
 
 } // namespace brood::os::raw

@@ -10,4 +10,6 @@ result<unique_fd> make_image(std::span<unsigned char const>, long, std::span<cha
     return error_code(ENOSYS, boost::system::system_category());
 }
 
+bool leads_to_procfs(char const*) noexcept { return false; } // there is no relay
+
 } // namespace brood::os

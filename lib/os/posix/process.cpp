@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace brood::os {
 namespace {
@@ -46,7 +47,7 @@ result<std::optional<child_end>> reap(child_id child) noexcept
     while (pid < 0 && errno == EINTR);
     if (pid < 0)
         return last_error();
-    if (pid == 0)
+    if (pid == 0 || !(WIFEXITED(status) || WIFSIGNALED(status)))
         return std::optional<child_end>();
     child_end end{CLD_EXITED, WEXITSTATUS(status), from_rusage(usage)};
     if (WIFSIGNALED(status)) {
@@ -66,8 +67,13 @@ result<void> wait_for_reap(int, std::chrono::milliseconds) noexcept
     return error_code(ENOSYS, boost::system::system_category());
 }
 
+bool is_own_user(uid_t user) noexcept { return user == ::getuid() || user == ::geteuid(); }
+bool is_setgroups_denied() noexcept { return false; }
+
 result<void> send_signal(child_id child, int signal) noexcept
 {
+    if (child.pid <= 0) // would reach a group or every process
+        return error_code(ESRCH, boost::system::system_category());
     if (::kill(child.pid, signal) < 0)
         return last_error();
     return boost::outcome_v2::success();

@@ -18,16 +18,31 @@ void epoll_watch::disarm() noexcept { (void)set_.disarm(*this); }
 
 os::unique_fd epoll_watch::release() noexcept { return set_.remove(*this); }
 
-epoll_set::epoll_set(asio::execution_context& context) : service(context), loop_(context), epoll_(loop_) { open(); }
+epoll_set::epoll_set(asio::execution_context& context)
+    : service(context), loop_(context), epoll_(std::make_unique<descriptor>(loop_))
+{
+    open();
+}
 
 void epoll_set::open()
 {
     auto created = os::make_epoll();
     if (!created)
         throw boost::system::system_error(created.error());
-    epoll_.assign(created.value().get());
+    epoll_->assign(created.value().get());
     (void)created.value().release();
+    owner_ = ::getpid();
 }
+
+// In a forked copy, closing the epoll would remove it from the parent's reactor, too.
+epoll_set::~epoll_set()
+{
+    if (!is_own())
+        (void)epoll_.release();
+}
+
+// A forked copy must not change the epoll, which it shares with the parent, until `notify_fork` has replaced it.
+bool epoll_set::is_own() const noexcept { return owner_ == ::getpid(); }
 
 // The observers are destroyed after the lock is released, because their destructors call this class.
 void epoll_set::shutdown()
@@ -38,7 +53,8 @@ void epoll_set::shutdown()
         dropped.push_back(take_observer(*entry));
     listening_ = true; // prevents a new wait on the closed epoll
     error_code ignored;
-    epoll_.close(ignored);
+    if (is_own())
+        epoll_->close(ignored);
 }
 
 // The child replaces the epoll: with a shared epoll, each process would take events from the other. Disarmed
@@ -48,12 +64,12 @@ void epoll_set::notify_fork(asio::execution_context::fork_event event)
     if (event != asio::execution_context::fork_child)
         return;
     std::lock_guard lock(mutex_);
-    epoll_.close();
+    epoll_->close();
     open();
     for (auto* entry = first_; entry; entry = entry->next_) {
         entry->reportable_ = true;
         auto const events = entry->observer_ ? entry->events_ : 0;
-        if (auto ec = os::add_to_epoll(epoll_.native_handle(), entry->fd_.get(), events, entry); ec.failed())
+        if (auto ec = os::add_to_epoll(epoll_->native_handle(), entry->fd_.get(), events, entry); ec.failed())
             throw boost::system::system_error(ec);
     }
 }
@@ -61,12 +77,12 @@ void epoll_set::notify_fork(asio::execution_context::fork_event event)
 error_code epoll_set::add(epoll_watch& entry, os::unique_fd& fd, observer_ptr& observer)
 {
     std::lock_guard lock(mutex_);
-    if (auto ec = os::add_to_epoll(epoll_.native_handle(), fd.get(), entry.events_, &entry); ec.failed())
+    if (auto ec = os::add_to_epoll(epoll_->native_handle(), fd.get(), entry.events_, &entry); ec.failed())
         return ec;
     try {
         keep(entry, observer);
     } catch (...) {
-        os::remove_from_epoll(epoll_.native_handle(), fd.get());
+        os::remove_from_epoll(epoll_->native_handle(), fd.get());
         throw;
     }
     entry.fd_ = std::move(fd);
@@ -80,7 +96,7 @@ error_code epoll_set::add(epoll_watch& entry, os::unique_fd& fd, observer_ptr& o
 error_code epoll_set::arm(epoll_watch& entry, std::uint32_t events, observer_ptr& observer)
 {
     std::lock_guard lock(mutex_);
-    if (auto ec = os::arm_in_epoll(epoll_.native_handle(), entry.fd_.get(), events, &entry); ec.failed())
+    if (auto ec = os::arm_in_epoll(epoll_->native_handle(), entry.fd_.get(), events, &entry); ec.failed())
         return ec;
     keep(entry, observer);
     return {};
@@ -101,8 +117,8 @@ os::unique_fd epoll_set::remove(epoll_watch& entry) noexcept
     if (!entry.fd_)
         return {};
     dropped = take_observer(entry);
-    if (entry.reportable_ && epoll_.is_open())
-        os::remove_from_epoll(epoll_.native_handle(), entry.fd_.get());
+    if (entry.reportable_ && epoll_->is_open() && is_own())
+        os::remove_from_epoll(epoll_->native_handle(), entry.fd_.get());
     unlink(entry);
     return std::move(entry.fd_);
 }
@@ -127,7 +143,7 @@ observer_ptr epoll_set::take_observer(epoll_watch& entry) noexcept
 {
     if (entry.observer_ && --armed_ == 0 && listening_) {
         error_code ignored;
-        epoll_.cancel(ignored);
+        epoll_->cancel(ignored);
     }
     return std::move(entry.observer_);
 }
@@ -141,7 +157,7 @@ void epoll_set::unlink(epoll_watch& entry) noexcept
 
 void epoll_set::listen()
 {
-    epoll_.async_wait(asio::posix::descriptor_base::wait_read, [this](error_code ec) { on_epoll_ready(ec); });
+    epoll_->async_wait(asio::posix::descriptor_base::wait_read, [this](error_code ec) { on_epoll_ready(ec); });
     listening_ = true; // not set if async_wait has thrown
 }
 
@@ -149,7 +165,7 @@ std::size_t epoll_set::take_ready(observer_list& observers)
 {
     std::array<epoll_event, max_events> events;
     std::size_t count = 0;
-    for (auto const& event : os::take_ready(epoll_.native_handle(), events)) {
+    for (auto const& event : os::take_ready(epoll_->native_handle(), events)) {
         auto& entry = *static_cast<epoll_watch*>(event.data.ptr);
         entry.reportable_ = false;
         if (!entry.observer_)

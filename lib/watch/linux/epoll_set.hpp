@@ -9,7 +9,10 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <mutex>
+
+#include <sys/types.h>
 
 namespace brood::detail {
 
@@ -59,6 +62,7 @@ public:
 
     /// Throws `system_error` if the reactor or the epoll cannot be created.
     explicit epoll_set(asio::execution_context& context);
+    ~epoll_set() override;
 
     inline_executor executor() const noexcept { return loop_; }
 
@@ -68,6 +72,7 @@ private:
     void shutdown() override;
     void notify_fork(asio::execution_context::fork_event event) override;
     void open();
+    bool is_own() const noexcept;
 
     error_code add(epoll_watch& entry, os::unique_fd& fd, observer_ptr& observer);
     error_code arm(epoll_watch& entry, std::uint32_t events, observer_ptr& observer);
@@ -80,6 +85,8 @@ private:
     void unlink(epoll_watch& entry) noexcept;
     void listen();
 
+    using descriptor = asio::posix::basic_stream_descriptor<inline_executor>;
+
     static constexpr std::size_t max_events = 32;
     using observer_list = std::array<observer_ptr, max_events>;
     std::size_t take_ready(observer_list& observers);
@@ -88,7 +95,8 @@ private:
 
     inline_executor const loop_;
     std::mutex mutex_;
-    asio::posix::basic_stream_descriptor<inline_executor> epoll_;
+    std::unique_ptr<descriptor> epoll_;
+    pid_t owner_ = 0; // the process that has opened the epoll
     epoll_watch* first_ = nullptr;
     std::size_t armed_ = 0;
     bool listening_ = false;

@@ -20,8 +20,9 @@ namespace test {
 namespace {
 
 std::map<std::string, int, std::less<>> const errors{
-    {"ENOSYS", ENOSYS}, {"EPERM", EPERM},   {"EINVAL", EINVAL}, {"EMFILE", EMFILE},
-    {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM}, {"ENFILE", ENFILE},
+    {"ENOSYS", ENOSYS}, {"EPERM", EPERM},   {"EINVAL", EINVAL},
+    {"EMFILE", EMFILE}, {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM},
+    {"ENFILE", ENFILE}, {"EIO", EIO},       {"ETOOMANYREFS", ETOOMANYREFS},
 };
 
 std::map<std::string, unsigned, std::less<>> const numbers{
@@ -31,6 +32,11 @@ std::map<std::string, unsigned, std::less<>> const numbers{
     {"pidfd_send_signal", SYS_pidfd_send_signal},
     {"memfd_create", SYS_memfd_create},
     {"pipe2", SYS_pipe2},
+    {"read", SYS_read},
+    {"recvmsg", SYS_recvmsg},
+    {"sendmsg", SYS_sendmsg},
+    {"sendto", SYS_sendto},
+    {"write", SYS_write},
     {"socketpair", SYS_socketpair},
     {"waitid-pidfd", SYS_waitid},
     {"epoll_ctl", SYS_epoll_ctl},

@@ -16,6 +16,8 @@ bool make_pipe(int (&ends)[2]) { return ::pipe2(ends, O_CLOEXEC) == 0; }
 
 bool become_user(uid_t id, bool keep_root) { return ::setresuid(id, id, keep_root ? 0 : id) == 0; }
 
+bool set_users(uid_t real, uid_t effective) { return ::setresuid(real, effective, effective) == 0; }
+
 bool become_root_again()
 {
     // A change of the user makes the process non-dumpable.
@@ -26,6 +28,8 @@ bool is_dumpable() { return ::prctl(PR_GET_DUMPABLE) == 1; }
 bool set_subreaper(bool on) { return ::prctl(PR_SET_CHILD_SUBREAPER, on ? 1UL : 0UL) == 0; }
 
 bool trace(pid_t process) { return ::ptrace(PTRACE_SEIZE, process, 0, 0) == 0; }
+
+bool request_tracing() { return ::ptrace(PTRACE_TRACEME, 0, 0, 0) == 0; }
 
 pid_t thread_id() { return static_cast<pid_t>(::syscall(SYS_gettid)); }
 

@@ -13,11 +13,13 @@ bool make_pipe(int (&ends)[2])
 }
 
 bool become_user(uid_t id, bool keep_root) { return (keep_root ? ::seteuid(id) : ::setuid(id)) == 0; }
+bool set_users(uid_t real, uid_t effective) { return ::setreuid(real, effective) == 0; }
 bool become_root_again() { return ::seteuid(0) == 0; }
 
 bool is_dumpable() { return true; }
 bool set_subreaper(bool) { return false; }
 bool trace(pid_t) { return false; }
+bool request_tracing() { return false; }
 
 pid_t thread_id() { return ::getpid(); }
 int last_processor() { return -1; }

@@ -1,0 +1,40 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_OS_SAVED_PROCESS_HPP
+#define BROOD_LIB_OS_SAVED_PROCESS_HPP
+
+#include "os/raw.hpp"
+#include "os/unique_fd.hpp"
+
+#include <array>
+#include <vector>
+
+#include <signal.h>
+
+namespace brood::os {
+
+/// Attributes of this process that can be restored if its exec fails.
+/**
+ * The signal mask and dispositions, the working directory, the umask and the descriptors without FD_CLOEXEC.
+ */
+class saved_process {
+public:
+    saved_process();
+
+    void restore() noexcept;
+
+private:
+    raw::signal_bits mask_;
+    std::array<struct sigaction, 65> actions_{}; // by signal
+    mode_t umask_;
+    unique_fd directory_; // empty if it cannot be opened
+    std::vector<int> inheritable_;
+};
+
+/// The same as in os/raw.hpp, but through libc, which changes the credentials of all threads. Returns -errno.
+int set_groups_of_process(std::size_t count, gid_t const* ids) noexcept;
+int set_group_of_process(gid_t id) noexcept;
+int set_user_of_process(uid_t id) noexcept;
+
+} // namespace brood::os
+
+#endif

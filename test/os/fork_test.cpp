@@ -1,0 +1,67 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/descriptors.hpp"
+#include "os/fork.hpp"
+#include "os/per_process.hpp"
+#include "support/forked.hpp"
+
+#include <fcntl.h>
+
+using namespace brood;
+using namespace test;
+
+TEST_SUITE_BEGIN("os fork");
+
+TEST_CASE("private_fd: fork closes the descriptor in the forked process")
+{
+    leak_check const leaks;
+    os::fd_pair pipe;
+    os::private_fd end;
+    {
+        os::fork_block const block;
+        pipe = os::make_pipe().value();
+        end = os::private_fd(std::move(pipe.second), block);
+    }
+    int const fd = end.get();
+    REQUIRE(os::is_open(fd));
+    forked copy([&] {
+        bool const closed = !os::is_open(fd);
+        int const reused = ::open("/dev/null", O_RDONLY);
+        end.reset(); // another descriptor may have the number now
+        return closed && reused >= 0 && os::is_open(reused);
+    });
+    CHECK(copy.succeeds());
+    CHECK(os::is_open(fd));
+    auto const moved = std::move(end);
+    CHECK(moved.get() == fd);
+    CHECK_FALSE(end);
+}
+
+TEST_CASE("fork_process: the child keeps private descriptors")
+{
+    os::private_fd end;
+    {
+        os::fork_block const block;
+        end = os::private_fd(std::move(os::make_pipe().value().first), block);
+    }
+    pid_t const pid = os::fork_process();
+    if (pid == 0)
+        ::_exit(os::is_open(end.get()) ? 0 : 1);
+    int status = 0;
+    REQUIRE(::waitpid(pid, &status, 0) == pid);
+    CHECK(status == 0);
+}
+
+TEST_CASE("per_process: a forked process gets an object of its own")
+{
+    static constinit os::per_process<int> numbers;
+    CHECK_FALSE(numbers.find());
+    int& number = numbers.get();
+    number = 7;
+    CHECK(numbers.find() == &number);
+    forked copy([&] { return !numbers.find() && numbers.get() == 0 && numbers.find() == &numbers.get(); });
+    CHECK(copy.succeeds());
+    CHECK(&numbers.get() == &number);
+    CHECK(number == 7);
+}
+
+TEST_SUITE_END();
