@@ -274,7 +274,7 @@ TEST_CASE("from_siginfo: converts every code and signal")
 
 TEST_CASE("from_siginfo: an unknown code gives the default status")
 {
-    for (int const code : {0, -1, SI_USER + 0, SI_TKILL + 0, 7, INT_MAX, INT_MIN}) {
+    for (int const code : {0, -1, SI_USER + 0, SI_QUEUE + 0, 7, INT_MAX, INT_MIN}) {
         CAPTURE(code);
         CHECK(detail::from_siginfo(code, 0) == exit_status());
         CHECK(detail::from_siginfo(code, SIGKILL) == exit_status());

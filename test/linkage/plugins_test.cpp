@@ -67,7 +67,12 @@ private:
 // A child reads from `input` until `close_output` is called.
 class pipe_ends {
 public:
-    pipe_ends() { REQUIRE(::pipe2(ends_.data(), O_CLOEXEC) == 0); }
+    pipe_ends()
+    {
+        REQUIRE(::pipe(ends_.data()) == 0);
+        for (int const end : ends_)
+            REQUIRE(::fcntl(end, F_SETFD, FD_CLOEXEC) == 0);
+    }
 
     ~pipe_ends()
     {

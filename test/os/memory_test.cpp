@@ -25,18 +25,22 @@ public:
 
     char* data() const { return static_cast<char*>(start_); }
 
-    std::ptrdiff_t resident_pages() const
-    {
-        std::vector<unsigned char> pages(size / page());
-        REQUIRE(::mincore(start_, size, pages.data()) == 0);
-        return std::count_if(pages.begin(), pages.end(), [](unsigned char flags) { return (flags & 1) != 0; });
-    }
+    std::ptrdiff_t resident_pages() const { return resident_pages(&::mincore); }
 
     static std::size_t page() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
     static constexpr std::size_t size = 1024 * 1024;
 
 private:
+    // The types of the parameters depend on the system.
+    template <class Address, class Flags>
+    std::ptrdiff_t resident_pages(int (*mincore)(Address, std::size_t, Flags*)) const
+    {
+        std::vector<Flags> pages(size / page());
+        REQUIRE(mincore(start_, size, pages.data()) == 0);
+        return std::count_if(pages.begin(), pages.end(), [](Flags flags) { return (flags & 1) != 0; });
+    }
+
     void* start_ = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 };
 

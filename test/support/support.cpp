@@ -291,7 +291,7 @@ scratch_folder::~scratch_folder()
 std::string scratch_folder::write(std::string_view name, std::string_view content, unsigned mode) const
 {
     std::ofstream(path(name), std::ios::binary) << content;
-    ::chmod(path(name).c_str(), mode);
+    ::chmod(path(name).c_str(), static_cast<mode_t>(mode));
     return path(name);
 }
 
