@@ -294,8 +294,8 @@ public:
 
     /// Sends a signal; 0 only checks that the child has not ended. See kill(2).
     /**
-     * The signal never reaches another process that has the same pid. Errors: `no_such_process` after the end,
-     * `invalid_argument` for an invalid number.
+     * The signal never reaches another process that has the same pid. Errors: `no_such_process` after the end, whatever
+     * the number; otherwise `invalid_argument` for an invalid number.
      */
     result<void> signal(int number)
     {

@@ -137,7 +137,7 @@ create_group(boost::asio::any_io_executor const& executor, group_options options
  *
  * @par Thread safety
  * Distinct objects: safe. Shared objects: all functions but the destructor may be called from several threads at once.
- * Spawns into one group wait for each other.
+ * Queued commands are spawned one at a time. While `spawn` blocks, the other functions wait for it.
  *
  * @par Lifetime
  * The group may be destroyed while operations are pending. If the execution context is destroyed first, they are
@@ -174,7 +174,7 @@ public:
     /// The executor of the children, and for completion handlers that have no associated executor.
     Executor get_executor() const noexcept { return executor_; }
 
-    /// The number of children that run or are being spawned.
+    /// The number of children that run or are being spawned. Queued commands do not count.
     std::size_t running() const { return group_->running(); }
 
     /// Spawns a child. Blocks the calling thread until the program has been executed. See `brood::spawn`.

@@ -32,7 +32,7 @@ enum class errc {
  * `change directory: No such file or directory`.
  */
 enum class spawn_stage {
-    prepare,     ///< Validating the command, before any system call.
+    prepare,     ///< Validating the command before anything is opened or started.
     pipe,        ///< Creating a pipe or a channel.
     clone,       ///< Creating the process.
     signals,     ///< Signal dispositions or the signal mask.

@@ -177,7 +177,8 @@ auto async_run(Source&& source, command cmd, CompletionToken&& token = {})
  * `use_awaitable` and `as_result`, can be wrapped in `asio::as_tuple`.
  *
  * @par Errors
- * The first error that occurs, of:
+ * The first event that ends the operation decides: a cancellation after the timeout completes with `errc::timed_out`, and
+ * one of a command that cannot be started with the error of the start. The errors are:
  * - those of `spawn` and `basic_child::async_wait`
  * - `errc::output_limit_exceeded`, `errc::timed_out` and `errc::output_incomplete`: see `output_options`
  * - `not_enough_memory` for the captured output; the child is stopped

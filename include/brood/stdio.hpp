@@ -24,6 +24,9 @@ BROOD_API std::ostream& operator<<(std::ostream& out, open_mode mode);
 class stdio {
 public:
     /// The parent's descriptor of the same number.
+    /**
+     * If it is not open, a standard stream is closed in the child too; another number fails with `bad_file_descriptor`.
+     */
     static stdio inherit() { return {}; }
 
     /// /dev/null: reads return end of file, writes are discarded.

@@ -111,6 +111,12 @@ result<unique_fd> duplicate_above(int fd, int floor) noexcept
     return to_unique_fd(duplicate);
 }
 
+bool is_valid_target(int fd) noexcept
+{
+    long const limit = ::sysconf(_SC_OPEN_MAX);
+    return limit < 0 || fd < limit;
+}
+
 bool is_open(int fd) noexcept { return ::fcntl(fd, F_GETFD) >= 0; }
 
 error_code set_non_blocking(int fd) noexcept

@@ -28,6 +28,9 @@ result<unique_fd> open_null(int child_fd) noexcept;
 /// Returns a close-on-exec duplicate whose number is greater than `floor`.
 result<unique_fd> duplicate_above(int fd, int floor) noexcept;
 
+/// Whether dup2(2) accepts the number as a target: it is below the soft limit of the process.
+bool is_valid_target(int fd) noexcept;
+
 bool is_open(int fd) noexcept;
 error_code set_non_blocking(int fd) noexcept;
 bool is_non_blocking(int fd) noexcept;

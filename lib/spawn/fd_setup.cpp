@@ -181,6 +181,11 @@ error_code add_descriptors(plan& p, command_data const& cmd)
         for (int stream : {0, 1, 2})
             if (!cmd.descriptors.contains(stream))
                 dups.push_back({p.child_terminal, stream});
+    // Otherwise the descriptors of the library, which are above all targets, would fail first.
+    if (kept.back() > 2 && std::any_of(dups.begin(), dups.end(), [](fd_dup const& dup) {
+            return dup.from != dup.to && !os::is_valid_target(dup.to);
+        }))
+        return make_error_code(stage, EBADF);
     p.highest_target = kept.back();
 
     auto ordered = order_dups(std::move(dups), [&](int fd) { return duplicate(p, fd); });

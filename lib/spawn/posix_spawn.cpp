@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/descriptors.hpp"
 #include "os/files.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
@@ -28,8 +29,7 @@ bool is_supported(step const& s, plan const& p, os::spawn_extensions const& libc
     case action::close_range: return s.b == INT_MAX ? libc.add_close_from != nullptr : s.b - s.a < max_single_closes;
     case action::dup_fd: {
         // libc refuses numbers above the soft limit, although such a descriptor may be open.
-        long const limit = ::sysconf(_SC_OPEN_MAX);
-        return limit < 0 || (s.a < limit && s.b < limit);
+        return os::is_valid_target(s.a) && os::is_valid_target(s.b);
     }
     case action::open_file:
     case action::set_group:
