@@ -1,9 +1,13 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/fork.hpp"
 
+#include "os/memory.hpp"
+
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include <pthread.h>
@@ -27,11 +31,25 @@ private_fds& the_private_fds() noexcept
 // The child of the fork backend needs its descriptors until its exec.
 thread_local bool forks_own_child = false;
 
+// The pid, or 0. The kernel wipes it in every forked process. An emulator may not, so that the handler resets it, too.
+// Null if the pid cannot be kept.
+std::atomic<pid_t>* kept_pid() noexcept
+{
+    static_assert(std::atomic<pid_t>::is_always_lock_free);
+    static std::atomic<pid_t>* const kept = [] {
+        void* const page = map_wiped_on_fork();
+        return page ? new (page) std::atomic<pid_t>(0) : nullptr;
+    }();
+    return kept;
+}
+
 void before_fork() noexcept { the_private_fds().mutex.lock(); }
 void after_fork_in_parent() noexcept { the_private_fds().mutex.unlock(); }
 
 void after_fork_in_child() noexcept
 {
+    if (auto* const kept = kept_pid())
+        kept->store(0, std::memory_order_relaxed);
     auto& fds = the_private_fds();
     if (!forks_own_child) {
         for (int const fd : fds.open)
@@ -49,6 +67,19 @@ void install_fork_handlers() noexcept
 }
 
 } // namespace
+
+pid_t own_pid() noexcept
+{
+    auto* const kept = kept_pid();
+    if (!kept)
+        return ::getpid();
+    if (pid_t const known = kept->load(std::memory_order_relaxed))
+        return known;
+    install_fork_handlers();
+    pid_t const pid = ::getpid();
+    kept->store(pid, std::memory_order_relaxed);
+    return pid;
+}
 
 pid_t fork_process() noexcept
 {
@@ -72,13 +103,13 @@ private_fd::private_fd(unique_fd fd, fork_block const&)
         return;
     the_private_fds().open.push_back(fd.get());
     fd_ = fd.release();
-    owner_ = ::getpid();
+    owner_ = own_pid();
 }
 
 void private_fd::reset() noexcept
 {
     int const fd = std::exchange(fd_, -1);
-    if (fd < 0 || owner_ != ::getpid())
+    if (fd < 0 || owner_ != own_pid())
         return;
     fork_block const block;
     auto& open = the_private_fds().open;

@@ -10,6 +10,9 @@
 
 namespace brood::os {
 
+/// getpid(2), without a system call where possible. Async-signal-safe after the first call.
+pid_t own_pid() noexcept;
+
 /// fork(2): returns 0 in the child, its pid in the parent, or -errno. The child keeps the private descriptors.
 pid_t fork_process() noexcept;
 

@@ -25,6 +25,20 @@ result<void*> map_stack(std::size_t size) noexcept
     return bottom;
 }
 
+void* map_wiped_on_fork() noexcept
+{
+#ifdef MADV_WIPEONFORK
+    auto const size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return nullptr;
+    if (::madvise(memory, size, MADV_WIPEONFORK) == 0)
+        return memory;
+    ::munmap(memory, size);
+#endif
+    return nullptr;
+}
+
 void provide(void* memory, std::size_t size) noexcept
 {
 #ifdef MADV_POPULATE_WRITE

@@ -11,6 +11,9 @@ namespace brood::os {
 /// Maps memory for a stack, with a guard page below. Returns the lowest usable address.
 result<void*> map_stack(std::size_t size) noexcept;
 
+/// Maps a page that a forked process sees filled with zeros. Null if the system does not support that.
+void* map_wiped_on_fork() noexcept;
+
 /// Populates memory that is about to be written. One call costs less than a page fault for each page.
 /**
  * This is only a hint. Does nothing for small sizes or if the system does not support it.

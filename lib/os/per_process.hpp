@@ -2,11 +2,12 @@
 #ifndef BROOD_LIB_OS_PER_PROCESS_HPP
 #define BROOD_LIB_OS_PER_PROCESS_HPP
 
+#include "os/fork.hpp"
+
 #include <atomic>
 #include <memory>
 
 #include <sys/types.h>
-#include <unistd.h>
 
 namespace brood::os {
 
@@ -21,7 +22,7 @@ public:
     /// Creates the object on first use. May throw what its constructor throws.
     T& get()
     {
-        pid_t const self = ::getpid();
+        pid_t const self = own_pid();
         auto* known = current_.load(std::memory_order_acquire);
         while (!known || known->owner != self) {
             auto created = std::make_unique<owned>(self);
@@ -35,7 +36,7 @@ public:
     T* find() noexcept
     {
         auto* known = current_.load(std::memory_order_acquire);
-        return known && known->owner == ::getpid() ? &known->object : nullptr;
+        return known && known->owner == own_pid() ? &known->object : nullptr;
     }
 
 private:

@@ -2,6 +2,7 @@
 #include "process/child.hpp"
 
 #include "os/cgroup.hpp"
+#include "os/fork.hpp"
 #include "process/background_reaper.hpp"
 #include "process/siginfo_status.hpp"
 
@@ -11,7 +12,6 @@
 #include <utility>
 
 #include <signal.h>
-#include <unistd.h>
 
 namespace brood::detail {
 namespace {
@@ -25,10 +25,10 @@ result<void> killed(result<void> sent) { return !sent && sent.error() == sys::no
 
 } // namespace
 
-child_state::child_state(asio::any_io_executor executor) : waitable(std::move(executor)), parent_(::getpid()) {}
+child_state::child_state(asio::any_io_executor executor) : waitable(std::move(executor)), parent_(os::own_pid()) {}
 
 // In a process that this one has forked, the pid may belong to a child of that process.
-bool child_state::is_own() const noexcept { return parent_ == ::getpid(); }
+bool child_state::is_own() const noexcept { return parent_ == os::own_pid(); }
 
 child_state::~child_state()
 {

@@ -3,6 +3,7 @@
 #include "os/fork.hpp"
 #include "os/per_process.hpp"
 #include "support/forked.hpp"
+#include "support/system.hpp"
 
 #include <fcntl.h>
 
@@ -10,6 +11,20 @@ using namespace brood;
 using namespace test;
 
 TEST_SUITE_BEGIN("os fork");
+
+TEST_CASE("own_pid: is the pid of the process that asks")
+{
+    CHECK(os::own_pid() == ::getpid());
+    forked copy([] { return os::own_pid() == ::getpid() && os::own_pid() == ::getpid(); });
+    CHECK(copy.succeeds());
+    pid_t const pid = system::fork_without_handlers();
+    if (pid == 0)
+        ::_exit(os::own_pid() == ::getpid() ? 0 : 1);
+    int status = 0;
+    REQUIRE(::waitpid(pid, &status, 0) == pid);
+    CHECK(status == 0);
+    CHECK(os::own_pid() == ::getpid());
+}
 
 TEST_CASE("private_fd: fork closes the descriptor in the forked process")
 {

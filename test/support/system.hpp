@@ -39,6 +39,9 @@ bool become_capable_user(uid_t id);
 /// Forks a child that exits with the code at once. `pidfd` becomes the child's, or stays -1.
 pid_t fork_with_pidfd(int exit_code, int& pidfd);
 
+/// fork(2) without the handlers of pthread_atfork(3), if the system has such a call.
+pid_t fork_without_handlers();
+
 } // namespace test::system
 
 #endif

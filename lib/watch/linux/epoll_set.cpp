@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "watch/linux/epoll_set.hpp"
 
+#include "os/fork.hpp"
 #include "os/linux/epoll.hpp"
 
 #include <boost/system/system_error.hpp>
@@ -31,7 +32,7 @@ void epoll_set::open()
         throw boost::system::system_error(created.error());
     epoll_->assign(created.value().get());
     (void)created.value().release();
-    owner_ = ::getpid();
+    owner_ = os::own_pid();
 }
 
 // In a forked copy, closing the epoll would remove it from the parent's reactor, too.
@@ -42,7 +43,7 @@ epoll_set::~epoll_set()
 }
 
 // A forked copy must not change the epoll, which it shares with the parent, until `notify_fork` has replaced it.
-bool epoll_set::is_own() const noexcept { return owner_ == ::getpid(); }
+bool epoll_set::is_own() const noexcept { return owner_ == os::own_pid(); }
 
 // The observers are destroyed after the lock is released, because their destructors call this class.
 void epoll_set::shutdown()

@@ -54,6 +54,11 @@ bool become_capable_user(uid_t id)
     return ::prctl(PR_SET_KEEPCAPS, 1) == 0 && become_user(id, false) && ::syscall(SYS_capset, &header, data) == 0;
 }
 
+pid_t fork_without_handlers()
+{
+    return static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+}
+
 pid_t fork_with_pidfd(int exit_code, int& pidfd)
 {
     constexpr int clone_pidfd = 0x1000;

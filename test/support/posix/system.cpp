@@ -26,6 +26,8 @@ int last_processor() { return -1; }
 std::vector<int> realtime_signals() { return {}; }
 bool become_capable_user(uid_t) { return false; }
 
+pid_t fork_without_handlers() { return ::fork(); }
+
 pid_t fork_with_pidfd(int exit_code, int&)
 {
     pid_t const pid = ::fork();
