@@ -1,4 +1,5 @@
-// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+// Part of brood. Distributed under the Boost Software License, Version 1.0.
+// (See LICENSE.)
 #include "support/running_group.hpp"
 
 #include <boost/asio/strand.hpp>
@@ -21,7 +22,8 @@ std::atomic<failure> mode = failure::none;
 std::atomic<long> remaining = 0;
 std::atomic<bool> has_failed = false;
 
-// Makes the allocation after `before` others fail, and those after it if `which` is for_good.
+// Makes the allocation after `before` others fail, and those after it if
+// `which` is for_good.
 void fail_allocation(long before, failure which)
 {
     has_failed = false;
@@ -41,7 +43,8 @@ void create_strand_mutexes(asio::io_context& context)
         (void)asio::make_strand(context);
 }
 
-// The other allocations of asio::make_strand. If the second one fails, Asio destroys a strand that is not initialised.
+// The other allocations of asio::make_strand. If the second one fails, Asio
+// destroys a strand that is not initialised.
 struct strand_sizes {
     std::size_t strand, reference;
 };
@@ -102,6 +105,13 @@ command quick(std::string const& action, std::string const& argument = "0")
 
 command writing() { return command(probe_path(), "write", "1", "text"); }
 
+// The grace period bounds the time of a stop whose next step has been lost to
+// an exception.
+group_options few(std::size_t max_running)
+{
+    return group_options().max_running(max_running).each(output_options().stop(stop_plan(SIGTERM, 100ms)));
+}
+
 std::map<std::string, scenario> const scenarios{
     {"spawn and async_wait",
      [](asio::io_context& context, operations& all) {
@@ -119,7 +129,7 @@ std::map<std::string, scenario> const scenarios{
      [](asio::io_context& context, operations& all) {
          auto child = spawn(context, quick("pause"));
          if (child)
-             child.value().async_stop(stop_plan(SIGTERM, 1h), all.handler());
+             child.value().async_stop(stop_plan(SIGTERM, 100ms), all.handler());
      }},
     {"a dropped and a detached child",
      [](asio::io_context& context, operations&) {
@@ -140,7 +150,7 @@ std::map<std::string, scenario> const scenarios{
      }},
     {"a group",
      [](asio::io_context& context, operations& all) {
-         child_group group(context, at_most(1));
+         child_group group(context, few(1));
          group.async_spawn(quick("exit"), all.handler());
          group.async_spawn(quick("exit").in(stdio::fd(2)), all.handler());
          group.async_next(all.handler());
@@ -148,7 +158,7 @@ std::map<std::string, scenario> const scenarios{
      }},
     {"a group that lives",
      [](asio::io_context& context, operations& all) {
-         auto const group = std::make_shared<child_group>(context, at_most(1));
+         auto const group = std::make_shared<child_group>(context, few(1));
          auto const keeping = [&] { return [group, then = all.handler()](auto&&...) { then(); }; };
          group->async_spawn(writing(), keeping());
          group->async_spawn(quick("exit"), keeping());
@@ -157,7 +167,7 @@ std::map<std::string, scenario> const scenarios{
      }},
     {"spawn in a group",
      [](asio::io_context& context, operations& all) {
-         child_group group(context, at_most(2));
+         child_group group(context, few(2));
          (void)group.spawn(quick("exit"));
          (void)group.spawn(quick("pause"));
          group.async_stop(all.handler());
@@ -197,7 +207,8 @@ bool run(scenario const& body, long before, failure which)
     CHECK(all.completed <= all.initiated);
     CHECK(eventually([] {
         asio::io_context context;
-        (void)spawn(context, command("/nowhere")); // reaps what could not be watched
+        (void)spawn(context,
+                    command("/nowhere")); // reaps what could not be watched
         return !has_children();
     }));
     return failed;
