@@ -24,7 +24,8 @@ struct private_fds {
 // Never destroyed: threads may use it while the program exits.
 private_fds& the_private_fds() noexcept
 {
-    static private_fds& instance = *new private_fds;
+    alignas(private_fds) static char storage[sizeof(private_fds)];
+    static private_fds& instance = *new (storage) private_fds;
     return instance;
 }
 

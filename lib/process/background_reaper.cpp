@@ -8,11 +8,15 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <new>
 #include <thread>
 #include <vector>
+
+#include <unistd.h>
 
 namespace brood::detail {
 namespace {
@@ -129,6 +133,41 @@ private:
 
 constinit os::per_process<background_reaper> the_reaper;
 
+/// The running children for which there was no memory. They are reaped by `attend_background_children`.
+class memoryless_children {
+public:
+    void add(pid_t pid) noexcept
+    {
+        pid_t none = 0;
+        for (auto& place : slots_)
+            if (place.pid.compare_exchange_strong(none, pid)) {
+                place.parent = ::getpid();
+                return;
+            } else {
+                none = 0;
+            }
+        // More of them stay zombies until this process ends.
+    }
+
+    void reap_ended() noexcept
+    {
+        for (auto& place : slots_)
+            if (pid_t const pid = place.pid; pid != 0 && place.parent == ::getpid())
+                if (auto const end = os::reap({pid, -1}); !end || end.value())
+                    place.pid = 0;
+    }
+
+private:
+    struct slot {
+        std::atomic<pid_t> pid = 0;
+        std::atomic<pid_t> parent = 0;
+    };
+
+    std::array<slot, 32> slots_;
+};
+
+constinit memoryless_children without_memory;
+
 } // namespace
 
 bool is_reaping_in_background() noexcept
@@ -139,6 +178,7 @@ bool is_reaping_in_background() noexcept
 
 void attend_background_children() noexcept
 {
+    without_memory.reap_ended();
     try {
         if (auto* const reaper = the_reaper.find())
             reaper->attend();
@@ -150,9 +190,10 @@ void reap_in_background(unreaped_child child) noexcept
     try {
         the_reaper.get().add(child);
     } catch (std::exception const&) {
-        // Out of memory. A child that was not killed stays unreaped until this process ends.
         if (child.killed)
             os::wait_and_reap(child.pid);
+        else
+            without_memory.add(child.pid);
     }
 }
 

@@ -7,12 +7,12 @@
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <new>
 #include <optional>
 
 #include <signal.h>
@@ -35,10 +35,14 @@ void stopper::advance(std::shared_ptr<void> owner)
     if (!signal || !send(*signal) || !fsm_.grace())
         return;
     timer_.expires_after(*fsm_.grace());
-    timer_.async_wait([this, owner = std::move(owner)](error_code error) {
-        if (!error.failed())
-            advance(owner);
-    });
+    try {
+        timer_.async_wait([this, owner = std::move(owner)](error_code error) {
+            if (!error.failed())
+                advance(owner);
+        });
+    } catch (std::bad_alloc const&) {
+        (void)target_.send_stop_signal(SIGKILL); // without the timer, nothing would follow
+    }
 }
 
 // A stopped child handles no other signal before it is continued.
@@ -90,9 +94,10 @@ public:
 private:
     void wait()
     {
-        auto done = [self = shared_from_this()](error_code error, exit_status status) { self->finish(error, status); };
-        child_->async_wait(
-            asio::bind_cancellation_slot(wait_cancelled_.slot(), asio::bind_executor(strand_, std::move(done))));
+        auto done = [self = shared_from_this()](error_code error, exit_status status) {
+            asio::dispatch(self->strand_, [self, error, status] { self->finish(error, status); });
+        };
+        child_->async_wait(asio::bind_cancellation_slot(wait_cancelled_.slot(), std::move(done)));
     }
 
     bool has_ended() const override { return finished_; }

@@ -7,6 +7,7 @@
 #include <boost/asio/error.hpp>
 
 #include <cerrno>
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -25,6 +26,29 @@ void ignore_shortage(Function function) noexcept
         function();
     } catch (std::bad_alloc const&) {}
 }
+
+// Carries out all steps, even if one throws, and then rethrows the first exception.
+class exception_collector {
+public:
+    template <class Function>
+    void run(Function step)
+    {
+        try {
+            step();
+        } catch (...) {
+            first_ = first_ ? first_ : std::current_exception();
+        }
+    }
+
+    void rethrow() const
+    {
+        if (first_)
+            std::rethrow_exception(first_);
+    }
+
+private:
+    std::exception_ptr first_;
+};
 
 error_code validate_settings(group_settings const& settings)
 {
@@ -243,27 +267,31 @@ void group_state::on_started(id which, pid_t pid)
 void group_state::on_run_ended(id which, error_code error, group_result result)
 {
     std::lock_guard lock(mutex_);
-    auto const found = members_.extract(which);
+    auto found = members_.extract(which);
     if (!found)
         return; // the group has been abandoned
-    auto const& ended = found.mapped();
+    exception_collector steps;
+    auto& ended = found.mapped();
     if (ended.child.id != 0) {
         static_cast<group_child&>(result) = ended.child;
-        on_child_ended(error, std::move(result));
+        ended.result.front() = {error, std::move(result)};
+        steps.run([&] { on_child_ended(std::move(ended.result)); });
     } else {
         fsm_.start_finished(which);
         fsm_.not_started();
-        fail_spawn(which, ended.cancelled ? aborted() : error);
+        steps.run([&] { fail_spawn(which, ended.cancelled ? aborted() : error); });
     }
-    start_next();
-    deliver();
+    steps.run([&] { start_next(); });
+    steps.run([&] { deliver(); });
+    steps.rethrow();
 }
 
-void group_state::on_child_ended(error_code error, group_result result)
+void group_state::on_child_ended(std::list<finished_child> ended)
 {
+    auto const& [error, result] = ended.front();
     bool const success = !error.failed() && result.status.success();
     if (!closed_)
-        finished_.push_back({error, std::move(result)});
+        finished_.splice(finished_.end(), ended);
     if (fsm_.ended(success))
         stop_all();
 }
@@ -295,8 +323,7 @@ result<group_child> group_state::start_now(command const& cmd)
         fsm_.not_started();
         return error;
     } catch (std::bad_alloc const&) {
-        members_.erase(which);
-        fsm_.not_started();
+        drop_member(which);
         throw;
     }
 }
@@ -307,12 +334,20 @@ void group_state::start_next()
         try {
             return start(*which);
         } catch (std::bad_alloc const&) {
-            members_.erase(*which);
-            fsm_.start_finished(*which);
-            fsm_.not_started();
+            drop_member(*which);
             fail_spawn(*which, make_error_code(sys::not_enough_memory));
         }
     }
+}
+
+// The start of the member has thrown.
+void group_state::drop_member(id which)
+{
+    if (auto const dropped = members_.extract(which))
+        if (auto const run = dropped.mapped().run.lock())
+            run->drop_handler();
+    fsm_.start_finished(which);
+    fsm_.not_started();
 }
 
 void group_state::start(id which)
@@ -336,17 +371,20 @@ void group_state::abort_queued()
 
 void group_state::deliver()
 {
+    exception_collector steps;
     auto& readers = pending_.readers;
     for (; !readers.empty() && !finished_.empty(); finished_.pop_front())
-        readers.extract(readers.begin()).mapped().post(finished_.front().error, std::move(finished_.front().result));
-    if (!fsm_.idle())
-        return;
-    for (auto& [which, then] : readers)
-        then.post(asio::error::eof, {});
-    readers.clear();
-    for (auto& [which, waiter] : pending_.end_waits)
-        waiter.then.post(waiter.error);
-    pending_.end_waits.clear();
+        steps.run([&] {
+            auto reader = readers.extract(readers.begin());
+            reader.mapped().post(finished_.front().error, std::move(finished_.front().result));
+        });
+    if (fsm_.idle()) {
+        for (auto& [which, then] : std::exchange(readers, {}))
+            steps.run([&] { then.post(asio::error::eof, {}); });
+        for (auto& [which, waiter] : std::exchange(pending_.end_waits, {}))
+            steps.run([&] { waiter.then.post(waiter.error); });
+    }
+    steps.rethrow();
 }
 
 void group_state::stop_all()

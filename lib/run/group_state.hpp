@@ -8,7 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -75,21 +75,22 @@ private:
         std::vector<os::private_fd> duplicates = {}; // of the descriptors that the command borrows
     };
 
+    struct finished_child {
+        error_code error;
+        group_result result;
+    };
+
     struct member {
         std::weak_ptr<run_type> run;
         group_child child;      // the id is 0 until it has been started
         bool cancelled = false; // during the start: the child does not become a child of the group
+        std::list<finished_child> result = std::list<finished_child>(1); // the end of the child needs no memory
     };
 
     struct end_wait {
         basic_completion<> then;
         error_code error;
         bool has_stopped;
-    };
-
-    struct finished_child {
-        error_code error;
-        group_result result;
     };
 
     // The first entry of each map has waited longest.
@@ -115,9 +116,10 @@ private:
     result<group_child> start_now(command const& cmd);
     void start_next();
     void start(id which);
+    void drop_member(id which);
     void fail_spawn(id which, error_code error);
     void dup_borrowed_fds(id which);
-    void on_child_ended(error_code error, group_result result);
+    void on_child_ended(std::list<finished_child> ended);
     void abort_queued();
     void deliver();
     void stop_all();
@@ -131,7 +133,7 @@ private:
     mutable owned_mutex mutex_; // guards everything below
     group_fsm fsm_;
     std::map<id, member> members_;
-    std::deque<finished_child> finished_;
+    std::list<finished_child> finished_;
     pending pending_;
     id next_id_ = 0;
     std::size_t next_index_ = 0;

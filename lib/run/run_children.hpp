@@ -51,6 +51,8 @@ public:
         if (auto error = catch_pipe_error([&] { open_streams(*prepared.value()); }); error.failed())
             return error;
         unstarted_.push_back({std::move(prepared).value(), false});
+        children_.reserve(unstarted_.size()); // no memory is needed once a child exists
+        groups_.reserve(unstarted_.size());
         return {};
     }
 
@@ -128,9 +130,9 @@ public:
             return denied;
         if (auto const starting = starting_.lock(); starting && number == SIGKILL)
             starting->kill();
-        std::vector<pid_t> groups; // the children that join a group come after its leader
+        groups_.clear(); // the children that join a group come after its leader
         for (std::size_t i = 0; i < children_.size(); ++i)
-            if (auto sent = children_[i]->signal_once(number, groups);
+            if (auto sent = children_[i]->signal_once(number, groups_);
                 !sent && sent.error() == boost::system::errc::operation_not_permitted)
                 denied.push_back(i);
         return denied;
@@ -161,6 +163,7 @@ private:
     bool all_started_ = false;
     std::weak_ptr<spawn_op> starting_; // the last start
     std::vector<child_owner> children_;
+    std::vector<pid_t> groups_; // for signal(), which needs no memory: has room for all children
 };
 
 } // namespace brood::detail

@@ -1,10 +1,10 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "run/run_op.hpp"
 
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/dispatch.hpp>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include <signal.h>
@@ -88,13 +88,22 @@ void run_op::kill()
 
 void run_op::start_timeout()
 {
-    if (settings_.timeout && !stopper_) // another thread may have cancelled already
+    if (!settings_.timeout || stopper_ || !timer_) // another thread may have cancelled already, or nothing was started
+        return;
+    try {
         arm_timer(*settings_.timeout, [this] { act(fsm_.timeout()); });
+    } catch (std::bad_alloc const&) {
+        act(fsm_.fail(make_error_code(boost::system::errc::not_enough_memory)));
+    }
 }
 
 void run_op::start_next()
 {
-    children_.async_start(strand_, [self = shared_from_this()](error_code error) { self->on_started(error); });
+    try {
+        children_.async_start(strand_, [self = shared_from_this()](error_code error) { self->on_started(error); });
+    } catch (std::bad_alloc const&) {
+        on_all_started(make_error_code(boost::system::errc::not_enough_memory));
+    }
 }
 
 void run_op::on_started(error_code error)
@@ -123,10 +132,13 @@ void run_op::on_all_started(error_code error)
 void run_op::wait_for_children()
 {
     for (std::size_t i = 0; i < children().size(); ++i)
-        children()[i]->async_wait(
-            asio::bind_executor(strand_, [self = shared_from_this(), i](error_code error, exit_status status) {
-                self->on_child_ended(i, error, status);
-            }));
+        try {
+            children()[i]->async_wait([self = shared_from_this(), i](error_code error, exit_status status) {
+                asio::dispatch(self->strand_, [self, i, error, status] { self->on_child_ended(i, error, status); });
+            });
+        } catch (std::bad_alloc const&) {
+            on_child_ended(i, make_error_code(boost::system::errc::not_enough_memory), {});
+        }
     start_streams();
 }
 
@@ -147,9 +159,18 @@ void run_op::act(action what)
         stopper_->advance(shared_from_this());
         break;
     case action::kill: signal_children(SIGKILL); break;
-    case action::start_grace: arm_timer(settings_.drain_grace, [this] { act(fsm_.grace_over()); }); break;
+    case action::start_grace: start_grace(); break;
     case action::abandon: abandon_streams(); break;
     case action::finish: finish(fsm_.error()); break;
+    }
+}
+
+void run_op::start_grace()
+{
+    try {
+        arm_timer(settings_.drain_grace, [this] { act(fsm_.grace_over()); });
+    } catch (std::bad_alloc const&) {
+        act(fsm_.grace_over());
     }
 }
 

@@ -88,6 +88,7 @@ private:
     void arm_timer(duration time, Function expired);
 
     void start_timeout();
+    void start_grace();
     void start_next();
     void on_started(error_code error);
     void on_all_started(error_code error);
@@ -141,10 +142,14 @@ public:
             connect(slot);
     }
 
+    /// For a run that could not be started: parts of it may be queued.
+    void drop_handler() noexcept { completion_.reset(); }
+
 private:
     void complete(error_code error, run_result all) override
     {
-        completion_->post(error, to_value<Value>(std::move(all)));
+        if (completion_)
+            completion_->post(error, to_value<Value>(std::move(all)));
     }
 
     std::optional<basic_completion<Value>> completion_;

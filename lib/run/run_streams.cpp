@@ -7,6 +7,8 @@
 
 #include <boost/asio/error.hpp>
 
+#include <new>
+
 namespace brood::detail {
 
 error_code run_op::capture_err(os::unique_fd read_end)
@@ -52,10 +54,15 @@ void run_op::feed()
     bool const full = !put && put.error() == boost::system::errc::resource_unavailable_try_again;
     if (put ? left.size() == 0 : !full) // everything is written, or the child has closed its end
         return input_.reset();
-    input_->async_wait(descriptor::wait_write, [self = shared_from_this()](error_code ec) {
-        if (!ec.failed() && self->input_)
-            self->feed();
-    });
+    try {
+        input_->async_wait(descriptor::wait_write, [self = shared_from_this()](error_code ec) {
+            if (!ec.failed() && self->input_)
+                self->feed();
+        });
+    } catch (std::bad_alloc const&) {
+        input_.reset();
+        act(fsm_.fail(make_error_code(boost::system::errc::not_enough_memory)));
+    }
 }
 
 void run_op::read(captured_stream& from)
@@ -63,8 +70,13 @@ void run_op::read(captured_stream& from)
     auto const room = from.text.room();
     if (room.size() == 0)
         return out_of_memory(from);
-    from.pipe.async_read_some(
-        room, [self = shared_from_this(), &from](error_code ec, std::size_t count) { self->on_read(from, ec, count); });
+    try {
+        from.pipe.async_read_some(room, [self = shared_from_this(), &from](error_code ec, std::size_t count) {
+            self->on_read(from, ec, count);
+        });
+    } catch (std::bad_alloc const&) {
+        out_of_memory(from);
+    }
 }
 
 void run_op::on_read(captured_stream& from, error_code ec, std::size_t count)

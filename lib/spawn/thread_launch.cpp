@@ -80,7 +80,7 @@ bool run_on_thread(std::shared_ptr<thread_launch> const& launch)
         os::application_signal_block const blocked; // the thread handles no signal
         std::thread([launch] { launch->run(); }).detach();
         return true;
-    } catch (std::system_error const&) {
+    } catch (std::exception const&) { // no thread or no memory
         return false;
     }
 }

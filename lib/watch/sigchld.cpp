@@ -167,6 +167,13 @@ private:
         listening_ = true; // unless async_wait has thrown
     }
 
+    void listen_if_watched()
+    {
+        std::lock_guard lock(the_registry().mutex);
+        if (watched_ > 0 && !listening_)
+            listen();
+    }
+
     // Listens again before it notifies: a handler that runs in a notification may take long or throw. The scan follows
     // the notifications, because it would find children that have not been reaped yet.
     void on_signal(error_code error)
@@ -183,15 +190,14 @@ private:
         {
             std::lock_guard lock(the_registry().mutex);
             listening_ = false;
-            if (watched_ > 0)
-                listen();
         }
         try {
-            for (std::size_t i = 0; i < count; ++i)
-                std::exchange(observers[i], nullptr)
-                    ->on_ready(i + 1 < count ? completion_mode::post : completion_mode::dispatch);
+            listen_if_watched();
+            notify({observers.data(), count});
         } catch (...) {
-            hint(0); // the scan follows later
+            notify({observers.data(), count}); // those that have not been notified
+            hint(0);                           // the scan follows later
+            listen_if_watched();
             throw;
         }
         if (full) // more hints may follow; other work of the event loop comes first

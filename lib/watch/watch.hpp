@@ -10,7 +10,10 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <chrono>
+#include <exception>
 #include <memory>
+#include <span>
+#include <utility>
 
 #include <sys/types.h>
 
@@ -35,6 +38,22 @@ protected:
 };
 
 using observer_ptr = std::shared_ptr<watch_observer>;
+
+/// Notifies observers, all of them even if one throws. The last one may complete its operations at once.
+inline void notify(std::span<observer_ptr> observers)
+{
+    std::exception_ptr failure;
+    for (auto& pending : observers)
+        try {
+            bool const last = &pending == &observers.back();
+            if (auto const observer = std::exchange(pending, nullptr))
+                observer->on_ready(last ? completion_mode::dispatch : completion_mode::post);
+        } catch (...) {
+            failure = failure ? failure : std::current_exception();
+        }
+    if (failure)
+        std::rethrow_exception(failure);
+}
 
 /// Watches for one event, for example that a child can be reaped. It never reaps: only child_state does.
 class watch {

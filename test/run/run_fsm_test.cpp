@@ -236,4 +236,13 @@ TEST_CASE("run_fsm: a child whose status was lost has ended")
     CHECK(fsm.error() == errc::status_lost);
 }
 
+TEST_CASE("run_fsm: a child that may not be signalled replaces an earlier error")
+{
+    run_fsm fsm;
+    CHECK(fsm.started(1, {}) == action::none);
+    CHECK(fsm.timeout() == action::stop);
+    CHECK(fsm.child_ended(make_error_code(boost::system::errc::operation_not_permitted)) == action::finish);
+    CHECK(fsm.error() == std::errc::operation_not_permitted);
+}
+
 TEST_SUITE_END();

@@ -177,7 +177,8 @@ std::size_t epoll_set::take_ready(observer_list& observers)
     return count;
 }
 
-// Listens again before it notifies, because the handlers that it calls may take long or throw.
+// Listens again before it notifies, because the handlers that it calls may take long or throw. If there is no memory for
+// that, the observers are notified all the same, and it tries again.
 void epoll_set::on_epoll_ready(error_code ec)
 {
     observer_list observers;
@@ -187,12 +188,21 @@ void epoll_set::on_epoll_ready(error_code ec)
         listening_ = false;
         if (!ec.failed())
             count = take_ready(observers);
-        if (armed_ > 0)
-            listen();
     }
-    for (std::size_t i = 0; i < count; ++i)
-        std::exchange(observers[i], nullptr)
-            ->on_ready(i + 1 < count ? completion_mode::post : completion_mode::dispatch);
+    try {
+        listen_if_armed();
+    } catch (std::bad_alloc const&) {
+        notify({observers.data(), count});
+        return listen_if_armed();
+    }
+    notify({observers.data(), count});
+}
+
+void epoll_set::listen_if_armed()
+{
+    std::lock_guard lock(mutex_);
+    if (armed_ > 0 && !listening_)
+        listen();
 }
 
 } // namespace brood::detail

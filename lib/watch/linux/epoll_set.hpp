@@ -92,6 +92,7 @@ private:
     std::size_t take_ready(observer_list& observers);
 
     void on_epoll_ready(error_code ec);
+    void listen_if_armed();
 
     inline_executor const loop_;
     std::mutex mutex_;
