@@ -1,5 +1,4 @@
-// Part of brood. Distributed under the Boost Software License, Version 1.0.
-// (See LICENSE.)
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/running_group.hpp"
 
 #include <boost/asio/strand.hpp>
@@ -22,8 +21,7 @@ std::atomic<failure> mode = failure::none;
 std::atomic<long> remaining = 0;
 std::atomic<bool> has_failed = false;
 
-// Makes the allocation after `before` others fail, and those after it if
-// `which` is for_good.
+// Makes the allocation after `before` others fail, and those after it if `which` is for_good.
 void fail_allocation(long before, failure which)
 {
     has_failed = false;
@@ -43,8 +41,7 @@ void create_strand_mutexes(asio::io_context& context)
         (void)asio::make_strand(context);
 }
 
-// The other allocations of asio::make_strand. If the second one fails, Asio
-// destroys a strand that is not initialised.
+// The other allocations of asio::make_strand. If the second one fails, Asio destroys a strand that is not initialised.
 struct strand_sizes {
     std::size_t strand, reference;
 };
@@ -105,8 +102,7 @@ command quick(std::string const& action, std::string const& argument = "0")
 
 command writing() { return command(probe_path(), "write", "1", "text"); }
 
-// The grace period bounds the time of a stop whose next step has been lost to
-// an exception.
+// The grace period bounds the time of a stop whose next step has been lost to an exception.
 group_options few(std::size_t max_running)
 {
     return group_options().max_running(max_running).each(output_options().stop(stop_plan(SIGTERM, 100ms)));
