@@ -362,6 +362,12 @@ int main(int argc, char** argv)
         return answer(std::to_string(::getpriority(PRIO_PROCESS, 0))), 0;
     if (action == "blocking") // is a descriptor blocking?
         return answer(::fcntl(number(2), F_GETFL) & O_NONBLOCK ? "no" : "yes"), 0;
+    if (action == "access") // the access mode of a descriptor
+        switch (::fcntl(number(2), F_GETFL) & O_ACCMODE) {
+        case O_RDONLY: return answer("read"), 0;
+        case O_WRONLY: return answer("write"), 0;
+        default: return answer("both"), 0;
+        }
     if (action == "terminal")
         return tell_terminal();
     if (action == "sizes")

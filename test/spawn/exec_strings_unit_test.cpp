@@ -343,6 +343,7 @@ TEST_CASE("validate: rejects a NUL byte in every string")
         {"key on a cleared environment", base().env_clear().env("\0"s, "v")},
         {"file", base().in(stdio::file("/dev/null\0"s, open_mode::read))},
         {"file of another descriptor", base().fd(9, stdio::file("\0x"s, open_mode::read))},
+        {"cgroup", base().cgroup("/sys/fs/cgroup\0x"s)},
         {"program, with an invalid key", command("\0"s).env("", "v")},
     };
     for (auto const& row : rows) {

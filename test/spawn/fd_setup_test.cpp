@@ -228,6 +228,17 @@ TEST_CASE("null: reads end of file and discards output")
     });
 }
 
+TEST_CASE("null: standard streams can be used in one direction, other descriptors in both")
+{
+    for_each_backend([&](backend_config const& config) {
+        for (auto const& row : {std::pair(0, "read"), {2, "write"}, {5, "both"}}) {
+            CAPTURE(row.first);
+            auto const cmd = probe(config, "access", std::to_string(row.first)).fd(row.first, stdio::null());
+            CHECK(output_of_now(cmd) == row.second);
+        }
+    });
+}
+
 TEST_CASE("file: read, write and append modes")
 {
     for_each_backend([&](backend_config const& config) {

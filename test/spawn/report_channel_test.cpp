@@ -58,13 +58,9 @@ TEST_CASE("report_channel: a short or odd message is an error that the child has
     auto const good = complete_report(spawn_stage::exec, ENOENT);
     auto odd = good;
     odd.footer[3] = '?';
-    for (auto const& [message, size] : {
-             std::pair<void const*, std::size_t>(&good, 2),
-             {&good, sizeof good - 1},
-             {&odd, sizeof odd},
-         }) {
-        CAPTURE(size);
-        auto const outcome = read_after(message, size);
+    for (auto const& message : {std::pair(good, std::size_t(2)), {good, sizeof good - 1}, {odd, sizeof odd}}) {
+        CAPTURE(message.second);
+        auto const outcome = read_after(&message.first, message.second);
         CHECK_FALSE(outcome.reported);
         CHECK(outcome.failure == std::errc::protocol_error);
         CHECK(stage_of(outcome.failure) == spawn_stage::clone);

@@ -639,6 +639,30 @@ TEST_CASE("spawn errors: a failed exec is reported whichever message is refused"
     }
 }
 
+TEST_CASE("spawn errors: a process that cannot be created is reported with stage clone by every backend")
+{
+    leak_check const leaks;
+    for (auto const& row :
+         {std::pair("EAGAIN", std::errc::resource_unavailable_try_again), {"ENOMEM", std::errc::not_enough_memory}})
+        for (auto const& config : all_backends()) {
+            CAPTURE(row.first);
+            CAPTURE(config);
+            forked copy([&] {
+                deny_syscalls(std::string("fork=") + row.first);
+                auto const refused = [&](error_code ec) {
+                    return ec == row.second && stage_of(ec) == spawn_stage::clone;
+                };
+                asio::io_context context;
+                auto const cmd = probe(config, "exit", "0");
+                error_code later;
+                async_spawn(context, cmd, [&](error_code ec, child) { later = ec; });
+                context.run_for(60s);
+                return refused(spawn(context, cmd).error()) && refused(later) && !has_children();
+            });
+            CHECK(copy.succeeds());
+        }
+}
+
 TEST_CASE("spawn errors: a failed exec is reported if too many descriptors are in flight")
 {
     if (!knows_linux())
