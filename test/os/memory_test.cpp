@@ -1,5 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/memory.hpp"
+#include "support/system.hpp"
 
 #include <doctest/doctest.h>
 
@@ -86,7 +87,7 @@ TEST_CASE("locks_new_memory: is true after mlockall with MCL_FUTURE")
     CHECK_FALSE(os::locks_new_memory());
     pid_t const pid = ::fork();
     if (pid == 0)
-        ::_exit(::mlockall(MCL_FUTURE) < 0 || os::locks_new_memory() ? 0 : 1);
+        ::_exit(!test::system::lock_new_memory() || os::locks_new_memory() ? 0 : 1);
     int status = 0;
     REQUIRE(::waitpid(pid, &status, 0) == pid);
     CHECK(status == 0);

@@ -42,6 +42,9 @@ pid_t fork_with_pidfd(int exit_code, int& pidfd);
 /// fork(2) without the handlers of pthread_atfork(3), if the system has such a call.
 pid_t fork_without_handlers();
 
+/// mlockall(2) with MCL_FUTURE. Sanitizers make the function of the C library do nothing.
+bool lock_new_memory();
+
 } // namespace test::system
 
 #endif

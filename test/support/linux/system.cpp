@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -53,6 +54,8 @@ bool become_capable_user(uid_t id)
     __user_cap_data_struct data[2] = {{both, both, 0}, {0, 0, 0}};
     return ::prctl(PR_SET_KEEPCAPS, 1) == 0 && become_user(id, false) && ::syscall(SYS_capset, &header, data) == 0;
 }
+
+bool lock_new_memory() { return ::syscall(SYS_mlockall, MCL_FUTURE) == 0; }
 
 pid_t fork_without_handlers()
 {

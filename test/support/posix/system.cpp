@@ -2,6 +2,7 @@
 #include "support/system.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 namespace test::system {
@@ -25,6 +26,8 @@ pid_t thread_id() { return ::getpid(); }
 int last_processor() { return -1; }
 std::vector<int> realtime_signals() { return {}; }
 bool become_capable_user(uid_t) { return false; }
+
+bool lock_new_memory() { return ::mlockall(MCL_FUTURE) == 0; }
 
 pid_t fork_without_handlers() { return ::fork(); }
 
