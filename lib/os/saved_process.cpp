@@ -56,10 +56,18 @@ void saved_process::restore() noexcept
     raw::set_mask(mask_);
 }
 
-int set_groups_of_process(std::size_t count, gid_t const* ids) noexcept
+namespace {
+
+// The type of the count depends on the system.
+template <class Count>
+int call(int (*setgroups)(Count, gid_t const*), std::size_t count, gid_t const* ids) noexcept
 {
-    return ::setgroups(static_cast<int>(count), ids) < 0 ? -errno : 0;
+    return setgroups(static_cast<Count>(count), ids) < 0 ? -errno : 0;
 }
+
+} // namespace
+
+int set_groups_of_process(std::size_t count, gid_t const* ids) noexcept { return call(&::setgroups, count, ids); }
 
 int set_group_of_process(gid_t id) noexcept { return ::setgid(id) < 0 ? -errno : 0; }
 int set_user_of_process(uid_t id) noexcept { return ::setuid(id) < 0 ? -errno : 0; }

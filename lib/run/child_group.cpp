@@ -192,9 +192,9 @@ void group_state::on_handle_destroyed() noexcept
     for (auto& [which, waiter] : pending_.end_waits)
         waiter.error = aborted();
     for (auto& [which, spawn] : std::exchange(pending_.spawns, {}))
-        ignore_shortage([&] { spawn.then.post(aborted(), {}); });
+        ignore_shortage([&then = spawn.then] { then.post(aborted(), {}); });
     for (auto& [which, then] : std::exchange(pending_.readers, {}))
-        ignore_shortage([&] { then.post(aborted(), {}); });
+        ignore_shortage([&then = then] { then.post(aborted(), {}); });
 }
 
 template <class Completion>
@@ -380,9 +380,9 @@ void group_state::deliver()
         });
     if (fsm_.idle()) {
         for (auto& [which, then] : std::exchange(readers, {}))
-            steps.run([&] { then.post(asio::error::eof, {}); });
+            steps.run([&then = then] { then.post(asio::error::eof, {}); });
         for (auto& [which, waiter] : std::exchange(pending_.end_waits, {}))
-            steps.run([&] { waiter.then.post(waiter.error); });
+            steps.run([&waiter = waiter] { waiter.then.post(waiter.error); });
     }
     steps.rethrow();
 }

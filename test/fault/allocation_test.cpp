@@ -220,14 +220,14 @@ TEST_SUITE_BEGIN("allocation");
 
 TEST_CASE("allocation: each allocation of an operation may fail")
 {
-    for (auto const& [name, body] : scenarios)
+    for (auto const& scenario : scenarios)
         for (auto which : {failure::once, failure::for_good}) {
-            CAPTURE(name);
+            CAPTURE(scenario.first);
             CAPTURE(static_cast<int>(which));
             bool failed = true;
             for (long before = 0; failed; ++before) {
                 CAPTURE(before);
-                failed = run(body, before, which);
+                failed = run(scenario.second, before, which);
             }
         }
 }

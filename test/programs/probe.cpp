@@ -63,7 +63,7 @@ std::string read_all(int fd)
 }
 
 // Every string with its end marked, so that empty ones and newlines show.
-int tell_strings(char** strings)
+int print_strings(char** strings)
 {
     std::string all;
     for (; *strings; ++strings)
@@ -72,7 +72,7 @@ int tell_strings(char** strings)
     return 0;
 }
 
-int tell_descriptors()
+int print_descriptors()
 {
     DIR* listing = ::opendir("/proc/self/fd");
     std::string all;
@@ -85,7 +85,7 @@ int tell_descriptors()
 }
 
 // device:inode of each descriptor named, or "closed".
-int tell_files(char** descriptors)
+int print_files(char** descriptors)
 {
     std::string all;
     for (; *descriptors; ++descriptors) {
@@ -99,7 +99,7 @@ int tell_files(char** descriptors)
     return 0;
 }
 
-int tell_status(std::string_view key)
+int print_status(std::string_view key)
 {
     int const fd = ::open("/proc/self/status", O_RDONLY);
     std::string const text = read_all(fd);
@@ -111,7 +111,7 @@ int tell_status(std::string_view key)
     return 0;
 }
 
-int tell_ids()
+int print_ids()
 {
     gid_t groups[64];
     int const count = ::getgroups(64, groups);
@@ -124,7 +124,7 @@ int tell_ids()
     return 0;
 }
 
-int tell_signal_action(int signal)
+int print_signal_action(int signal)
 {
     struct sigaction action;
     if (::sigaction(signal, nullptr, &action) < 0)
@@ -133,7 +133,7 @@ int tell_signal_action(int signal)
     return 0;
 }
 
-int tell_limit(int resource)
+int print_limit(int resource)
 {
     rlimit limit{};
     ::getrlimit(static_cast<decltype(RLIMIT_NOFILE)>(resource), &limit);
@@ -141,7 +141,7 @@ int tell_limit(int resource)
     return 0;
 }
 
-int tell_cgroup()
+int print_cgroup()
 {
     int const fd = ::open("/proc/self/cgroup", O_RDONLY);
     std::string const text = "\n" + read_all(fd);
@@ -152,7 +152,7 @@ int tell_cgroup()
     return 0;
 }
 
-int tell_death_signal()
+int print_death_signal()
 {
     int signal = 0;
 #ifdef __linux__
@@ -171,7 +171,7 @@ std::string size_of_terminal(int fd)
 }
 
 // Which of the standard streams are terminals, and the size of the controlling one.
-int tell_terminal()
+int print_terminal()
 {
     std::string all;
     for (int fd : {0, 1, 2})
@@ -182,7 +182,7 @@ int tell_terminal()
 }
 
 // The size of standard output, and again each time that it changes.
-[[noreturn]] void tell_sizes()
+[[noreturn]] void print_sizes()
 {
     sigset_t changed;
     sigemptyset(&changed);
@@ -259,7 +259,7 @@ int leave_late_writer()
 int last_signal;
 
 // Prints the names of the signals that arrive. Exits on `last`, or when standard input ends.
-int tell_signals(int last, char** signals)
+int print_signals(int last, char** signals)
 {
     last_signal = last;
     struct sigaction action {};
@@ -315,25 +315,25 @@ int main(int argc, char** argv)
     auto const number = [&](int i) { return i < argc ? std::atoi(argv[i]) : 0; };
 
     if (action == "arguments")
-        return tell_strings(argv + 2);
+        return print_strings(argv + 2);
     if (action == "environment")
-        return tell_strings(environ);
+        return print_strings(environ);
     if (action == "descriptors")
-        return tell_descriptors();
+        return print_descriptors();
     if (action == "files")
-        return tell_files(argv + 2);
+        return print_files(argv + 2);
     if (action == "ids")
-        return tell_ids();
+        return print_ids();
     if (action == "status")
-        return tell_status(argv[2]);
+        return print_status(argv[2]);
     if (action == "signal-action")
-        return tell_signal_action(number(2));
+        return print_signal_action(number(2));
     if (action == "limit")
-        return tell_limit(number(2));
+        return print_limit(number(2));
     if (action == "cgroup")
-        return tell_cgroup();
+        return print_cgroup();
     if (action == "death-signal")
-        return tell_death_signal();
+        return print_death_signal();
     if (action == "exit")
         return number(2);
     if (action == "raise") {
@@ -369,9 +369,9 @@ int main(int argc, char** argv)
         default: return answer("both"), 0;
         }
     if (action == "terminal")
-        return tell_terminal();
+        return print_terminal();
     if (action == "sizes")
-        tell_sizes();
+        print_sizes();
     if (action == "copy") // standard input to standard output
         return write_all(1, read_all(0)), 0;
     if (action == "read")
@@ -408,7 +408,7 @@ int main(int argc, char** argv)
         pause_for_ever();
     }
     if (action == "print-signals")
-        return tell_signals(number(2), argv + 3);
+        return print_signals(number(2), argv + 3);
     if (action == "clean-up")
         clean_up_when_asked();
     if (action == "late-writer")

@@ -165,7 +165,7 @@ TEST_CASE(
 
 TEST_CASE("output_buffer: the capacity of the text is at most twice its size")
 {
-    for (std::size_t const size : {0, 1, 100, 5'000, 100'000, 2'000'000, 70'000'000}) {
+    for (std::size_t const size : {0u, 1u, 100u, 5'000u, 100'000u, 2'000'000u, 70'000'000u}) {
         CAPTURE(size);
         output_buffer buffer(100'000'000);
         while (buffer.seen() < size) {

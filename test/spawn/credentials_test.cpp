@@ -169,11 +169,11 @@ TEST_CASE("credentials: /proc/self/exe and its relatives are the caller's progra
         }
     }
     auto const own_program = std::filesystem::read_symlink("/proc/self/exe").string();
-    for (auto const& [directory, path] : std::vector<std::pair<std::string, std::string>>{
+    for (auto const& row : std::vector<std::pair<std::string, std::string>>{
              {"/", "/proc/self/exe"}, {"/", "proc/self/exe"}, {"/proc/self", "./exe"}, {folder.path(), "./link"}}) {
-        CAPTURE(path);
-        command cmd(path, "--version");
-        auto const out = output_of_now(cmd.current_dir(directory).user(0).groups({}).env("BROOD_PROBE", own_program));
+        CAPTURE(row.second);
+        command cmd(row.second, "--version");
+        auto const out = output_of_now(cmd.current_dir(row.first).user(0).groups({}).env("BROOD_PROBE", own_program));
         CHECK(out.find("doctest") != out.npos);
     }
     ::close(program);

@@ -9,7 +9,7 @@
 
 namespace test {
 
-/// Runs a body 50 times while another thread starts children, that live on, as fast as possible.
+/// Calls a body 50 times while another thread starts children that run on, as fast as possible.
 /**
  * The body waits for the end of what a child of its own holds open: that comes only if no other child holds it too.
  */

@@ -12,7 +12,7 @@
 
 namespace test {
 
-/// Where cgroup v2 is mounted; nothing where it is not.
+/// The mount point of cgroup v2. Empty if it is not mounted.
 inline std::string cgroup_mount()
 {
     std::ifstream mounts("/proc/self/mountinfo");
@@ -26,7 +26,7 @@ inline std::string cgroup_mount()
     return {};
 }
 
-/// Whether a way can give a child a cgroup. clone3 may be refused here; then the automatic choice still can.
+/// Whether a configuration supports cgroups. vfork needs clone3, which may be refused; the automatic choice does not.
 inline bool knows_cgroups(backend_config const& w)
 {
     bool const clones =
@@ -34,7 +34,7 @@ inline bool knows_cgroups(backend_config const& w)
     return clones && w.backend != brood::spawn_backend::posix_spawn;
 }
 
-/// A cgroup of this process's own, which goes once nothing is in it any more.
+/// A new cgroup. The destructor removes it after its members have ended.
 class cgroup_folder {
 public:
     cgroup_folder()
@@ -64,7 +64,7 @@ public:
     }
 
     std::string const& path() const { return path_; }
-    std::string const& name() const { return name_; } ///< As its members see it, in a hierarchy seen from its root.
+    std::string const& name() const { return name_; } ///< As in /proc/PID/cgroup of its members.
 
 private:
     std::string name_, path_;

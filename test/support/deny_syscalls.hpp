@@ -6,14 +6,14 @@
 
 namespace test {
 
-/// Makes system calls fail from now on, in this process and its children: "clone3=ENOSYS,close_range=ENOSYS".
+/// Makes system calls fail in this process and its children until they end: "clone3=ENOSYS,close_range=ENOSYS".
 /**
  * `waitid-pidfd` stands for waitid(2) with P_PIDFD, `fork` for whatever makes a process that is no thread. Ends
  * the process with code 77, which Meson reads as skipped, where filters can't be installed.
  */
 void deny_syscalls(std::string_view calls);
 
-/// What is refused: BROOD_DENY_SYSCALLS, or nothing.
+/// The refused calls: the value of BROOD_DENY_SYSCALLS, or an empty string.
 std::string_view denied_syscalls();
 
 } // namespace test

@@ -6,18 +6,19 @@
 
 namespace test {
 
-/// The ways that can give a child a terminal: posix_spawn has no words for it.
+/// The configurations that support a terminal: posix_spawn does not.
 inline std::vector<backend_config> terminal_configs()
 {
-    auto ways = all_configs();
-    std::erase_if(ways, [](backend_config const& w) { return w.backend == brood::spawn_backend::posix_spawn; });
-    return ways;
+    auto configs = all_configs();
+    std::erase_if(
+        configs, [](backend_config const& config) { return config.backend == brood::spawn_backend::posix_spawn; });
+    return configs;
 }
 
 template <class... Args>
-brood::command on_terminal(backend_config const& w, Args const&... args)
+brood::command on_terminal(backend_config const& config, Args const&... args)
 {
-    auto cmd = probe(w, args...);
+    auto cmd = probe(config, args...);
     return cmd.terminal().reset_signals();
 }
 

@@ -10,7 +10,7 @@
 
 namespace test {
 
-/// Makes this process an ordinary user's, if it is not already, until the end of the scope.
+/// Gives this process the ids of an ordinary user. The destructor restores them.
 class ordinary_user {
 public:
     ordinary_user()
@@ -28,7 +28,7 @@ public:
     ordinary_user(ordinary_user const&) = delete;
     ordinary_user& operator=(ordinary_user const&) = delete;
 
-    /// Whether it is one now: a container may know no other user than root.
+    /// Whether this process has them: a container may have no user but root.
     explicit operator bool() const { return ::geteuid() != 0; }
 
 private:
@@ -37,7 +37,7 @@ private:
     bool changed_ = false;
 };
 
-/// A folder, open to anybody, with the probe in it.
+/// A folder that every user can enter, with a copy of the probe.
 class public_folder : public scratch_folder {
 public:
     public_folder()

@@ -9,8 +9,8 @@
 
 namespace test {
 
-/// Changes this process's descriptors 0, 1 and 2, and restores them at its end. Nothing may be checked meanwhile:
-/// doctest prints.
+/// Changes the descriptors 0, 1 and 2 of this process. The destructor restores them. During its lifetime nothing may be
+/// checked, because doctest prints.
 class standard_streams {
 public:
     /// Replaces all three.
@@ -22,7 +22,7 @@ public:
         ::dup2(err, 2);
     }
 
-    /// Closes those whose bit is set.
+    /// Closes the descriptors whose bit is set.
     explicit standard_streams(unsigned closed)
     {
         save();

@@ -11,7 +11,8 @@
 
 namespace test {
 
-/// Holds children before their programs, while it is closed. What starts them must not wait for that: `needs_threads`.
+/// While it is closed, children wait before they execute their programs. The thread that starts them must not wait for
+/// that: see `needs_threads`.
 class start_gate {
 public:
     brood::command hold(brood::command cmd) const
@@ -24,7 +25,7 @@ public:
         });
     }
 
-    /// For all that a test may hold.
+    /// Releases up to eight children.
     void open() { REQUIRE(::write(ends_.second.get(), "!!!!!!!!", 8) == 8); }
 
 private:

@@ -24,23 +24,23 @@ namespace test {
 using brood::exit_watcher;
 using brood::spawn_backend;
 
-std::ostream& operator<<(std::ostream& out, backend_config const& w)
+std::ostream& operator<<(std::ostream& out, backend_config const& config)
 {
-    return out << w.backend << " and " << w.watcher;
+    return out << config.backend << " and " << config.watcher;
 }
 
 namespace {
 
 constexpr spawn_backend backends[] = {spawn_backend::posix_spawn, spawn_backend::vfork, spawn_backend::fork};
 
-// libc makes threads, and children, by another call where there is no clone3, but not where that is forbidden.
+// Without clone3, libc creates threads and children by clone. If clone3 is forbidden, libc fails.
 bool libc_clones()
 {
     auto const calls = denied_syscalls();
     return calls.find("clone3=EPERM") == calls.npos && calls.find("clone3=EINVAL") == calls.npos;
 }
 
-// A pidfd that is born with the child needs no opening.
+// With clone3, the kernel creates the pidfd with the child.
 bool has_pidfd(spawn_backend backend)
 {
     return backend == spawn_backend::vfork || denied_syscalls().find("pidfd_open=EMFILE") == std::string_view::npos;
@@ -58,27 +58,27 @@ bool works(spawn_backend backend)
 
 std::vector<backend_config> all_configs()
 {
-    std::vector<backend_config> ways;
+    std::vector<backend_config> configs;
     for (auto backend : backends)
-        for (auto reaper : {exit_watcher::pidfd, exit_watcher::sigchld})
-            if (works(backend) && brood::detail::available(reaper) &&
-                (reaper != exit_watcher::pidfd || has_pidfd(backend)))
-                ways.push_back({backend, reaper});
-    return ways;
+        for (auto watcher : {exit_watcher::pidfd, exit_watcher::sigchld})
+            if (works(backend) && brood::detail::available(watcher) &&
+                (watcher != exit_watcher::pidfd || has_pidfd(backend)))
+                configs.push_back({backend, watcher});
+    return configs;
 }
 
 std::vector<backend_config> all_backends()
 {
-    std::vector<backend_config> ways;
+    std::vector<backend_config> configs;
     for (auto backend : backends)
         if (works(backend))
-            ways.push_back({backend, exit_watcher::automatic});
-    return ways;
+            configs.push_back({backend, exit_watcher::automatic});
+    return configs;
 }
 
 doctest::skip needs_threads() { return doctest::skip(!libc_clones()); }
 
-// In this order: what is refused shows only once it is, and the answer is kept.
+// The environment is checked first, because `available` caches its answer before the system calls are refused.
 doctest::skip needs_pidfd()
 {
     bool const refusal = denied_syscalls().find("pidfd") != std::string_view::npos;
@@ -136,10 +136,10 @@ asio::awaitable<finished> output_of(brood::command cmd)
 {
     cmd.out(brood::stdio::piped());
     auto const executor = co_await asio::this_coro::executor;
-    finished const waited_for = co_await end_of(brood::spawn(executor, cmd).value());
+    finished const spawned = co_await end_of(brood::spawn(executor, cmd).value());
     finished const awaited = co_await end_of(co_await brood::async_spawn(executor, cmd));
-    CHECK(waited_for.status == awaited.status);
-    CHECK(without_numbers(waited_for.out) == without_numbers(awaited.out));
+    CHECK(spawned.status == awaited.status);
+    CHECK(without_numbers(spawned.out) == without_numbers(awaited.out));
     co_return awaited;
 }
 
@@ -239,15 +239,15 @@ bool is_alive(pid_t pid)
 
 bool exists(pid_t pid) { return process_state(pid) != '\0'; }
 
-// What the library opens once and keeps for the process: its background loop, its self-pipes.
-void open_what_stays()
+// Opens the descriptors that the library keeps until the process ends: the background loop and self-pipes.
+void open_permanent_descriptors()
 {
     std::vector<brood::os::child_signal_pipe_ptr> pipes;
     for (int i = 0; i < 8; ++i)
         pipes.push_back(brood::os::borrow_child_signal_pipe().value());
     pipes.clear();
     if (!libc_clones())
-        return; // there is no thread for the background loop
+        return; // the background loop has no thread
     pid_t pid;
     {
         asio::io_context context;
@@ -255,14 +255,14 @@ void open_what_stays()
         pid = child.id();
         child.detach();
     }
-    ::kill(pid, SIGKILL); // only now: a child that had ended would never reach the background loop
+    ::kill(pid, SIGKILL); // a child that ends before `detach` would not start the background loop
     REQUIRE(eventually([&] { return !exists(pid); }));
 }
 
 leak_check::leak_check()
 {
-    [[maybe_unused]] static bool const once = (open_what_stays(), true);
-    // The background loop has closed all that it watched when it ends.
+    [[maybe_unused]] static bool const once = (open_permanent_descriptors(), true);
+    // The background loop closes what it has watched before it ends.
     REQUIRE(eventually([] { return !brood::detail::is_reaping_in_background(); }));
     descriptors_ = open_descriptors();
     signals_ = blocked_signals();
@@ -270,7 +270,7 @@ leak_check::leak_check()
 
 leak_check::~leak_check()
 {
-    // A background thread closes what it watched a moment after the end that others may have seen.
+    // A background thread closes what it has watched shortly after the end, which others may have seen.
     CHECK(eventually([&] { return open_descriptors() == descriptors_; }));
     CHECK(blocked_signals() == signals_);
 }

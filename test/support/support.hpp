@@ -44,30 +44,30 @@ std::vector<backend_config> all_configs();
 /// Every backend that this machine supports, with the automatic watcher.
 std::vector<backend_config> all_backends();
 
-/// Whether the library was built with what Linux alone has: cgroups, affinity, parent-death signals.
+/// Whether the library supports what only Linux has: cgroups, affinity, parent-death signals.
 bool knows_linux();
 
-/// Skips a test where the system calls that threads are made of are refused too.
+/// Skips a test if threads cannot be created because their system calls are refused.
 doctest::skip needs_threads();
 
-/// Skips a test where there are no pidfds.
+/// Skips a test if pidfds are not available.
 doctest::skip needs_pidfd();
 
 /// The path of the test child: see test/programs/probe.cpp.
 std::string probe_path();
 
 template <class... Args>
-brood::command probe(backend_config const& w, Args const&... args)
+brood::command probe(backend_config const& config, Args const&... args)
 {
     brood::command cmd(probe_path(), args...);
-    cmd.backend(w.backend).watcher(w.watcher);
+    cmd.backend(config.backend).watcher(config.watcher);
     return cmd;
 }
 
-/// Runs an awaitable to its end on a context of its own. No end within a minute is a failure.
+/// Runs an awaitable on a new context. It must complete within a minute.
 void run(asio::awaitable<void> body);
 
-/// Runs it on a given context.
+/// Runs an awaitable on an existing context.
 void run_on(asio::io_context& context, asio::awaitable<void> body);
 
 /// Reads a pipe to its end.
@@ -81,7 +81,7 @@ asio::awaitable<std::string> read_all(Stream& stream)
     co_return text;
 }
 
-/// Reads one line without its end. Children write one when they are ready.
+/// Reads one line and removes the newline. Children write a line when they are ready.
 template <class Stream>
 asio::awaitable<std::string> read_line(Stream& stream)
 {
@@ -95,16 +95,16 @@ struct finished {
     std::string out;
 };
 
-/// Spawns, takes the standard output, waits: once by `spawn`, once by `async_spawn`. Both must succeed.
+/// Spawns the child, reads its standard output and waits: once by `spawn`, once by `async_spawn`. Both must succeed.
 asio::awaitable<finished> output_of(brood::command cmd);
 
-/// The same, synchronously.
+/// The standard output of a child that must succeed. Runs a context.
 std::string output_of_now(brood::command const& cmd);
 
-/// The error of a spawn, which must fail and leave nothing; `async_spawn` must fail alike.
+/// The error of a spawn that must fail and leak nothing. `async_spawn` must fail with the same error.
 brood::error_code failure_of(brood::command const& cmd);
 
-/// The word that stands in a text after another one.
+/// The word that follows another word in a text.
 std::string after(std::string const& text, std::string const& word);
 
 std::vector<std::string> split(std::string_view text, char separator);
@@ -112,17 +112,17 @@ std::vector<std::string> split(std::string_view text, char separator);
 /// This process's open descriptors.
 std::vector<int> open_descriptors();
 
-/// Whether this process has any child, alive or not.
+/// Whether this process has a child, running or zombie.
 bool has_children();
 
 /// The state of a process as proc(5) names it: R, S, D, Z, T, t, ...; 0 if there is none.
 char process_state(pid_t pid);
 
-/// Whether a process exists that is not a zombie; and whether one exists at all.
+/// Whether a process runs, and whether it exists: a zombie exists but does not run.
 bool is_alive(pid_t pid);
 bool exists(pid_t pid);
 
-/// Checks, at its end, that no descriptor was left open and the signal mask is what it was.
+/// Its destructor checks that the open descriptors and the signal mask have not changed.
 class leak_check {
 public:
     leak_check();
@@ -133,7 +133,7 @@ private:
     std::string signals_;
 };
 
-/// A folder that goes with all that is in it.
+/// A temporary folder. The destructor deletes it with its content.
 class scratch_folder {
 public:
     scratch_folder();
@@ -148,7 +148,7 @@ private:
     std::filesystem::path path_;
 };
 
-/// Waits, without a loop, until a condition holds; false after a minute.
+/// Waits until a condition holds, without an event loop. Returns false after a minute.
 template <class Condition>
 bool eventually(Condition condition)
 {

@@ -43,7 +43,7 @@ std::map<std::string, unsigned, std::less<>> const numbers{
     {"close_range-unshare", SYS_close_range},
 };
 
-// Those that are refused only with one value of one argument.
+// Calls that are refused only for one value of one argument.
 struct use_of_call {
     unsigned argument, value;
 };
@@ -59,7 +59,7 @@ void add_refusal(std::vector<sock_filter>& program, std::string_view call, int e
 {
     sock_filter const refusal = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error));
     if (call == "fork") {
-        // clone without CLONE_THREAD; clone3's flags can't be seen, so all of it is refused.
+        // clone without CLONE_THREAD. A filter cannot read the flags of clone3, so every clone3 is refused.
         program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1));
         program.push_back(refusal);
         program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4));
