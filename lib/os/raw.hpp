@@ -26,12 +26,8 @@ int duplicate(int from, int to) noexcept; ///< dup2(2), but clears FD_CLOEXEC ev
 
 int open(char const* path, int flags, int to) noexcept; ///< open(2) as descriptor `to`.
 
-/// How `close_fds` treats descriptors.
-enum class close_mode {
-    mark,          ///< Sets FD_CLOEXEC. This is cheaper than closing each descriptor.
-    mark_or_close, ///< Sets FD_CLOEXEC for the whole range with one call, or closes the descriptors.
-};
-int close_fds(int first, int last, close_mode mode) noexcept;
+/// Sets FD_CLOEXEC for a range. Closing is left to exec, so that the program may be named by /proc/self/fd.
+int close_on_exec(int first, int last) noexcept;
 
 /// Stops sharing the descriptor table with another process, and copies only the descriptors below `first`.
 /// The cost does not depend on the number of the others, which are never copied.

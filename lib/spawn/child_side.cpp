@@ -30,12 +30,12 @@ int close_fds(int first, int last, child_args const& args) noexcept
         return 0; // they were not copied
     int const spared = args.report_fd;
     if (spared < first || spared > last)
-        return raw::close_fds(first, last, args.unmapped);
+        return raw::close_on_exec(first, last);
     int outcome = 0;
     if (spared > first)
-        outcome = raw::close_fds(first, spared - 1, args.unmapped);
+        outcome = raw::close_on_exec(first, spared - 1);
     if (outcome >= 0 && spared < last)
-        outcome = raw::close_fds(spared + 1, last, args.unmapped);
+        outcome = raw::close_on_exec(spared + 1, last);
     return outcome;
 }
 

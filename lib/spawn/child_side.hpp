@@ -21,7 +21,6 @@ struct child_args {
     int report_fd = -1;          ///< Stays open until exec, whatever the plan closes.
     bool born_in_cgroup = false; ///< The child was cloned into the plan's cgroup.
     bool exec_self = false;      ///< There is no child: this process carries out the steps.
-    os::raw::close_mode unmapped = os::raw::close_mode::mark_or_close;
 
     // For a child that shares its parent's memory.
     bool yield_first = false;            ///< The parent runs on and should keep its processor.

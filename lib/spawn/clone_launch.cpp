@@ -12,9 +12,7 @@ class clone_launch final : public async_launch {
 public:
     clone_launch(std::shared_ptr<plan const> p, pooled_stack stack) noexcept
         : plan_(std::move(p)), child_(*plan_, plan_->steps, std::move(stack))
-    {
-        child_.set_close_mode(os::raw::close_mode::mark); // exec_pipe stays open until exec
-    }
+    {}
 
     error_code clone(pidfd_mode mode, os::signal_block const& blocked) noexcept
     {

@@ -62,7 +62,6 @@ error_code exec(command const& cmd)
     os::saved_process saved;
     detail::child_args args(plan.value()->steps, os::blocked_signals());
     args.exec_self = true;
-    args.unmapped = os::raw::close_mode::mark;
     for (auto const& step : plan.value()->steps)
         if (int const outcome = detail::run_exec_step(step, args); outcome < 0) {
             saved.restore();

@@ -43,7 +43,7 @@ extern "C" [[noreturn]] void brood_relay_main(char** argv, char** envp) noexcept
     child_args args(steps, parcel.count, parcel.inherited_mask);
     args.report_fd = parcel.report_fd;
     for (int fd : {number(argv[0]), parcel.report_fd})
-        os::raw::close_fds(fd, fd, os::raw::close_mode::mark);
+        os::raw::close_on_exec(fd, fd);
     run_and_report(args);
 }
 

@@ -30,8 +30,6 @@ result<spawned_child> launch_sharing_memory(plan const& p, std::vector<step> con
     if (!stack)
         return make_error_code(spawn_stage::clone, stack.error().value());
     vfork_child child(p, steps, std::move(stack).value());
-    if (wants_relay(p)) // the relay needs descriptors that the plan does not name
-        child.set_close_mode(os::raw::close_mode::mark);
     os::signal_block const blocked;
     auto cloned = child.clone(vfork_child::parent::waits, mode, blocked);
     if (!cloned)

@@ -24,9 +24,6 @@ public:
     vfork_child(vfork_child const&) = delete; // the child has its address
     vfork_child& operator=(vfork_child const&) = delete;
 
-    /// How the descriptors that the plan does not name are closed.
-    void set_close_mode(os::raw::close_mode mode) noexcept { args_.unmapped = mode; }
-
     enum class parent { waits, runs_on };
 
     /// Creates the child. Called once. A parent that waits returns after the child has left the memory.

@@ -615,7 +615,7 @@ TEST_CASE("spawn errors: a failed child raises SIGCHLD, as the previous test ass
 }
 
 // The report of a failure and the pidfd pass between the child and the parent. Each call may be refused.
-TEST_CASE("spawn errors: a failed exec is reported whichever message is refused")
+TEST_CASE("spawn errors: a failed exec is reported whichever message is refused" * doctest::skip(!can_deny_syscalls()))
 {
     leak_check const leaks;
     for (bool relay : {false, true}) {
@@ -639,7 +639,9 @@ TEST_CASE("spawn errors: a failed exec is reported whichever message is refused"
     }
 }
 
-TEST_CASE("spawn errors: a process that cannot be created is reported with stage clone by every backend")
+TEST_CASE(
+    "spawn errors: a process that cannot be created is reported with stage clone by every backend" *
+    doctest::skip(!can_deny_syscalls()))
 {
     leak_check const leaks;
     for (auto const& row :

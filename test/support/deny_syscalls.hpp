@@ -13,6 +13,9 @@ namespace test {
  */
 void deny_syscalls(std::string_view calls);
 
+/// Whether `deny_syscalls` is supported. It is not in emulators.
+bool can_deny_syscalls();
+
 /// The refused calls: the value of BROOD_DENY_SYSCALLS, or an empty string.
 std::string_view denied_syscalls();
 

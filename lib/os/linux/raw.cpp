@@ -60,41 +60,30 @@ struct directory_entry {
     char name[1]; // variable length
 };
 
-int mark_or_close(int fd, close_mode mode) noexcept
-{
-    return mode == close_mode::mark ? call(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC) : call(SYS_close, fd);
-}
+int mark(int fd) noexcept { return call(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC); }
 
-// Uses the list in /proc/self/fd. If descriptors are closed meanwhile, reading may skip entries. The list is therefore
-// read again until a pass has closed nothing.
-int close_listed(int first, int last, close_mode mode) noexcept
+// Uses the list in /proc/self/fd.
+int mark_listed(int first, int last) noexcept
 {
     alignas(directory_entry) char buffer[1024];
     int const listing = call(SYS_openat, AT_FDCWD, word("/proc/self/fd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (listing < 0)
         return listing;
-    bool closed = true;
     int size = 0;
-    while (closed) {
-        closed = false;
-        system_call(SYS_lseek, listing, 0, SEEK_SET);
-        while ((size = call(SYS_getdents64, listing, word(&buffer[0]), sizeof buffer)) > 0) {
-            for (int at = 0; at < size;) {
-                auto const* entry = reinterpret_cast<directory_entry const*>(&buffer[at]);
-                int const fd = parse_fd(entry->name);
-                if (fd >= first && fd <= last && fd != listing && mark_or_close(fd, mode) == 0)
-                    closed = mode != close_mode::mark;
-                at += entry->length;
-            }
+    while ((size = call(SYS_getdents64, listing, word(&buffer[0]), sizeof buffer)) > 0) {
+        for (int at = 0; at < size;) {
+            auto const* entry = reinterpret_cast<directory_entry const*>(&buffer[at]);
+            int const fd = parse_fd(entry->name);
+            if (fd >= first && fd <= last)
+                mark(fd);
+            at += entry->length;
         }
-        if (size < 0)
-            break;
     }
     call(SYS_close, listing);
     return size;
 }
 
-int close_each(int first, int last, close_mode mode) noexcept
+int mark_each(int first, int last) noexcept
 {
     abi::rlimit limit{};
     int const result = call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, word(&limit));
@@ -103,7 +92,7 @@ int close_each(int first, int last, close_mode mode) noexcept
     // If the soft limit was lowered after descriptors were opened, they can be above it. The hard limit is safer.
     int const end = limit.hard < 1 << 20 ? static_cast<int>(limit.hard) : 1 << 20;
     for (int fd = first; fd <= last && fd < end; ++fd)
-        mark_or_close(fd, mode);
+        mark(fd);
     return 0;
 }
 
@@ -135,16 +124,14 @@ int open(char const* path, int flags, int to) noexcept
     return result;
 }
 
-int close_fds(int first, int last, close_mode mode) noexcept
+int close_on_exec(int first, int last) noexcept
 {
     constexpr int close_range_cloexec = 4; // since Linux 5.11
     if (call(abi::sys_close_range, first, last, close_range_cloexec) == 0)
         return 0;
-    if (mode == close_mode::mark_or_close && call(abi::sys_close_range, first, last, 0) == 0)
+    if (mark_listed(first, last) == 0)
         return 0;
-    if (close_listed(first, last, mode) == 0)
-        return 0;
-    return close_each(first, last, mode);
+    return mark_each(first, last);
 }
 
 int unshare_descriptors(int first) noexcept

@@ -60,17 +60,14 @@ int open(char const* path, int flags, int to) noexcept
     return result;
 }
 
-int close_fds(int first, int last, close_mode mode) noexcept
+int close_on_exec(int first, int last) noexcept
 {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return -errno;
     rlim_t const end = limit.rlim_max < 1 << 20 ? limit.rlim_max : 1 << 20;
     for (int fd = first; fd <= last && static_cast<rlim_t>(fd) < end; ++fd)
-        if (mode == close_mode::mark_or_close)
-            ::close(fd);
-        else
-            ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+        ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     return 0;
 }
 

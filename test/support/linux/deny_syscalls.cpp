@@ -106,6 +106,8 @@ void deny_syscalls(std::string_view calls)
     }
 }
 
+bool can_deny_syscalls() { return ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0; }
+
 std::string_view denied_syscalls()
 {
     char const* calls = std::getenv("BROOD_DENY_SYSCALLS");
