@@ -83,7 +83,14 @@ long write(int fd, void const* data, std::size_t size) noexcept
     return result < 0 ? -errno : result;
 }
 
-long send(int, void const*, std::size_t) noexcept { return -ENOTSOCK; } // the channel is a pipe
+long send(int socket, void const* data, std::size_t size) noexcept
+{
+    long result;
+    do
+        result = ::send(socket, data, size, 0);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : result;
+}
 
 int enter_cgroup(int) noexcept { return -ENOTSUP; }
 
