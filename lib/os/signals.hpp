@@ -23,6 +23,9 @@ private:
     raw::signal_bits previous_ = 0;
 };
 
+/// All signals but those that libc reserves, which a failed `exec` could not restore.
+raw::signal_bits application_signals() noexcept;
+
 /// Blocks the application's signals on the calling thread during the lifetime of this object.
 /**
  * Used while the library creates a thread, which inherits the mask. The signals that libc reserves stay unblocked: a

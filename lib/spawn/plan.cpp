@@ -120,7 +120,7 @@ error_code add_signals(plan& p, command_data const& cmd)
 {
     auto const stage = spawn_stage::signals;
     auto const sigpipe = os::raw::bit_of(SIGPIPE);
-    p.defaults = cmd.reset_signals ? os::raw::all_signals : sigpipe;
+    p.defaults = cmd.reset_signals ? os::application_signals() : sigpipe;
     if (cmd.keep_sigpipe)
         p.defaults &= ~sigpipe;
     if (p.defaults != 0)

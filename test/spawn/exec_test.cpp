@@ -1,5 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/forked.hpp"
 #include "support/support.hpp"
+
+#include <thread>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -88,6 +91,17 @@ TEST_CASE("exec: after a failure the process is as it was")
     CHECK(still_ignored);
     CHECK(::fcntl(inheritable, F_GETFD) == 0);
     ::close(inheritable);
+}
+
+TEST_CASE("exec: after a failure, the credentials of all threads can be changed")
+{
+    forked copy([] {
+        std::thread other([] { pause_for_ever(); });
+        other.detach();
+        auto const error = exec(command("/nowhere").reset_signals());
+        return error == std::errc::no_such_file_or_directory && ::setgid(::getgid()) == 0; // libc signals every thread
+    });
+    CHECK(copy.succeeds());
 }
 
 TEST_SUITE_END();

@@ -21,6 +21,17 @@ raw::signal_bits blocked_signals() noexcept
     return blocked;
 }
 
+raw::signal_bits application_signals() noexcept
+{
+    sigset_t all;
+    sigfillset(&all);
+    raw::signal_bits bits = 0;
+    for (int signal = 1; signal <= 64; ++signal)
+        if (sigismember(&all, signal) == 1)
+            bits |= raw::bit_of(signal);
+    return bits;
+}
+
 sigset_t to_sigset(raw::signal_bits bits) noexcept
 {
     sigset_t set;

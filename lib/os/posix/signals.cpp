@@ -35,6 +35,13 @@ raw::signal_bits blocked_signals() noexcept
     return bits_of(blocked);
 }
 
+raw::signal_bits application_signals() noexcept
+{
+    sigset_t all;
+    sigfillset(&all);
+    return bits_of(all);
+}
+
 sigset_t to_sigset(raw::signal_bits bits) noexcept
 {
     sigset_t set;
