@@ -60,7 +60,7 @@ void after_fork_in_child() noexcept
     fds.mutex.unlock();
 }
 
-// Without the handlers, for want of memory, the process only lacks the protection.
+// If there is no memory for the handlers, forked processes keep copies of private descriptors.
 void install_fork_handlers() noexcept
 {
     [[maybe_unused]] static int const installed =
