@@ -135,6 +135,7 @@ private:
             listen();
     }
 
+    // A context may shut its services down twice.
     void shutdown() override
     {
         if (registry_ && !is_own()) {
@@ -154,7 +155,7 @@ private:
             } else {
                 ++i;
             }
-        if (reader_->is_open())
+        if (reader_ && reader_->is_open())
             reader_->release(); // the pool keeps the pipe open
         reader_.reset();
         timer_.reset();

@@ -39,6 +39,11 @@ rlim_t count_threads()
     return std::max<rlim_t>(count, 1);
 }
 
+// Some versions of Asio shut the services of every context down twice.
+struct context_shut_down_twice : asio::io_context {
+    ~context_shut_down_twice() { shutdown(); }
+};
+
 } // namespace
 
 TEST_SUITE_BEGIN("lifetime");
@@ -230,6 +235,26 @@ TEST_CASE("lifetime: an event loop may be destroyed before its children")
             CHECK(survivor->id() == pid);
         }
         CHECK(eventually([&] { return !exists(pid); }));
+    });
+}
+
+TEST_CASE("lifetime: a context may be shut down twice")
+{
+    for_each_config([&](backend_config const& config) {
+        bool invoked = false;
+        std::optional<child> survivor;
+        {
+            context_shut_down_twice context;
+            auto cmd = probe(config, "pause");
+            survivor = spawn(context, cmd.out(stdio::piped())).value();
+            survivor->async_wait([&invoked](error_code, exit_status) { invoked = true; });
+            child without_wait = spawn(context, cmd).value();
+            child ended = spawn(context, probe(config, "exit", "0")).value();
+            CHECK(ended.wait().value().success());
+        }
+        CHECK_FALSE(invoked);
+        CHECK(survivor->kill());
+        CHECK(survivor->wait().value().signal() == SIGKILL);
     });
 }
 
