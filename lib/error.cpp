@@ -22,19 +22,13 @@ struct stage_text {
 
 // In the order of spawn_stage.
 constexpr std::array stage_texts{
-    stage_text{"brood.prepare", "prepare"},
-    stage_text{"brood.pipe", "create pipe"},
-    stage_text{"brood.clone", "create process"},
-    stage_text{"brood.signals", "set signals"},
-    stage_text{"brood.stdio", "set up descriptors"},
-    stage_text{"brood.session", "set session or process group"},
-    stage_text{"brood.terminal", "set up terminal"},
-    stage_text{"brood.credentials", "change credentials"},
-    stage_text{"brood.limits", "set limits"},
-    stage_text{"brood.cgroup", "enter cgroup"},
-    stage_text{"brood.directory", "change directory"},
-    stage_text{"brood.hook", "run pre_exec"},
-    stage_text{"brood.exec", "execute program"},
+    stage_text{"brood.prepare", "prepare"},          stage_text{"brood.pipe", "create pipe"},
+    stage_text{"brood.clone", "create process"},     stage_text{"brood.signals", "set signals"},
+    stage_text{"brood.stdio", "set up descriptors"}, stage_text{"brood.session", "set session or process group"},
+    stage_text{"brood.terminal", "set up terminal"}, stage_text{"brood.credentials", "change credentials"},
+    stage_text{"brood.limits", "set limits"},        stage_text{"brood.cgroup", "enter cgroup"},
+    stage_text{"brood.root", "change root"},         stage_text{"brood.directory", "change directory"},
+    stage_text{"brood.hook", "run pre_exec"},        stage_text{"brood.exec", "execute program"},
 };
 static_assert(stage_texts.size() == static_cast<std::size_t>(spawn_stage::exec) + 1);
 
@@ -85,6 +79,8 @@ public:
         case errc::output_limit_exceeded: return "output limit exceeded";
         case errc::output_incomplete: return "output incomplete: a descendant of the child holds the stream open";
         case errc::timed_out: return "timed out";
+        case errc::unexpected_pipe:
+            return "a stream is piped, or a terminal, and the operation does not use its other end";
         }
         return "unknown error";
     }
@@ -95,7 +91,8 @@ public:
         switch (static_cast<errc>(value)) {
         case errc::nul_byte:
         case errc::empty_program:
-        case errc::invalid_environment_key: return sys::make_error_condition(sys::invalid_argument);
+        case errc::invalid_environment_key:
+        case errc::unexpected_pipe: return sys::make_error_condition(sys::invalid_argument);
         case errc::timed_out: return sys::make_error_condition(sys::timed_out);
         default: return {value, *this};
         }

@@ -44,6 +44,22 @@ std::optional<int> exit_status::stopped_signal() const noexcept
 
 bool exit_status::continued() const noexcept { return WIFCONTINUED(raw_); }
 
+int exit_status::shell_code() const noexcept
+{
+    if (auto const by_code = code())
+        return *by_code;
+    auto const by_signal = signal() ? signal() : stopped_signal();
+    return by_signal ? 128 + *by_signal : 255;
+}
+
+exit_status pipefail(std::span<exit_status const> statuses) noexcept
+{
+    for (auto i = statuses.size(); i-- > 0;)
+        if (!statuses[i].success())
+            return statuses[i];
+    return exit_status::from_raw(0);
+}
+
 result<void> exit_status::check() const
 {
     if (success())

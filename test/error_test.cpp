@@ -21,13 +21,13 @@ struct named_stage {
 };
 
 constexpr named_stage all_stages[] = {
-    {spawn_stage::prepare, "prepare"},     {spawn_stage::pipe, "pipe"},
-    {spawn_stage::clone, "process"},       {spawn_stage::signals, "signals"},
-    {spawn_stage::stdio, "descriptors"},   {spawn_stage::session, "session"},
-    {spawn_stage::terminal, "terminal"},   {spawn_stage::credentials, "credentials"},
-    {spawn_stage::limits, "limits"},       {spawn_stage::cgroup, "cgroup"},
-    {spawn_stage::directory, "directory"}, {spawn_stage::hook, "pre_exec"},
-    {spawn_stage::exec, "program"},
+    {spawn_stage::prepare, "prepare"},   {spawn_stage::pipe, "pipe"},
+    {spawn_stage::clone, "process"},     {spawn_stage::signals, "signals"},
+    {spawn_stage::stdio, "descriptors"}, {spawn_stage::session, "session"},
+    {spawn_stage::terminal, "terminal"}, {spawn_stage::credentials, "credentials"},
+    {spawn_stage::limits, "limits"},     {spawn_stage::cgroup, "cgroup"},
+    {spawn_stage::root, "root"},         {spawn_stage::directory, "directory"},
+    {spawn_stage::hook, "pre_exec"},     {spawn_stage::exec, "program"},
 };
 
 constexpr int some_errnos[] = {EPERM,  ENOENT, ESRCH,  E2BIG,  ENOEXEC, EBADF,   EAGAIN,
@@ -36,7 +36,7 @@ constexpr int some_errnos[] = {EPERM,  ENOENT, ESRCH,  E2BIG,  ENOEXEC, EBADF,  
 constexpr errc all_library_errors[] = {
     errc::nul_byte,    errc::empty_program,         errc::invalid_environment_key,
     errc::status_lost, errc::output_limit_exceeded, errc::output_incomplete,
-    errc::timed_out,
+    errc::timed_out,   errc::unexpected_pipe,
 };
 
 } // namespace
@@ -196,7 +196,7 @@ TEST_CASE("errc: values with the same condition differ")
 
 TEST_CASE("brood_category: an unknown value maps to no generic condition")
 {
-    for (int const value : {-1, 0, 8, EINVAL, ETIMEDOUT, 99999}) {
+    for (int const value : {-1, 0, 9, EINVAL, ETIMEDOUT, 99999}) {
         CAPTURE(value);
         error_code const ec(value, brood_category());
         CHECK(ec.message() == "unknown error");

@@ -281,4 +281,33 @@ TEST_CASE("from_siginfo: an unknown code gives the default status")
     }
 }
 
+TEST_CASE("exit_status: shell_code is what a shell reports")
+{
+    struct {
+        int raw, code;
+    } const rows[] = {
+        {0, 0},
+        {exited(1), 1},
+        {exited(255), 255},
+        {SIGKILL, 128 + SIGKILL},
+        {SIGSEGV | dumped, 128 + SIGSEGV},
+        {64, 192},
+        {stopped(SIGTSTP), 128 + SIGTSTP},
+        {exit_status().raw(), 255},
+    };
+    for (auto const& row : rows) {
+        CAPTURE(row.raw);
+        CHECK(exit_status::from_raw(row.raw).shell_code() == row.code);
+    }
+}
+
+TEST_CASE("exit_status: pipefail is the last failure")
+{
+    auto const status = [](int raw) { return exit_status::from_raw(raw); };
+    CHECK(pipefail(std::vector<exit_status>{}).success());
+    CHECK(pipefail(std::vector{status(0), status(0)}).success());
+    CHECK(pipefail(std::vector{status(exited(1)), status(SIGPIPE), status(0)}) == status(SIGPIPE));
+    CHECK(pipefail(std::vector{status(exited(1)), status(exited(2))}) == status(exited(2)));
+}
+
 TEST_SUITE_END();

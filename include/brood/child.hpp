@@ -64,7 +64,7 @@ struct streams final : streams_base {
  * The functions of a moved-from child return errors or nothing.
  *
  * @par Thread safety
- * Distinct objects: safe. Shared objects: `signal`, `kill`, `wait`, `try_wait` and the asynchronous operations may be
+ * Distinct objects: safe. Shared objects: `signal`, `kill`, `wait`, `wait_for`, `try_wait` and the asynchronous operations may be
  * called from several threads at once. Moving, destroying and the streams require external synchronization.
  *
  * @par Lifetime
@@ -73,7 +73,7 @@ struct streams final : streams_base {
  * If this process forks, the forked process must not use its copy of the object, except to destroy it.
  *
  * If the execution context is destroyed first, pending operations are destroyed without being invoked and the streams
- * are closed. Afterwards only the destructor, `wait`, `try_wait`, `kill`, `signal` and `usage` may be called.
+ * are closed. Afterwards only the destructor, `wait`, `wait_for`, `try_wait`, `kill`, `signal` and `usage` may be called.
  *
  * @par Other children
  * The library reaps only its own children. If this process is PID 1 of its namespace or a subreaper (prctl(2)), the
@@ -200,6 +200,27 @@ public:
         });
     }
 
+    /// Waits as `async_wait` does, but not longer than `time`. Then it fails with `errc::timed_out`.
+    /**
+     * The child is not affected.
+     *
+     * @par Completion Signature
+     * @code void(error_code, exit_status) @endcode
+     *
+     * @par Errors
+     * Those of `async_wait`; `errc::timed_out`.
+     *
+     * @par Per-Operation Cancellation
+     * As `async_wait`.
+     */
+    template <class CompletionToken = detail::default_token<Executor>>
+    auto async_wait_for(duration time, CompletionToken&& token = {})
+    {
+        return initiate_wait(std::forward<CompletionToken>(token), [time](auto& child, auto handler) {
+            child.async_wait_for(time, std::move(handler));
+        });
+    }
+
     /// Sends SIGKILL, then waits as `async_wait` does.
     /**
      * @par Completion Signature
@@ -254,6 +275,14 @@ public:
         if (!owner_)
             return detail::no_child();
         return owner_->wait();
+    }
+
+    /// Blocks until the child has ended, but not longer than `time`. Returns the status if it has. Errors as `async_wait`.
+    result<std::optional<exit_status>> wait_for(duration time)
+    {
+        if (!owner_)
+            return detail::no_child();
+        return owner_->wait_for(time);
     }
 
     /// Returns the status if the child has ended. Never blocks. Errors as `async_wait`.

@@ -4,7 +4,6 @@
 
 #include <brood/detail/export.hpp>
 #include <brood/detail/initiation.hpp>
-#include <brood/resource_usage.hpp>
 #include <brood/run.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -59,7 +58,7 @@ public:
     }
     group_options&& on_failure(failure_policy policy) && { return std::move(on_failure(policy)); }
 
-    /// How each child is run: its timeout, output limit, drain grace and stop plan. The input is not used.
+    /// How each child is run, unless its spawn has options of its own.
     group_options& each(output_options options) &
     {
         settings_.each = std::move(options);
@@ -76,18 +75,15 @@ private:
 
 /// A child of a group.
 struct group_child {
-    /// The number of the child, from 0 in the order of the spawns. A failed spawn is not counted.
+    /// The number of the call of `spawn` or `async_spawn`, from 0. Failed spawns are counted.
     std::size_t index = 0;
 
-    /// The process id. After the end, the system may give the number to another process.
+    /// The process id; 0 if the spawn has failed. After the end, the system may give the number to another process.
     pid_t id = 0;
 };
 
 /// The result of a child of a group: its exit status and the captured output.
-struct group_result : group_child, output {
-    /// The resources that the child used. Empty if its status was lost.
-    std::optional<resource_usage> usage;
-};
+struct group_result : group_child, output {};
 
 namespace detail {
 
@@ -100,7 +96,7 @@ class group_interface {
 public:
     virtual std::size_t running() const = 0;
     virtual result<group_child> spawn(command const& cmd) = 0;
-    virtual void async_spawn(command cmd, group_spawn_handler handler) = 0;
+    virtual void async_spawn(command cmd, std::optional<output_options> options, group_spawn_handler handler) = 0;
     virtual void async_next(group_next_handler handler) = 0;
     virtual void async_wait_all(group_wait_handler handler) = 0;
     virtual void async_stop(group_wait_handler handler) = 0;
@@ -127,7 +123,9 @@ create_group(boost::asio::any_io_executor const& executor, group_options options
  * @endcode
  *
  * An `out` or `err` that is `piped()` is captured and returned with the child's result; `err(stdio::same_as(1))`
- * captures both streams in `out`. Other `piped()` descriptors and a terminal fail with `invalid_argument`.
+ * captures both streams in `out`. Other `piped()` descriptors and a terminal fail with `errc::unexpected_pipe`.
+ * `output_options::input` is the standard input of a child whose command sets none; with another one the spawn fails with
+ * `invalid_argument`.
  *
  * A child counts as running until it has been reaped and its captured streams have ended, at most
  * `output_options::drain_grace` later. Stopping and killing a child includes the process group that it leads.
@@ -193,20 +191,25 @@ public:
      * @par Completion Signature
      * @code void(error_code, group_child) @endcode
      *
+     * With an error, the `group_child` has the index of the call.
+     *
      * @par Errors
      * Those of `brood::spawn`; `asio::error::operation_aborted` if the group is stopped.
      *
      * @par Per-Operation Cancellation
      * `terminal`, `partial` and `total`. The child is not spawned, or killed and reaped before the operation completes.
      */
-    template <class CompletionToken = detail::default_token<Executor>>
+    template <detail::not_output_options CompletionToken = detail::default_token<Executor>>
     auto async_spawn(command cmd, CompletionToken&& token = {})
     {
-        return detail::initiate<void(error_code, group_child)>(
-            executor_, std::forward<CompletionToken>(token),
-            [group = group_, cmd = std::move(cmd)](auto&& handler) mutable {
-                group->async_spawn(std::move(cmd), std::forward<decltype(handler)>(handler));
-            });
+        return initiate_spawn(std::move(cmd), std::nullopt, std::forward<CompletionToken>(token));
+    }
+
+    /// Spawns a child with options of its own instead of those of `group_options::each`.
+    template <class CompletionToken = detail::default_token<Executor>>
+    auto async_spawn(command cmd, output_options options, CompletionToken&& token = {})
+    {
+        return initiate_spawn(std::move(cmd), std::move(options), std::forward<CompletionToken>(token));
     }
 
     /// Returns the result of the next child that has ended, in the order of the ends. Each result is returned once.
@@ -271,6 +274,16 @@ public:
     }
 
 private:
+    template <class CompletionToken>
+    auto initiate_spawn(command cmd, std::optional<output_options> options, CompletionToken&& token)
+    {
+        return detail::initiate<void(error_code, group_child)>(
+            executor_, std::forward<CompletionToken>(token),
+            [group = group_, cmd = std::move(cmd), options = std::move(options)](auto&& handler) mutable {
+                group->async_spawn(std::move(cmd), std::move(options), std::forward<decltype(handler)>(handler));
+            });
+    }
+
     Executor executor_;
     std::shared_ptr<detail::group_interface> group_;
 };

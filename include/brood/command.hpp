@@ -6,6 +6,7 @@
 #include <brood/detail/export.hpp>
 #include <brood/detail/text.hpp>
 #include <brood/error.hpp>
+#include <brood/result.hpp>
 #include <brood/stdio.hpp>
 #include <brood/terminal_size.hpp>
 
@@ -51,6 +52,12 @@ public:
         data_.program = program;
         data_.arguments = std::move(arguments);
     }
+
+    /// A shell command line: `/bin/sh -c text`.
+    /**
+     * The shell interprets the whole text, so input from others does not belong in it.
+     */
+    static command shell(detail::text_arg text) { return command("/bin/sh", "-c", std::string_view(text)); }
 
     /// Appends an argument.
     command& arg(detail::text_arg argument) &
@@ -107,6 +114,20 @@ public:
     }
     command&& env(detail::text_arg key, detail::text_arg value) && { return std::move(env(key, value)); }
 
+    /// Sets the variables of a range of pairs, such as a `std::map`.
+    template <detail::text_pair_range Range>
+    command& env(Range&& range) &
+    {
+        for (auto&& [key, value] : range)
+            env(key, value);
+        return *this;
+    }
+    template <detail::text_pair_range Range>
+    command&& env(Range&& range) &&
+    {
+        return std::move(env(range));
+    }
+
     /// Removes a variable.
     command& env_remove(detail::text_arg key) &
     {
@@ -122,6 +143,19 @@ public:
         return *this;
     }
     command&& env_clear() && { return std::move(env_clear()); }
+
+    /// Passes on only these of the parent's variables. Further calls add variables; those that `env` sets are not affected.
+    template <detail::text... Keys>
+    command& env_keep(Keys const&... keys) &
+    {
+        (data_.env.keep(std::string(detail::text_arg(keys))), ...);
+        return *this;
+    }
+    template <detail::text... Keys>
+    command&& env_keep(Keys const&... keys) &&
+    {
+        return std::move(env_keep(keys...));
+    }
 
     /// The child's working directory (chdir(2)). The child enters it with its own credentials.
     command& current_dir(detail::text_arg path) &
@@ -300,6 +334,18 @@ public:
     }
     command&& cgroup(detail::text_arg path) && { return std::move(cgroup(path)); }
 
+    /// The child's root directory (chroot(2)). It needs CAP_SYS_CHROOT and is entered with the parent's credentials.
+    /**
+     * The working directory is then `/`, unless `current_dir` names another one inside. The program is searched inside;
+     * files of `stdio::file` are opened outside. Descriptors that are passed on may lead outside.
+     */
+    command& chroot(detail::text_arg path) &
+    {
+        data_.root = path;
+        return *this;
+    }
+    command&& chroot(detail::text_arg path) && { return std::move(chroot(path)); }
+
     /// The signals that are blocked when the program starts. Default: the mask of the spawning thread.
     command& signal_mask(std::vector<int> blocked) &
     {
@@ -318,7 +364,10 @@ public:
         return std::move(signal_mask(blocked...));
     }
 
-    /// Resets every signal to its default disposition. Default: SIGPIPE is reset, other ignored signals stay ignored.
+    /// Resets every signal to its default disposition, and unblocks all signals unless `signal_mask` is set.
+    /**
+     * Default: SIGPIPE is reset, other ignored signals stay ignored.
+     */
     command& reset_signals() &
     {
         data_.reset_signals = true;
@@ -371,12 +420,21 @@ public:
     /// The settings, for the library. Their form may change.
     detail::command_data const& data() const noexcept { return data_; }
 
-    /// Prints what a shell user would type: `cd "d" && env -u K A="v" "prog" "x"`.
+    /// Prints what a shell user would type: `cd d && env -u K A="1 2" prog x`. Words are quoted if a shell requires it.
     BROOD_API friend std::ostream& operator<<(std::ostream& out, command const& cmd);
 
 private:
     detail::command_data data_;
 };
+
+/// The path of the program that a spawn would execute for this name: the search along PATH alone.
+/**
+ * A name with `/` is returned as it is if the caller may execute it. Errors as those of a spawn, with stage `exec`.
+ */
+BROOD_API result<std::string> find_program(detail::text_arg name);
+
+/// The text of an error that a command caused: `convert: change directory to /srv/images: No such file or directory`.
+BROOD_API std::string describe(command const& cmd, error_code const& error);
 
 } // namespace brood
 

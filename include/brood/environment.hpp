@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -40,17 +41,31 @@ public:
     {
         cleared_ = true;
         changes_.clear();
+        kept_.clear();
         return *this;
     }
     environment&& clear() && { return std::move(clear()); }
 
+    /// Passes on this variable of the parent, and no others except those of further calls.
+    environment& keep(std::string key) &
+    {
+        cleared_ = true;
+        kept_.insert(std::move(key));
+        return *this;
+    }
+    environment&& keep(std::string key) && { return std::move(keep(std::move(key))); }
+
+    /// Whether the parent's variables are dropped, except those in `kept()`.
     bool cleared() const noexcept { return cleared_; }
     bool unchanged() const noexcept { return !cleared_ && changes_.empty(); }
 
     /// The variables that are set, and those that are removed (no value), by key.
     std::map<std::string, std::optional<std::string>, std::less<>> const& changes() const noexcept { return changes_; }
 
+    std::set<std::string, std::less<>> const& kept() const noexcept { return kept_; }
+
 private:
+    std::set<std::string, std::less<>> kept_;
     std::map<std::string, std::optional<std::string>, std::less<>> changes_;
     bool cleared_ = false;
 };

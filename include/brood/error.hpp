@@ -24,6 +24,10 @@ enum class errc {
     output_limit_exceeded,   ///< The child wrote more than `output_options::limit` allows.
     output_incomplete,       ///< A descendant still held a captured stream when `drain_grace` expired.
     timed_out,               ///< The operation's timeout expired. Equals `std::errc::timed_out`.
+
+    /// A stream is `piped()`, or a terminal was asked for, where the operation gives nobody its other end. Equals
+    /// `std::errc::invalid_argument`.
+    unexpected_pipe,
 };
 
 /// The step of a spawn that failed.
@@ -42,6 +46,7 @@ enum class spawn_stage {
     credentials, ///< setgroups(2), setgid(2), setuid(2) or no_new_privs.
     limits,      ///< Resource limits, umask, nice value, affinity or parent-death signal.
     cgroup,      ///< Entering a cgroup.
+    root,        ///< chroot(2).
     directory,   ///< chdir(2).
     hook,        ///< `command::pre_exec`.
     exec,        ///< execve(2).

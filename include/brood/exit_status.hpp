@@ -7,6 +7,7 @@
 
 #include <iosfwd>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,9 @@ public:
     /// Whether SIGCONT continued the child. Operations of this library never complete with such a status.
     BROOD_API bool continued() const noexcept;
 
+    /// The code that a shell reports as `$?`: the exit code, or 128 plus the signal. 255 without a status.
+    BROOD_API int shell_code() const noexcept;
+
     /// Converts every status but success into an error.
     /**
      * The error's value is `raw()`, its category is `exit_category()` and its message is that of `to_string`.
@@ -61,6 +65,9 @@ private:
 
 /// The text that `operator<<` prints.
 BROOD_API std::string to_string(exit_status status);
+
+/// The status of a pipeline as with a shell's `pipefail`: the last one that is not success, else success.
+BROOD_API exit_status pipefail(std::span<exit_status const> statuses) noexcept;
 
 /// The category of the errors of `exit_status::check()`.
 BROOD_API boost::system::error_category const& exit_category() noexcept;

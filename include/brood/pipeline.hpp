@@ -75,6 +75,10 @@ struct pipeline_output {
     std::string out;                   ///< The output of the last stage.
     std::string err;                   ///< The standard error of all stages that share it.
     bool truncated = false;            ///< Data beyond `output_options::limit` was discarded.
+
+    /// The sum of all stages, and the largest `max_rss` of them. Empty if a status was lost.
+    std::optional<resource_usage> usage;
+    duration elapsed{}; ///< From the start of the first spawn to the end of the last child.
 };
 
 namespace detail {
@@ -82,7 +86,8 @@ namespace detail {
 using statuses_handler = boost::asio::any_completion_handler<void(error_code, std::vector<exit_status>)>;
 using pipeline_handler = boost::asio::any_completion_handler<void(error_code, pipeline_output)>;
 
-BROOD_API void async_run(boost::asio::any_io_executor const& executor, pipeline line, statuses_handler handler);
+BROOD_API void
+async_run(boost::asio::any_io_executor const& executor, pipeline line, run_options options, statuses_handler handler);
 BROOD_API void async_output(
     boost::asio::any_io_executor const& executor, pipeline line, output_options options, pipeline_handler handler);
 
@@ -147,18 +152,28 @@ result<std::vector<basic_child<detail::executor_for<Source>>>> spawn(Source&& so
  * Those of `async_run` of a command and of `spawn` of a pipeline.
  *
  * @par Per-Operation Cancellation
- * `terminal`, `partial` and `total`. The first cancellation stops all stages by the default `stop_plan`, the second
- * kills them at once. The operation completes with `asio::error::operation_aborted`.
+ * `terminal`, `partial` and `total`. The first cancellation stops all stages by the stop plan, the second kills them at
+ * once. The operation completes with `asio::error::operation_aborted`.
  */
 template <
     detail::executor_or_context Source, class CompletionToken = detail::default_token<detail::executor_for<Source>>>
-auto async_run(Source&& source, pipeline line, CompletionToken&& token = {})
+auto async_run(Source&& source, pipeline line, run_options options, CompletionToken&& token = {})
 {
     auto const executor = detail::get_executor(source);
     return detail::initiate<void(error_code, std::vector<exit_status>)>(
-        executor, std::forward<CompletionToken>(token), [executor, line = std::move(line)](auto&& handler) mutable {
-            detail::async_run(executor, std::move(line), std::forward<decltype(handler)>(handler));
+        executor, std::forward<CompletionToken>(token),
+        [executor, line = std::move(line), options = std::move(options)](auto&& handler) mutable {
+            detail::async_run(executor, std::move(line), std::move(options), std::forward<decltype(handler)>(handler));
         });
+}
+
+/// Starts a pipeline and waits for the end of all stages, with the default options.
+template <
+    detail::executor_or_context Source,
+    detail::not_run_options CompletionToken = detail::default_token<detail::executor_for<Source>>>
+auto async_run(Source&& source, pipeline line, CompletionToken&& token = {})
+{
+    return brood::async_run(source, std::move(line), run_options(), std::forward<CompletionToken>(token));
 }
 
 /// Starts a pipeline, captures its output and waits for the end of all stages.

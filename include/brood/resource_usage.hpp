@@ -18,6 +18,19 @@ struct resource_usage {
     std::uint64_t voluntary_switches = 0;   ///< Context switches because the process waited.
     std::uint64_t involuntary_switches = 0; ///< Context switches forced by the scheduler.
 
+    /// The sums, and the larger `max_rss`.
+    friend resource_usage operator+(resource_usage a, resource_usage const& b)
+    {
+        a.user_time += b.user_time;
+        a.system_time += b.system_time;
+        a.max_rss = a.max_rss < b.max_rss ? b.max_rss : a.max_rss;
+        a.minor_faults += b.minor_faults;
+        a.major_faults += b.major_faults;
+        a.voluntary_switches += b.voluntary_switches;
+        a.involuntary_switches += b.involuntary_switches;
+        return a;
+    }
+
     friend bool operator==(resource_usage const&, resource_usage const&) = default;
 };
 

@@ -7,6 +7,7 @@
 #include <brood/detail/handle.hpp>
 #include <brood/detail/initiation.hpp>
 #include <brood/exit_status.hpp>
+#include <brood/resource_usage.hpp>
 #include <brood/stop.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -28,7 +29,9 @@ namespace brood {
 struct output {
     exit_status status;
     std::string out, err;
-    bool truncated = false; ///< Data beyond `output_options::limit` was discarded.
+    bool truncated = false;              ///< Data beyond `output_options::limit` was discarded.
+    std::optional<resource_usage> usage; ///< Empty if the status was lost.
+    duration elapsed{};                  ///< From the start of the spawn to the end of the child.
 };
 
 /// What happens if a child writes more than `output_options::limit`.
@@ -41,17 +44,49 @@ BROOD_API std::ostream& operator<<(std::ostream& out, limit_policy policy);
 
 namespace detail {
 
-/// The settings of `output_options`.
+/// The settings of `output_options` and `run_options`.
 struct output_settings {
-    boost::asio::const_buffer input;
+    boost::asio::const_buffer borrowed_input;
+    std::string owned_input;
     std::size_t limit = std::numeric_limits<std::size_t>::max();
     limit_policy on_limit = limit_policy::stop_child;
     std::optional<duration> timeout;
     duration drain_grace = std::chrono::seconds(1);
     stop_plan stop;
+
+    boost::asio::const_buffer input() const noexcept
+    {
+        return owned_input.empty() ? borrowed_input : boost::asio::buffer(owned_input);
+    }
 };
 
 } // namespace detail
+
+/// How `async_run` runs a child. A copyable value.
+class run_options {
+public:
+    /// The maximum run time, from the start of the spawn. Then the child is stopped: `errc::timed_out`.
+    run_options& timeout(duration time) &
+    {
+        settings_.timeout = time;
+        return *this;
+    }
+    run_options&& timeout(duration time) && { return std::move(timeout(time)); }
+
+    /// How the child is stopped. See `basic_child::async_stop`.
+    run_options& stop(stop_plan plan) &
+    {
+        settings_.stop = std::move(plan);
+        return *this;
+    }
+    run_options&& stop(stop_plan plan) && { return std::move(stop(std::move(plan))); }
+
+    /// The settings, for the library. Their form may change.
+    detail::output_settings const& settings() const noexcept { return settings_; }
+
+private:
+    detail::output_settings settings_;
+};
 
 /// How `async_output` runs a child. A copyable value.
 /**
@@ -63,14 +98,25 @@ class output_options {
 public:
     /// The child's standard input. The caller keeps the memory alive until the operation completes.
     /**
-     * A child that does not read all of it is not an error.
+     * A child that does not read all of it is not an error. If the command sets a standard input other than `piped()`,
+     * the operation fails with `invalid_argument`.
      */
     output_options& input(boost::asio::const_buffer data) &
     {
-        settings_.input = data;
+        settings_.borrowed_input = data;
+        settings_.owned_input.clear();
         return *this;
     }
     output_options&& input(boost::asio::const_buffer data) && { return std::move(input(data)); }
+
+    /// The child's standard input, owned by the options.
+    output_options& input(std::string text) &
+    {
+        settings_.borrowed_input = {};
+        settings_.owned_input = std::move(text);
+        return *this;
+    }
+    output_options&& input(std::string text) && { return std::move(input(std::move(text))); }
 
     /// The maximum number of bytes to keep of each stream, and what happens beyond. Default: no limit.
     output_options& limit(std::size_t bytes, limit_policy policy = limit_policy::stop_child) &
@@ -122,12 +168,16 @@ namespace detail {
 
 using output_handler = boost::asio::any_completion_handler<void(error_code, output)>;
 
-BROOD_API void async_run(boost::asio::any_io_executor const& executor, command cmd, wait_handler handler);
+BROOD_API void
+async_run(boost::asio::any_io_executor const& executor, command cmd, run_options options, wait_handler handler);
 BROOD_API void
 async_output(boost::asio::any_io_executor const& executor, command cmd, output_options options, output_handler handler);
 
 template <class T>
 concept not_output_options = !std::convertible_to<T, output_options>;
+
+template <class T>
+concept not_run_options = !std::convertible_to<T, run_options>;
 
 } // namespace detail
 
@@ -136,27 +186,38 @@ concept not_output_options = !std::convertible_to<T, output_options>;
  * The child is started as by `async_spawn`, without blocking. The operation completes after the child has been reaped.
  * If the child is stopped during the spawn, the spawn is completed first, within the time of the stop plan.
  *
- * A `piped()` stream and a terminal fail with `invalid_argument`, because their other end would not be used.
+ * A `piped()` stream and a terminal fail with `errc::unexpected_pipe`.
  *
  * @par Completion Signature
  * @code void(error_code, exit_status) @endcode
  *
  * @par Errors
- * Those of `spawn` and `basic_child::async_wait`.
+ * Those of `spawn` and `basic_child::async_wait`; `errc::timed_out`; `invalid_argument` and `operation_not_permitted` as
+ * for `async_output`.
  *
  * @par Per-Operation Cancellation
- * `terminal`, `partial` and `total`. The first cancellation stops the child by the default `stop_plan`, the second
- * kills it at once. The operation completes with `asio::error::operation_aborted` and the child's status.
+ * `terminal`, `partial` and `total`. The first cancellation stops the child by the stop plan, the second kills it at
+ * once. The operation completes with `asio::error::operation_aborted` and the child's status.
  */
 template <
     detail::executor_or_context Source, class CompletionToken = detail::default_token<detail::executor_for<Source>>>
-auto async_run(Source&& source, command cmd, CompletionToken&& token = {})
+auto async_run(Source&& source, command cmd, run_options options, CompletionToken&& token = {})
 {
     auto const executor = detail::get_executor(source);
     return detail::initiate<void(error_code, exit_status)>(
-        executor, std::forward<CompletionToken>(token), [executor, cmd = std::move(cmd)](auto&& handler) mutable {
-            detail::async_run(executor, std::move(cmd), std::forward<decltype(handler)>(handler));
+        executor, std::forward<CompletionToken>(token),
+        [executor, cmd = std::move(cmd), options = std::move(options)](auto&& handler) mutable {
+            detail::async_run(executor, std::move(cmd), std::move(options), std::forward<decltype(handler)>(handler));
         });
+}
+
+/// Starts a child and waits for its end, with the default options.
+template <
+    detail::executor_or_context Source,
+    detail::not_run_options CompletionToken = detail::default_token<detail::executor_for<Source>>>
+auto async_run(Source&& source, command cmd, CompletionToken&& token = {})
+{
+    return brood::async_run(source, std::move(cmd), run_options(), std::forward<CompletionToken>(token));
 }
 
 /// Starts a child, captures its output and waits for its end. The first argument is an executor or a context.
@@ -165,9 +226,8 @@ auto async_run(Source&& source, command cmd, CompletionToken&& token = {})
  * both streams have ended.
  *
  * If the command does not set it, the standard input is `output_options::input`, or `null()` if that is empty. Output
- * streams that the command does not set are captured. `err(stdio::same_as(1))` captures both streams in `out`. If the
- * command sets a standard input other than `piped()`, `output_options::input` is not used. A `piped()` descriptor above
- * 2 and a terminal fail with `invalid_argument`.
+ * streams that the command does not set are captured. `err(stdio::same_as(1))` captures both streams in `out`. A `piped()`
+ * descriptor above 2 and a terminal fail with `errc::unexpected_pipe`.
  *
  * Writing the input never raises SIGPIPE in this process.
  *

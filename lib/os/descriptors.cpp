@@ -3,12 +3,14 @@
 
 #include "os/process.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <cstring>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -101,6 +103,12 @@ result<unique_fd> open_file(char const* path, open_mode mode) noexcept
 result<unique_fd> open_null(int child_fd) noexcept
 {
     return open_retrying("/dev/null", child_fd == 0 ? O_RDONLY : child_fd <= 2 ? O_WRONLY : O_RDWR);
+}
+
+void wait_until_readable(int fd, std::chrono::milliseconds time) noexcept
+{
+    pollfd one{fd, POLLIN, 0};
+    (void)::poll(&one, 1, static_cast<int>(std::min<std::chrono::milliseconds::rep>(time.count(), INT_MAX)));
 }
 
 result<unique_fd> duplicate_above(int fd, int floor) noexcept

@@ -7,6 +7,8 @@
 #include <brood/result.hpp>
 #include <brood/stdio.hpp>
 
+#include <chrono>
+
 namespace brood::os {
 
 /// The two ends of a pipe, socket pair or pseudo-terminal. Both are close-on-exec.
@@ -27,6 +29,9 @@ result<unique_fd> open_null(int child_fd) noexcept;
 
 /// Returns a close-on-exec duplicate whose number is greater than `floor`.
 result<unique_fd> duplicate_above(int fd, int floor) noexcept;
+
+/// Blocks until the descriptor is readable, the time has expired or a signal has been handled. -1 is never readable.
+void wait_until_readable(int fd, std::chrono::milliseconds time) noexcept;
 
 /// Whether dup2(2) accepts the number as a target: it is below the soft limit of the process.
 bool is_valid_target(int fd) noexcept;

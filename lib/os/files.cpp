@@ -20,6 +20,16 @@ bool is_fifo(char const* path) noexcept
     return ::stat(path, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
+int executing_fails_with(char const* path) noexcept
+{
+    struct stat status;
+    if (::stat(path, &status) < 0)
+        return errno;
+    if (!S_ISREG(status.st_mode))
+        return EACCES;
+    return ::faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? errno : 0;
+}
+
 int entering_fails_with(char const* directory) noexcept
 {
     struct stat status;

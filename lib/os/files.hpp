@@ -10,6 +10,9 @@ int missing_with(char const* path) noexcept;
 /// Whether `path` is a FIFO. Opening it may wait for another process.
 bool is_fifo(char const* path) noexcept;
 
+/// The errno with which execve(2) would fail because of the file's type or permissions, or 0.
+int executing_fails_with(char const* path) noexcept;
+
 /// The errno with which chdir(2) would fail, or 0.
 int entering_fails_with(char const* directory) noexcept;
 

@@ -55,6 +55,7 @@ int set_affinity(std::size_t bytes, void const* mask) noexcept;
 pid_t parent() noexcept;
 int set_death_signal(int signal, pid_t parent) noexcept; ///< -ESRCH: the parent has already ended.
 
+int change_root(char const* path) noexcept; ///< chroot(2), then chdir(2) to the new root.
 int change_directory(char const* path) noexcept;
 
 /// Resets the disposition of each signal in the set to the default.

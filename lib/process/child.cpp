@@ -2,12 +2,14 @@
 #include "process/child.hpp"
 
 #include "os/cgroup.hpp"
+#include "os/descriptors.hpp"
 #include "os/fork.hpp"
 #include "process/background_reaper.hpp"
 #include "process/siginfo_status.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <new>
 #include <utility>
 
@@ -94,6 +96,35 @@ result<exit_status> child_state::wait()
     }
     complete_waits(std::move(lock));
     return outcome();
+}
+
+// Polls a duplicate of the pidfd: another thread may close the pidfd. Without one, polls the child more and more rarely.
+result<std::optional<exit_status>> child_state::wait_for(duration time)
+{
+    using std::chrono::milliseconds;
+    constexpr duration longest = std::chrono::hours(24 * 365);
+    auto const deadline = std::chrono::steady_clock::now() + std::min(time, longest);
+    os::unique_fd pidfd;
+    if (auto polled = poll(); !polled || polled.value() || time <= duration::zero())
+        return polled;
+    {
+        std::lock_guard lock(mutex_);
+        if (id_.pidfd >= 0)
+            if (auto duplicate = os::duplicate_above(id_.pidfd, 2); duplicate)
+                pidfd = std::move(duplicate).value();
+    }
+    for (auto pause = milliseconds(1);;) {
+        auto const left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
+        if (left > milliseconds(0))
+            os::wait_until_readable(pidfd.get(), pidfd ? left : std::min(left, pause));
+        auto polled = poll();
+        if (!polled || polled.value() || left <= milliseconds(0))
+            return polled;
+        if (pidfd && os::has_exited(pidfd.get()))
+            pidfd.reset(); // another thread is about to reap
+        else
+            pause = std::min(2 * pause, milliseconds(20));
+    }
 }
 
 // The poll ensures that the pid still belongs to the child.

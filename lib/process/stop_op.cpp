@@ -2,15 +2,7 @@
 #include "process/stop_op.hpp"
 
 #include "os/signals.hpp"
-#include "process/child.hpp"
-#include "process/completion.hpp"
-
-#include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/system/system_error.hpp>
+#include "process/timed_wait.hpp"
 
 #include <new>
 #include <optional>
@@ -63,72 +55,33 @@ bool stopper::send(int signal)
 namespace {
 
 /// Stops one child, as `basic_child::async_stop` describes.
-class stop_op final : public std::enable_shared_from_this<stop_op>, public stop_target {
+class stop_op final : public timed_wait, public stop_target {
 public:
     stop_op(std::shared_ptr<child_state> child, stop_plan plan, wait_handler handler)
-        : child_(std::move(child)),
-          strand_(asio::make_strand(child_->executor())),
-          plan_(std::move(plan)),
-          completion_(std::move(handler), child_->executor())
+        : timed_wait(std::move(child), std::move(handler)), plan_(std::move(plan))
     {}
 
-    void start()
-    {
-        try {
-            timer_.emplace(strand_);
-        } catch (boost::system::system_error const& error) { // the context's reactor is created on first use
-            return completion_.post(error.code(), exit_status());
-        }
-        stopper_.emplace(std::move(plan_), *timer_, *this);
-        if (auto slot = completion_.cancellation_slot(); slot.is_connected())
-            slot.assign([weak = weak_from_this()](asio::cancellation_type type) {
-                if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
-                    asio::dispatch(self->strand_, [self] { self->finish(asio::error::operation_aborted, {}); });
-            });
-        asio::dispatch(strand_, [self = shared_from_this()] {
-            self->wait();
-            self->stopper_->advance(self);
-        });
-    }
-
 private:
-    void wait()
+    void begin() override
     {
-        auto done = [self = shared_from_this()](error_code error, exit_status status) {
-            asio::dispatch(self->strand_, [self, error, status] { self->finish(error, status); });
-        };
-        child_->async_wait(asio::bind_cancellation_slot(wait_cancelled_.slot(), std::move(done)));
+        stopper_.emplace(std::move(plan_), timer(), *this);
+        stopper_->advance(shared_from_this());
     }
 
-    bool has_ended() const override { return finished_; }
+    bool has_ended() const override { return finished(); }
 
     // If the child has just ended, the pending wait reports it.
     bool send_stop_signal(int signal) override
     {
-        auto const sent = child_->signal_group(signal);
+        auto const sent = child().signal_group(signal);
         if (sent || sent.error() == sys::no_such_process)
             return true;
         finish(sent.error(), {});
         return false;
     }
 
-    void finish(error_code error, exit_status status)
-    {
-        if (std::exchange(finished_, true))
-            return;
-        timer_->cancel();
-        wait_cancelled_.emit(asio::cancellation_type::terminal);
-        completion_.post(error, status);
-    }
-
-    std::shared_ptr<child_state> child_;
-    strand strand_; // guards everything below
     stop_plan plan_;
-    std::optional<strand_timer> timer_;
     std::optional<stopper> stopper_;
-    asio::cancellation_signal wait_cancelled_;
-    completion completion_;
-    bool finished_ = false;
 };
 
 } // namespace

@@ -2,6 +2,7 @@
 #include "run/group_state.hpp"
 
 #include "process/stop_op.hpp"
+#include "run/stage_io.hpp"
 #include "spawn/exec_strings.hpp"
 
 #include <boost/asio/error.hpp>
@@ -95,37 +96,57 @@ std::size_t group_state::running() const
     return fsm_.running();
 }
 
-error_code group_state::validate(command const& cmd) const
+output_settings const& group_state::settings_of(std::optional<output_options> const& options) const
+{
+    return (options ? *options : settings_.each).settings();
+}
+
+// Validates a command and connects its input.
+error_code group_state::prepare(command& cmd, output_settings const& settings) const
 {
     if (invalid_.failed())
         return invalid_;
-    auto const& streams = cmd.data().descriptors;
-    if (auto const in = streams.find(0); in != streams.end() && in->second.from() == stdio::source::piped)
-        return make_error_code(spawn_stage::stdio, EINVAL);
-    return validate_parent_ends(cmd.data(), 3);
+    if (auto error = validate(settings.stop); error.failed())
+        return error;
+    if (auto const in = cmd.data().descriptors.find(0);
+        in != cmd.data().descriptors.end() && in->second.from() == stdio::source::piped)
+        return errc::unexpected_pipe;
+    if (auto error = validate_parent_ends(cmd.data(), 3); error.failed())
+        return error;
+    if (settings.input().size() == 0)
+        return {};
+    if (sets(cmd, 0))
+        return make_error_code(sys::invalid_argument);
+    cmd.in(stdio::piped());
+    return {};
 }
 
 result<group_child> group_state::spawn(command const& cmd)
 {
-    if (auto error = validate(cmd); error.failed())
-        return error;
     std::lock_guard lock(mutex_);
+    auto const index = next_index_++;
+    auto prepared = cmd;
+    if (auto error = prepare(prepared, settings_.each.settings()); error.failed())
+        return error;
     switch (fsm_.request()) {
-    case group_fsm::now: return start_now(cmd);
+    case group_fsm::now: return start_now(prepared, index);
     case group_fsm::later: return sys::make_error_code(sys::resource_unavailable_try_again);
     case group_fsm::never: break;
     }
     return aborted();
 }
 
-void group_state::async_spawn(command cmd, group_spawn_handler handler)
+void group_state::async_spawn(command cmd, std::optional<output_options> options, group_spawn_handler handler)
 {
     basic_completion<group_child> then(std::move(handler), executor_);
-    if (auto error = validate(cmd); error.failed())
-        return then.post(error, {});
+    auto const invalid = prepare(cmd, settings_of(options));
     std::lock_guard lock(mutex_);
+    auto const index = next_index_++;
+    if (invalid.failed())
+        return then.post(invalid, {index, 0});
     auto const which = connect(then, &group_state::cancel_spawn);
-    auto const added = pending_.spawns.emplace(which, pending_spawn{std::move(cmd), std::move(then)}).first;
+    auto const added =
+        pending_.spawns.emplace(which, pending_spawn{std::move(cmd), std::move(options), index, std::move(then)}).first;
     try {
         if (!fsm_.enqueue(which))
             return fail_spawn(which, aborted());
@@ -141,7 +162,7 @@ void group_state::async_spawn(command cmd, group_spawn_handler handler)
 void group_state::fail_spawn(id which, error_code error)
 {
     if (auto spawn = pending_.spawns.extract(which))
-        spawn.mapped().then.post(error, {});
+        spawn.mapped().then.post(error, {spawn.mapped().index, 0});
 }
 
 // The owner of the descriptors may close them while the command is queued.
@@ -191,10 +212,10 @@ void group_state::on_handle_destroyed() noexcept
     for_each_run([](run_type& run) { ignore_shortage([&] { run.kill(); }); });
     for (auto& [which, waiter] : pending_.end_waits)
         waiter.error = aborted();
-    for (auto& [which, spawn] : std::exchange(pending_.spawns, {}))
-        ignore_shortage([&then = spawn.then] { then.post(aborted(), {}); });
-    for (auto& [which, then] : std::exchange(pending_.readers, {}))
-        ignore_shortage([&then = then] { then.post(aborted(), {}); });
+    for (auto& spawn : std::exchange(pending_.spawns, {}))
+        ignore_shortage([&] { spawn.second.then.post(aborted(), {spawn.second.index, 0}); });
+    for (auto& reader : std::exchange(pending_.readers, {}))
+        ignore_shortage([&] { reader.second.post(aborted(), {}); });
 }
 
 template <class Completion>
@@ -215,11 +236,8 @@ void group_state::cancel_spawn(id which)
     auto const found = pending_.spawns.find(which);
     if (found == pending_.spawns.end())
         return;
-    if (fsm_.withdraw(which)) {
-        found->second.then.post(aborted(), {});
-        pending_.spawns.erase(found);
-        return;
-    }
+    if (fsm_.withdraw(which))
+        return fail_spawn(which, aborted());
     auto& starting = members_.at(which);
     starting.cancelled = true;
     if (auto const run = starting.run.lock())
@@ -257,7 +275,7 @@ void group_state::on_started(id which, pid_t pid)
     fsm_.start_finished(which);
     auto& started = found->second;
     if (!started.cancelled) {
-        started.child = {next_index_++, pid};
+        started.child.id = pid;
         if (auto spawn = pending_.spawns.extract(which))
             spawn.mapped().then.post({}, started.child);
     }
@@ -306,16 +324,16 @@ void group_state::on_context_shutdown() noexcept
 }
 
 // If memory is not available, the child that has been started is killed with the run.
-result<group_child> group_state::start_now(command const& cmd)
+result<group_child> group_state::start_now(command const& cmd, std::size_t index)
 {
     auto const which = next_id_++;
     try {
         auto const run = std::make_shared<run_type>(executor_, 1, settings_.each.settings());
-        auto& started = members_.emplace(which, member{run, {}}).first->second;
+        auto& started = members_.emplace(which, member{run, {index, 0}}).first->second;
         run->set_handler(end_handler(shared_from_this(), which));
         auto const error = run->start_now(cmd);
         if (!error.failed()) {
-            started.child = {next_index_++, run->children().front()->id()};
+            started.child.id = run->children().front()->id();
             run->run_started();
             return started.child;
         }
@@ -352,11 +370,11 @@ void group_state::drop_member(id which)
 
 void group_state::start(id which)
 {
-    auto const run = std::make_shared<run_type>(executor_, 1, settings_.each.settings());
-    members_.emplace(which, member{run, {}});
+    auto const& spawn = pending_.spawns.at(which);
+    auto const run = std::make_shared<run_type>(executor_, 1, settings_of(spawn.options));
+    members_.emplace(which, member{run, {spawn.index, 0}});
     run->set_handler(end_handler(shared_from_this(), which));
-    run->run(
-        pending_.spawns.at(which).cmd, [self = shared_from_this(), which](pid_t pid) { self->on_started(which, pid); });
+    run->run(spawn.cmd, [self = shared_from_this(), which](pid_t pid) { self->on_started(which, pid); });
 }
 
 void group_state::abort_queued()
@@ -365,7 +383,7 @@ void group_state::abort_queued()
     for (auto each = spawns.begin(); each != spawns.end();) {
         auto const spawn = each++;
         if (!members_.contains(spawn->first))
-            spawns.extract(spawn).mapped().then.post(aborted(), {});
+            fail_spawn(spawn->first, aborted());
     }
 }
 
@@ -379,10 +397,10 @@ void group_state::deliver()
             reader.mapped().post(finished_.front().error, std::move(finished_.front().result));
         });
     if (fsm_.idle()) {
-        for (auto& [which, then] : std::exchange(readers, {}))
-            steps.run([&then = then] { then.post(asio::error::eof, {}); });
-        for (auto& [which, waiter] : std::exchange(pending_.end_waits, {}))
-            steps.run([&waiter = waiter] { waiter.then.post(waiter.error); });
+        for (auto& reader : std::exchange(readers, {}))
+            steps.run([&] { reader.second.post(asio::error::eof, {}); });
+        for (auto& waiter : std::exchange(pending_.end_waits, {}))
+            steps.run([&] { waiter.second.then.post(waiter.second.error); });
     }
     steps.rethrow();
 }

@@ -57,7 +57,7 @@ public:
 
     std::size_t running() const override;
     result<group_child> spawn(command const& cmd) override;
-    void async_spawn(command cmd, group_spawn_handler handler) override;
+    void async_spawn(command cmd, std::optional<output_options> options, group_spawn_handler handler) override;
     void async_next(group_next_handler handler) override;
     void async_wait_all(group_wait_handler handler) override { wait_for_end(std::move(handler), false); }
     void async_stop(group_wait_handler handler) override { wait_for_end(std::move(handler), true); }
@@ -71,6 +71,8 @@ private:
     // Waits to be started, then for its start to finish. During the start, it is also a member.
     struct pending_spawn {
         command cmd;
+        std::optional<output_options> options; // instead of those of the group
+        std::size_t index;
         basic_completion<group_child> then;
         std::vector<os::private_fd> duplicates = {}; // of the descriptors that the command borrows
     };
@@ -100,7 +102,8 @@ private:
         std::map<id, end_wait> end_waits;
     };
 
-    error_code validate(command const& cmd) const;
+    output_settings const& settings_of(std::optional<output_options> const& options) const;
+    error_code prepare(command& cmd, output_settings const& settings) const;
     void wait_for_end(group_wait_handler handler, bool stop);
     void on_started(id which, pid_t pid);
     void on_run_ended(id which, error_code error, group_result result);
@@ -113,7 +116,7 @@ private:
     id connect(Completion const& then, void (group_state::*cancel)(id));
 
     // Called with the lock.
-    result<group_child> start_now(command const& cmd);
+    result<group_child> start_now(command const& cmd, std::size_t index);
     void start_next();
     void start(id which);
     void drop_member(id which);

@@ -30,10 +30,14 @@ void run_to_end(
     op.run(what);
 }
 
-void set_input(output_settings const& settings, command& cmd)
+// The command must not set another standard input.
+error_code set_input(output_settings const& settings, command& cmd)
 {
     if (!sets(cmd, 0))
-        cmd.in(settings.input.size() > 0 ? stdio::piped() : stdio::null());
+        cmd.in(settings.input().size() > 0 ? stdio::piped() : stdio::null());
+    bool const is_used = cmd.data().descriptors.at(0).from() == stdio::source::piped;
+    return settings.input().size() > 0 && !is_used ? make_error_code(boost::system::errc::invalid_argument)
+                                                   : error_code();
 }
 
 void capture_stream(command& cmd, int child_fd)
@@ -42,15 +46,18 @@ void capture_stream(command& cmd, int child_fd)
         cmd.fd(child_fd, stdio::piped());
 }
 
-pipeline with_ends(pipeline const& line, output_settings const& settings)
+error_code set_ends(output_settings const& settings, pipeline& line)
 {
     auto stages = line.stages();
     if (stages.empty())
-        return line;
-    set_input(settings, stages.front());
+        return {};
+    auto const error = set_input(settings, stages.front());
     capture_stream(stages.back(), 1);
     pipeline whole(std::move(stages));
-    return line.shared_err() ? whole.err(*line.shared_err()) : whole;
+    if (line.shared_err())
+        whole.err(*line.shared_err());
+    line = std::move(whole);
+    return error;
 }
 
 bool captures_err(pipeline const& line)
@@ -81,26 +88,29 @@ result<os::private_fd> share_err(run_op& op, pipeline& line)
 
 } // namespace
 
-void async_run(asio::any_io_executor const& executor, command cmd, wait_handler handler)
+void async_run(asio::any_io_executor const& executor, command cmd, run_options options, wait_handler handler)
 {
-    auto const op = std::make_shared<typed_run_op<exit_status>>(executor, 1, output_settings());
-    run_to_end(*op, cmd, detail::validate_parent_ends(cmd.data()), std::move(handler));
+    auto const& settings = options.settings();
+    auto const op = std::make_shared<typed_run_op<exit_status>>(executor, 1, settings);
+    auto const invalid = first_error(validate(settings.stop), detail::validate_parent_ends(cmd.data()));
+    run_to_end(*op, cmd, invalid, std::move(handler));
 }
 
-void async_run(asio::any_io_executor const& executor, pipeline line, statuses_handler handler)
+void async_run(asio::any_io_executor const& executor, pipeline line, run_options options, statuses_handler handler)
 {
-    auto const count = line.stages().size();
-    auto const op = std::make_shared<typed_run_op<all_statuses>>(executor, count, output_settings());
-    run_to_end(*op, line, validate_parent_ends(line, 0), std::move(handler));
+    auto const& settings = options.settings();
+    auto const op = std::make_shared<typed_run_op<all_statuses>>(executor, line.stages().size(), settings);
+    auto const invalid = first_error(validate(settings.stop), validate_parent_ends(line, 0));
+    run_to_end(*op, line, invalid, std::move(handler));
 }
 
 void async_output(asio::any_io_executor const& executor, command cmd, output_options options, output_handler handler)
 {
     auto const& settings = options.settings();
-    set_input(settings, cmd);
+    auto invalid = first_error(validate(settings.stop), set_input(settings, cmd));
     capture_stream(cmd, 1);
     capture_stream(cmd, 2);
-    auto const invalid = first_error(validate(settings.stop), detail::validate_parent_ends(cmd.data(), 3));
+    invalid = first_error(invalid, detail::validate_parent_ends(cmd.data(), 3));
     auto const op = std::make_shared<typed_run_op<output>>(executor, 1, settings);
     run_to_end(*op, cmd, invalid, std::move(handler));
 }
@@ -110,7 +120,7 @@ void async_output(
 {
     auto const& settings = options.settings();
     auto invalid = first_error(validate(settings.stop), validate_parent_ends(line, 2));
-    line = with_ends(line, settings);
+    invalid = first_error(invalid, set_ends(settings, line));
     auto const op = std::make_shared<typed_run_op<pipeline_output>>(executor, line.stages().size(), settings);
     os::private_fd err; // each stage duplicates it
     if (!invalid.failed() && captures_err(line)) {

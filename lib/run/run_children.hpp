@@ -117,6 +117,19 @@ public:
     /// The children that have been started.
     std::vector<child_owner>& started() noexcept { return children_; }
 
+    /// What all of them have used. Empty if that of one is not known, or there is none.
+    std::optional<resource_usage> usage() const
+    {
+        std::optional<resource_usage> sum;
+        for (auto const& child : children_) {
+            auto const used = child->usage();
+            if (!used)
+                return std::nullopt;
+            sum = sum ? *sum + *used : *used;
+        }
+        return sum;
+    }
+
     /// Signals each child once: a child in the process group of another one is reached through the group.
     /**
      * Before all have been started, only SIGKILL is sent: it is not known yet which children are in a group. Returns the

@@ -14,6 +14,7 @@ namespace brood::detail {
 run_op::run_op(asio::any_io_executor const& executor, std::size_t children, output_settings settings)
     : strand_(asio::make_strand(executor)),
       settings_(std::move(settings)),
+      input_left_(settings_.input()),
       children_(executor),
       fsm_(children),
       statuses_(children)
@@ -46,6 +47,7 @@ void run_op::connect(asio::cancellation_slot slot)
 template <class What>
 void run_op::start_all(What const& what)
 {
+    started_ = std::chrono::steady_clock::now();
     auto const error = children_.prepare_ahead(what, [this](prepared_spawn& from) { open_streams(from); });
     if (error.failed())
         return finish(error);
@@ -63,6 +65,7 @@ void run_op::run(pipeline const& line) { start_all(line); }
 
 error_code run_op::start_now(command const& cmd)
 {
+    started_ = std::chrono::steady_clock::now();
     auto const error = children_.prepare(cmd, [this](prepared_spawn& from) { open_streams(from); });
     return error.failed() ? error : children_.start_now();
 }
@@ -145,6 +148,7 @@ void run_op::wait_for_children()
 void run_op::on_child_ended(std::size_t index, error_code error, exit_status status)
 {
     statuses_[index] = status;
+    elapsed_ = std::chrono::steady_clock::now() - started_;
     if (error.failed()) // the child is not waited for
         (void)children()[index]->kill();
     act(fsm_.child_ended(error));
@@ -192,8 +196,8 @@ void run_op::finish(error_code error)
     timer_.reset();
     run_result all;
     all.statuses = std::move(statuses_);
-    if (!children().empty())
-        all.usage = children().front()->usage();
+    all.usage = children_.usage();
+    all.elapsed = elapsed_;
     release_streams(all);
     complete(error, std::move(all));
 }

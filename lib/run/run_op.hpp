@@ -116,6 +116,9 @@ private:
 
     strand strand_; // guards everything below
     output_settings settings_;
+    asio::const_buffer input_left_;
+    std::chrono::steady_clock::time_point started_; // zero until then
+    duration elapsed_{};
     run_children children_;
     std::function<void(pid_t)> on_running_;
     run_fsm fsm_;

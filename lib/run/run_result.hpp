@@ -5,16 +5,13 @@
 #include <brood/child_group.hpp>
 #include <brood/pipeline.hpp>
 
-#include <optional>
 #include <utility>
 #include <vector>
 
 namespace brood::detail {
 
 /// Everything that a run can report.
-struct run_result : pipeline_output {
-    std::optional<resource_usage> usage; ///< Of the first child.
-};
+using run_result = pipeline_output;
 
 /// Converts the result to the value of an operation. The operations on commands have one child.
 template <class Value>
@@ -35,7 +32,7 @@ inline std::vector<exit_status> to_value(run_result all)
 template <>
 inline output to_value(run_result all)
 {
-    return {all.statuses.front(), std::move(all.out), std::move(all.err), all.truncated};
+    return {all.statuses.front(), std::move(all.out), std::move(all.err), all.truncated, all.usage, all.elapsed};
 }
 
 template <>
@@ -47,8 +44,7 @@ inline pipeline_output to_value(run_result all)
 template <>
 inline group_result to_value(run_result all)
 {
-    auto const usage = all.usage;
-    return {{}, to_value<output>(std::move(all)), usage};
+    return {{}, to_value<output>(std::move(all))};
 }
 
 } // namespace brood::detail

@@ -47,7 +47,7 @@ void run_op::start_streams()
 
 void run_op::feed()
 {
-    auto& left = settings_.input;
+    auto& left = input_left_;
     auto const put = os::write_some(input_->native_handle(), left.data(), left.size());
     if (put)
         left += put.value();

@@ -72,6 +72,7 @@ int run_step(step const& s, child_args const& args) noexcept
     case action::set_uid: return raw::set_user(as<uid_t>(s.data));
     case action::no_new_privs: return raw::no_new_privileges();
     case action::set_death_signal: return raw::set_death_signal(s.a, args.exec_self ? raw::parent() : s.b);
+    case action::change_root: return raw::change_root(static_cast<char const*>(s.data));
     case action::change_directory: return raw::change_directory(static_cast<char const*>(s.data));
     case action::default_signals: return raw::default_signals(as<raw::signal_bits>(s.data));
     case action::set_mask: return raw::set_mask(s.data ? as<raw::signal_bits>(s.data) : args.inherited_mask);

@@ -18,6 +18,8 @@ namespace {
 // The failures that need no change of this process to be known: the directory or the program does not exist.
 error_code find_failure(plan const& p)
 {
+    if (!p.root.empty())
+        return {}; // the paths belong to another root
     if (!p.directory.empty())
         if (int const error = os::missing_with(p.directory.c_str()); error != 0)
             return make_error_code(spawn_stage::directory, error);

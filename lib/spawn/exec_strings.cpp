@@ -5,6 +5,7 @@
 
 #include <brood/detail/prepared_spawn.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -17,7 +18,7 @@ bool has_nul(std::string_view text) { return text.find('\0') != text.npos; }
 bool has_nul(command_data const& cmd)
 {
     if (has_nul(cmd.program) || (cmd.arg0 && has_nul(*cmd.arg0)) || (cmd.directory && has_nul(*cmd.directory)) ||
-        (cmd.cgroup && has_nul(*cmd.cgroup)))
+        (cmd.cgroup && has_nul(*cmd.cgroup)) || (cmd.root && has_nul(*cmd.root)))
         return true;
     for (auto const& argument : cmd.arguments)
         if (has_nul(argument))
@@ -25,27 +26,37 @@ bool has_nul(command_data const& cmd)
     for (auto const& [key, value] : cmd.env.changes())
         if (has_nul(key) || (value && has_nul(*value)))
             return true;
+    for (auto const& key : cmd.env.kept())
+        if (has_nul(key))
+            return true;
     for (auto const& [fd, io] : cmd.descriptors)
         if (has_nul(io.path()))
             return true;
     return false;
 }
 
+bool is_bad_key(std::string const& key) { return key.empty() || key.find('=') != key.npos; }
+
 bool has_bad_key(environment const& env)
 {
-    for (auto const& [key, value] : env.changes())
-        if (key.empty() || key.find('=') != key.npos)
-            return true;
-    return false;
+    return std::ranges::any_of(env.kept(), is_bad_key) ||
+           std::ranges::any_of(env.changes(), [](auto const& change) { return is_bad_key(change.first); });
+}
+
+// An entry without '=' is not a variable. It is passed on unless the environment is cleared.
+bool is_passed_on(std::string_view entry, environment const& env)
+{
+    if (env.unchanged())
+        return true;
+    auto const key = entry.substr(0, entry.find('='));
+    return !env.changes().contains(key) && (!env.cleared() || env.kept().contains(key));
 }
 
 } // namespace
 
 error_code validate_parent_ends(command_data const& cmd, int first)
 {
-    if (cmd.terminal)
-        return make_error_code(spawn_stage::terminal, EINVAL);
-    return has_parent_ends(cmd, first) ? make_error_code(spawn_stage::stdio, EINVAL) : error_code();
+    return cmd.terminal || has_parent_ends(cmd, first) ? errc::unexpected_pipe : error_code();
 }
 
 error_code validate(command_data const& cmd)
@@ -73,7 +84,7 @@ string_block capture_environment(environment const& env)
     }
     std::unique_lock lock(environment_mutex(), std::defer_lock);
     char const* const* inherited = nullptr;
-    if (!env.cleared()) {
+    if (!env.cleared() || !env.kept().empty()) {
         lock.lock();
         inherited = os::environment_block();
     }
@@ -85,8 +96,7 @@ string_block capture_environment(environment const& env)
     string_block block(strings, characters);
     for (auto entry = inherited; entry && *entry; ++entry) {
         std::string_view const text = *entry;
-        // An entry without '=' is not a variable. It is passed on unchanged.
-        if (env.unchanged() || !env.changes().contains(text.substr(0, text.find('='))))
+        if (is_passed_on(text, env))
             block.add(text);
     }
     for (auto const& [key, value] : env.changes())

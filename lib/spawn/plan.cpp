@@ -86,6 +86,15 @@ error_code add_limits(plan& p, command_data const& cmd)
     return {};
 }
 
+// Before the credentials: only the parent may have the right.
+void add_root(plan& p, command_data const& cmd)
+{
+    if (!cmd.root)
+        return;
+    p.root = *cmd.root;
+    p.steps.push_back({action::change_root, spawn_stage::root, 0, 0, p.root.c_str()});
+}
+
 error_code add_credentials(plan& p, command_data const& cmd)
 {
     auto const stage = spawn_stage::credentials;
@@ -130,7 +139,8 @@ error_code add_signals(plan& p, command_data const& cmd)
             return invalid(stage);
         p.mask |= os::raw::bit_of(signal);
     }
-    p.steps.push_back({action::set_mask, stage, 0, 0, cmd.signal_mask ? &p.mask : nullptr});
+    bool const inherits = !cmd.signal_mask && !cmd.reset_signals;
+    p.steps.push_back({action::set_mask, stage, 0, 0, inherits ? nullptr : &p.mask});
     return {};
 }
 
@@ -197,6 +207,7 @@ result<std::unique_ptr<plan>> make_plan(command const& cmd)
         return ec;
     if (auto ec = add_limits(*p, data); ec.failed())
         return ec;
+    add_root(*p, data);
     if (auto ec = add_credentials(*p, data); ec.failed())
         return ec;
     if (data.directory) {

@@ -30,6 +30,7 @@ enum class action : unsigned char {
     set_limit,    // data: resource_limit
     add_nice,     // a
     set_affinity, // a: bytes, data
+    change_root,  // data: path
     set_groups,   // a: count, b: whether EPERM is ignored, data: gid_t[]
     set_gid,      // data: gid_t
     set_uid,      // data: uid_t
@@ -82,7 +83,7 @@ struct plan {
     // The data that the steps point to.
     string_block candidates, argv, envp;
     exec_target target{};
-    std::string directory;
+    std::string root, directory;
     std::deque<std::string> files; ///< Opened by the child.
     std::vector<detail::resource_limit> limits;
     std::vector<gid_t> groups;

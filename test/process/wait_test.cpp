@@ -51,6 +51,67 @@ TEST_CASE("wait: every fatal signal is reported")
     });
 }
 
+TEST_CASE("wait: async_wait_for completes with the status, or with timed_out and without an effect on the child")
+{
+    for_each_config([](backend_config const& config) -> asio::awaitable<void> {
+        auto const ex = co_await asio::this_coro::executor;
+        auto child = spawn(ex, probe(config, "pause").out(stdio::null())).value();
+        for (auto const time : {20ms, 0ms, -5ms}) {
+            auto const timed = co_await child.async_wait_for(time, as_result);
+            CHECK(timed.error() == errc::timed_out);
+        }
+        CHECK_FALSE(child.try_wait().value());
+        ::kill(child.id(), SIGKILL);
+        CHECK((co_await child.async_wait_for(1h)).signal() == SIGKILL);
+        CHECK((co_await child.async_wait_for(0s)).signal() == SIGKILL);
+        CHECK((co_await child.async_wait_for(duration::max())).signal() == SIGKILL);
+        basic_child none(ex);
+        auto const failed = co_await none.async_wait_for(1s, as_result);
+        CHECK(failed.error() == std::errc::no_child_process);
+    });
+}
+
+TEST_CASE("wait: a cancelled async_wait_for leaves the child and other waits alone")
+{
+    for_each_config([](backend_config const& config) {
+        asio::io_context context;
+        auto child = spawn(context, probe(config, "pause").out(stdio::null())).value();
+        asio::cancellation_signal cancel;
+        std::optional<error_code> cancelled;
+        std::optional<exit_status> ended;
+        child.async_wait_for(
+            1h, asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec, exit_status) { cancelled = ec; }));
+        child.async_wait([&](error_code, exit_status status) { ended = status; });
+        context.poll();
+        cancel.emit(asio::cancellation_type::total);
+        context.poll();
+        CHECK(cancelled == asio::error::operation_aborted);
+        CHECK_FALSE(ended);
+        CHECK(child.kill());
+        context.run_for(60s);
+        CHECK(ended == exit_status::from_raw(SIGKILL));
+    });
+}
+
+TEST_CASE("wait: wait_for returns the status, or nothing when the time has expired")
+{
+    for_each_config([](backend_config const& config) {
+        asio::io_context context;
+        auto child = spawn(context, probe(config, "pause").out(stdio::null())).value();
+        for (auto const time : {30ms, 0ms, -5ms}) {
+            auto const start = std::chrono::steady_clock::now();
+            CHECK(child.wait_for(time).value() == std::nullopt);
+            CHECK(std::chrono::steady_clock::now() - start >= time);
+        }
+        std::thread killer([pid = child.id()] { ::kill(pid, SIGKILL); });
+        CHECK(child.wait_for(1h).value() == exit_status::from_raw(SIGKILL));
+        killer.join();
+        CHECK(child.wait_for(duration::max()).value() == exit_status::from_raw(SIGKILL));
+        basic_child none(context.get_executor());
+        CHECK(none.wait_for(1s).error() == std::errc::no_child_process);
+    });
+}
+
 TEST_CASE("wait: a core dump is reported")
 {
     rlimit core{};

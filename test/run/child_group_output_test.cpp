@@ -7,6 +7,8 @@
 #include <boost/asio/use_future.hpp>
 
 #include <atomic>
+#include <map>
+#include <vector>
 
 using namespace brood;
 using namespace test;
@@ -329,6 +331,34 @@ TEST_CASE("child_group: several threads may run the context of a group that capt
         group.async_wait_all(asio::use_future).get();
         pool.join();
         CHECK(complete == 20);
+    });
+}
+
+TEST_CASE("child_group: a spawn may have options of its own")
+{
+    for_each_config([](backend_config const& config) {
+        asio::io_context context;
+        child_group group(context, group_options().max_running(1).each(output_options().input("shared").limit(100)));
+        auto const copy = probe(config, "copy").out(stdio::piped());
+        std::vector<error_code> errors(5);
+        auto const store = [&](std::size_t i) { return [&errors, i](error_code ec, group_child) { errors[i] = ec; }; };
+        group.async_spawn(copy, store(0));
+        group.async_spawn(copy, output_options().input("own"), store(1));
+        group.async_spawn(command(copy).in(stdio::null()), output_options().limit(1), store(2));
+        group.async_spawn(command(copy).in(stdio::null()), store(3)); // the input of the group cannot take effect
+        group.async_spawn(copy, output_options().stop(stop_plan(1000, 1s)), store(4));
+        std::map<std::size_t, std::string> outputs;
+        for (int i = 0; i < 3; ++i)
+            group.async_next([&](error_code, group_result result) {
+                outputs[result.index] = result.out;
+                CHECK(result.elapsed > 0s);
+            });
+        context.run_for(60s);
+        CHECK(outputs == std::map<std::size_t, std::string>{{0, "shared"}, {1, "own"}, {2, ""}});
+        for (std::size_t i : {0u, 1u, 2u})
+            CHECK_FALSE(errors[i].failed());
+        CHECK(errors[3] == std::errc::invalid_argument);
+        CHECK(errors[4] == std::errc::invalid_argument);
     });
 }
 

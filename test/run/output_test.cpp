@@ -108,6 +108,40 @@ TEST_CASE("async_output: a child may close its input early, and the parent recei
     }
 }
 
+TEST_CASE("async_output: the options may own the input")
+{
+    for_each_config([](backend_config const& config) {
+        auto const copy = probe(config, "copy");
+        CHECK(output_without_error(copy, output_options().input("text")).out == "text");
+        std::string const much(300'000, 'x');
+        output_options const options = output_options().input(std::string(much));
+        CHECK(output_without_error(copy, output_options(options)).out == much); // a copy of the options
+        std::string const other = "other";
+        CHECK(output_without_error(copy, output_options(options).input(asio::buffer(other))).out == "other");
+        CHECK(output_without_error(copy, with_input("first").input("second")).out == "second");
+        CHECK(output_without_error(copy, output_options().input("")).out.empty());
+    });
+}
+
+TEST_CASE("async_output: reports the resources that the child used and its run time")
+{
+    for_each_config([](backend_config const& config) {
+        auto const before = std::chrono::steady_clock::now();
+        running_output op(probe(config, "write", "1", "text"));
+        op.finish();
+        auto const between = std::chrono::steady_clock::now() - before;
+        REQUIRE(op.result.usage);
+        CHECK(op.result.usage->max_rss > 0);
+        CHECK(op.result.elapsed > 0s);
+        CHECK(op.result.elapsed <= between);
+
+        running_output missing(command("/nowhere").backend(config.backend).watcher(config.watcher));
+        CHECK(missing.finish().error.failed());
+        CHECK_FALSE(missing.result.usage);
+        CHECK(missing.result.elapsed == 0s);
+    });
+}
+
 TEST_CASE("async_output: a stream that the command sets is not replaced by a pipe")
 {
     for_each_config([](backend_config const& config) {
@@ -131,7 +165,11 @@ TEST_CASE("async_output: a stream that the command sets is not replaced by a pip
 
         auto copy = probe(config, "copy");
         copy.in(stdio::file(folder.path("out"), open_mode::read));
-        CHECK(output_without_error(copy, with_input("unused")).out == "input");
+        CHECK(output_without_error(copy).out == "input");
+        for (auto const& other : {stdio::inherit(), stdio::null(), stdio::file(folder.path("out"), open_mode::read)}) {
+            running_output unused(command(copy).in(other), with_input("unused"));
+            CHECK(unused.finish().error == std::errc::invalid_argument);
+        }
         CHECK(output_without_error(copy.in(stdio::piped()).out(stdio::piped()), with_input(text)).out == "input");
         CHECK(output_without_error(copy.in(stdio::piped())).out.empty());
 
@@ -235,7 +273,7 @@ TEST_CASE("async_output: invalid options and pipes are refused before the files 
 
     running_output channel(cmd.fd(5, stdio::piped()));
     CHECK(channel.finish().error == std::errc::invalid_argument);
-    CHECK(stage_of(channel.error) == spawn_stage::stdio);
+    CHECK(channel.error == errc::unexpected_pipe);
     CHECK_FALSE(std::filesystem::exists(folder.path("out")));
 }
 

@@ -34,6 +34,34 @@ TEST_CASE("async_run: completes with the error of the spawn")
         CHECK(stage_of(missing.error()) == spawn_stage::exec);
         auto const piped = co_await async_run(ex, with_config(command("true").out(stdio::piped())), as_result);
         CHECK(piped.error() == std::errc::invalid_argument);
+        CHECK(piped.error() == errc::unexpected_pipe);
+    });
+}
+
+TEST_CASE("async_run: the timeout and the stop plan of the options apply")
+{
+    for_each_config([](backend_config const& config) -> asio::awaitable<void> {
+        auto const ex = co_await asio::this_coro::executor;
+        auto const pause = probe(config, "pause").out(stdio::null());
+        auto const run = [&](auto what, run_options options) {
+            return async_run(ex, std::move(what), std::move(options), asio::as_tuple(asio::deferred));
+        };
+        auto const [error, status] = co_await run(pause, run_options().timeout(50ms).stop(stop_plan(SIGINT, 1h)));
+        CHECK(error == errc::timed_out);
+        CHECK(status.signal() == SIGINT);
+
+        auto const ends = co_await run(probe(config, "exit", "3"), run_options().timeout(1h));
+        CHECK_FALSE(std::get<0>(ends).failed());
+        CHECK(std::get<1>(ends).code() == 3);
+
+        auto const invalid = co_await run(pause, run_options().stop(stop_plan(1000, 1s)));
+        CHECK(std::get<0>(invalid) == std::errc::invalid_argument);
+
+        auto const [line_error, statuses] =
+            co_await run(pause | pause, run_options().timeout(50ms).stop(stop_plan(SIGINT, 1h)));
+        CHECK(line_error == errc::timed_out);
+        CHECK(statuses == std::vector(2, exit_status::from_raw(SIGINT)));
+        CHECK_FALSE(has_children());
     });
 }
 

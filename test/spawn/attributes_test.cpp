@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <filesystem>
 #include <functional>
 #include <thread>
 
@@ -243,6 +244,36 @@ TEST_CASE("attributes: keep_sigpipe passes the parent's disposition of SIGPIPE o
                   }) == (ignored ? "ignored" : "default"));
         });
         ::signal(SIGPIPE, before);
+    }
+}
+
+TEST_CASE("attributes: chroot changes the root before the credentials, and the directory is inside it")
+{
+    if (::geteuid() != 0) {
+        MESSAGE("skipped: needs root");
+        return;
+    }
+    scratch_folder folder;
+    std::filesystem::create_directories(folder.path("inner/deep"));
+    std::filesystem::copy(probe_path(), folder.path("inner/probe"));
+    std::filesystem::permissions(
+        folder.path(), std::filesystem::perms::others_exec, std::filesystem::perm_options::add);
+    for (auto const& config : all_configs()) {
+        if (config.backend == spawn_backend::posix_spawn) {
+            CHECK(failure_of(probe(config, "directory").chroot("/")) == std::errc::not_supported);
+            continue;
+        }
+        command cmd("/probe", "directory");
+        cmd.backend(config.backend).watcher(config.watcher).chroot(folder.path("inner"));
+        CHECK(output_of_now(cmd) == "/");
+        CHECK(output_of_now(command(cmd).current_dir("deep")) == "/deep");
+        CHECK(output_of_now(command(cmd).current_dir("../../deep")) == "/deep");
+        CHECK(output_of_now(command(cmd).user(65534)) == "/");
+
+        auto const outside = failure_of(command(cmd).program(probe_path()));
+        CHECK(outside == make_error_code(spawn_stage::exec, ENOENT));
+        CHECK(failure_of(command(cmd).chroot("/nowhere")) == make_error_code(spawn_stage::root, ENOENT));
+        CHECK(failure_of(command(cmd).current_dir("/inner")) == make_error_code(spawn_stage::directory, ENOENT));
     }
 }
 

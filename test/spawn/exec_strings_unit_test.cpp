@@ -1,5 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "spawn/exec_strings.hpp"
+#include "support/support.hpp"
 
 #include <doctest/doctest.h>
 
@@ -135,6 +136,35 @@ TEST_CASE("string_block: pointers stay valid after a move")
         CHECK(list(array) == all);
         CHECK(list(assigned) == all);
     }
+}
+
+TEST_CASE("capture_environment: passes on the kept variables of the parent, and what is set")
+{
+    parent_environment const parent({"A=1", "B=2", "broken", "C=3", "AB=4"});
+    CHECK(captured(environment().keep("A").keep("C").keep("missing")) == strings{"A=1", "C=3"});
+    CHECK(captured(environment().set("D", "4").keep("A")) == strings{"A=1", "D=4"});
+    CHECK(captured(environment().keep("A").set("A", "9")) == strings{"A=9"});
+    CHECK(captured(environment().keep("A").keep("B").remove("A")) == strings{"B=2"});
+    CHECK(captured(environment().keep("A").clear()) == strings{});
+    CHECK(captured(environment().clear().keep("A")) == strings{"A=1"});
+    CHECK(captured(environment().keep("broken")) == strings{"broken"});
+    CHECK(validate(command("p").env_keep("A=")) == errc::invalid_environment_key);
+    CHECK(validate(command("p").env_keep(std::string_view("A\0B", 3))) == errc::nul_byte);
+}
+
+TEST_CASE("find_program: searches PATH as a spawn does")
+{
+    test::scratch_folder folder;
+    folder.write("text", "", 0644);
+    parent_environment const parent({"PATH=/nowhere:" + folder.path() + ":/bin"});
+    CHECK(find_program("sh").value() == "/bin/sh");
+    CHECK(find_program("/bin/sh").value() == "/bin/sh");
+    CHECK(find_program("passwd-of-nobody").error() == make_error_code(spawn_stage::exec, ENOENT));
+    CHECK(find_program("text").error() == make_error_code(spawn_stage::exec, EACCES)); // no program, but found
+    CHECK(find_program("/etc").error() == make_error_code(spawn_stage::exec, EACCES)); // a directory
+    CHECK(find_program("/bin/sh/x").error() == make_error_code(spawn_stage::exec, ENOTDIR));
+    CHECK(find_program("").error() == errc::empty_program);
+    CHECK(find_program(std::string_view("s\0h", 3)).error() == errc::nul_byte);
 }
 
 TEST_CASE("capture_environment: keeps the parent's order without changes")

@@ -61,10 +61,15 @@ TEST_CASE("signals: the signal mask is inherited or set by the command")
         auto cmd = probe(config, "status", "SigBlk");
         auto const custom = output_of_now(cmd.signal_mask({SIGHUP, SIGUSR2}));
         auto const none = output_of_now(cmd.signal_mask({}));
+        auto const reset = output_of_now(probe(config, "status", "SigBlk").reset_signals());
+        auto const reset_with_mask =
+            output_of_now(probe(config, "status", "SigBlk").signal_mask(SIGHUP).reset_signals());
         ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
         CHECK(inherited == bits({SIGUSR1}));
         CHECK(custom == bits({SIGHUP, SIGUSR2}));
         CHECK(none == bits({}));
+        CHECK(reset == bits({}));
+        CHECK(reset_with_mask == bits({SIGHUP}));
     });
 }
 

@@ -35,6 +35,7 @@ struct command_data {
     std::vector<std::string> arguments;
     std::optional<std::string> arg0;
     environment env;
+    std::optional<std::string> root;
     std::optional<std::string> directory;
     std::map<int, stdio> descriptors; // by the child's number
     bool inherit_fds = false;

@@ -59,6 +59,8 @@ public:
     virtual void detach() noexcept = 0;
     virtual int release() = 0;
     virtual void async_stop(stop_plan plan, wait_handler handler) = 0;
+    virtual result<std::optional<exit_status>> wait_for(duration time) = 0;
+    virtual void async_wait_for(duration time, wait_handler handler) = 0;
 
     /// The streams are closed with the event loop if that is destroyed first.
     virtual std::unique_ptr<streams_base>& streams() noexcept = 0;

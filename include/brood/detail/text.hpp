@@ -6,6 +6,7 @@
 #include <ranges>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace brood::detail {
 
@@ -44,6 +45,17 @@ private:
 template <class T>
 concept text_range =
     !text<std::remove_cvref_t<T>> && std::ranges::input_range<T> && text<std::ranges::range_value_t<T>>;
+
+template <class T>
+concept text_pair = requires(T const& pair)
+{
+    text_arg(std::get<0>(pair));
+    text_arg(std::get<1>(pair));
+};
+
+/// A range of keys and values, such as a `std::map`.
+template <class T>
+concept text_pair_range = std::ranges::input_range<T> && text_pair<std::ranges::range_value_t<T>>;
 
 } // namespace brood::detail
 

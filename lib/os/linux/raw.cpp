@@ -219,6 +219,12 @@ int set_death_signal(int signal, pid_t expected_parent) noexcept
     return parent() == expected_parent ? 0 : -ESRCH;
 }
 
+int change_root(char const* path) noexcept
+{
+    int const result = call(SYS_chroot, word(path));
+    return result < 0 ? result : change_directory("/");
+}
+
 int change_directory(char const* path) noexcept { return call(SYS_chdir, word(path)); }
 
 int default_signals(signal_bits set) noexcept

@@ -133,6 +133,12 @@ int set_affinity(std::size_t, void const*) noexcept { return -ENOTSUP; }
 pid_t parent() noexcept { return ::getppid(); }
 int set_death_signal(int, pid_t) noexcept { return -ENOTSUP; }
 
+int change_root(char const* path) noexcept
+{
+    int const result = checked(::chroot(path));
+    return result < 0 ? result : change_directory("/");
+}
+
 int change_directory(char const* path) noexcept { return checked(::chdir(path)); }
 
 int default_signals(signal_bits set) noexcept
