@@ -5,6 +5,7 @@
 #include <brood/detail/handle.hpp>
 #include <brood/detail/initiation.hpp>
 #include <brood/exit_status.hpp>
+#include <brood/pipe_writer.hpp>
 #include <brood/resource_usage.hpp>
 #include <brood/result.hpp>
 #include <brood/stop.hpp>
@@ -12,7 +13,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/basic_readable_pipe.hpp>
-#include <boost/asio/basic_writable_pipe.hpp>
 
 #include <concepts>
 #include <memory>
@@ -52,7 +52,7 @@ struct streams final : streams_base {
         return static_cast<rare_streams<Executor>&>(*rare_);
     }
 
-    boost::asio::basic_writable_pipe<Executor> in;
+    basic_pipe_writer<Executor> in;
     boost::asio::basic_readable_pipe<Executor> out, err;
     std::unique_ptr<streams_base> rare_; // null for most children
 };
@@ -146,7 +146,7 @@ public:
     int native_handle() const noexcept { return owner_ ? owner_->native_handle() : -1; }
 
     /// The write end of the child's standard input. It is open only if that is `piped()`, and may be moved from.
-    boost::asio::basic_writable_pipe<Executor>& in() { return streams().in; }
+    basic_pipe_writer<Executor>& in() { return streams().in; }
 
     /// The read end of the child's standard output. It is open only if that is `piped()`, and may be moved from.
     /**

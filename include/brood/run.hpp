@@ -16,11 +16,14 @@
 
 #include <chrono>
 #include <concepts>
+#include <array>
 #include <cstddef>
+#include <functional>
 #include <iosfwd>
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace brood {
@@ -44,6 +47,14 @@ BROOD_API std::ostream& operator<<(std::ostream& out, limit_policy policy);
 
 namespace detail {
 
+/// Takes the pieces or the lines of an output stream.
+struct output_sink {
+    std::function<void(std::string_view)> call;
+    bool by_line = false;
+
+    explicit operator bool() const noexcept { return static_cast<bool>(call); }
+};
+
 /// The settings of `output_options` and `run_options`.
 struct output_settings {
     boost::asio::const_buffer borrowed_input;
@@ -53,6 +64,7 @@ struct output_settings {
     std::optional<duration> timeout;
     duration drain_grace = std::chrono::seconds(1);
     stop_plan stop;
+    std::array<output_sink, 2> sinks; // of standard output and standard error
 
     boost::asio::const_buffer input() const noexcept
     {
@@ -118,7 +130,61 @@ public:
     }
     output_options&& input(std::string text) && { return std::move(input(std::move(text))); }
 
-    /// The maximum number of bytes to keep of each stream, and what happens beyond. Default: no limit.
+    /// Calls a function with each piece of the standard output instead of keeping it.
+    /**
+     * The functions of one operation are called one at a time, on the executor of the operation. The child waits while a
+     * function runs: its output goes no further than the pipe. If a function throws, the child is stopped, the rest of the
+     * stream is discarded, the exception leaves the event loop's `run`, and the operation completes with
+     * `asio::error::operation_aborted`. If the command sets the stream to something other than `piped()`, the operation
+     * fails with `invalid_argument`.
+     */
+    output_options& on_out(std::function<void(std::string_view piece)> function) &
+    {
+        settings_.sinks[0] = {std::move(function), false};
+        return *this;
+    }
+    output_options&& on_out(std::function<void(std::string_view piece)> function) &&
+    {
+        return std::move(on_out(std::move(function)));
+    }
+
+    /// As `on_out`, for the standard error.
+    output_options& on_err(std::function<void(std::string_view piece)> function) &
+    {
+        settings_.sinks[1] = {std::move(function), false};
+        return *this;
+    }
+    output_options&& on_err(std::function<void(std::string_view piece)> function) &&
+    {
+        return std::move(on_err(std::move(function)));
+    }
+
+    /// As `on_out`, with each line, without its end. The last line need not have an end.
+    /**
+     * A line longer than 64 KiB comes in parts.
+     */
+    output_options& on_out_line(std::function<void(std::string_view line)> function) &
+    {
+        settings_.sinks[0] = {std::move(function), true};
+        return *this;
+    }
+    output_options&& on_out_line(std::function<void(std::string_view line)> function) &&
+    {
+        return std::move(on_out_line(std::move(function)));
+    }
+
+    /// As `on_out_line`, for the standard error.
+    output_options& on_err_line(std::function<void(std::string_view line)> function) &
+    {
+        settings_.sinks[1] = {std::move(function), true};
+        return *this;
+    }
+    output_options&& on_err_line(std::function<void(std::string_view line)> function) &&
+    {
+        return std::move(on_err_line(std::move(function)));
+    }
+
+    /// The maximum number of bytes to take of each stream, and what happens beyond. Default: no limit.
     output_options& limit(std::size_t bytes, limit_policy policy = limit_policy::stop_child) &
     {
         settings_.limit = bytes;

@@ -6,10 +6,20 @@
 #include <brood/detail/text.hpp>
 
 #include <iosfwd>
+#include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace brood {
+
+namespace detail {
+
+class pipe_end;
+
+BROOD_API std::shared_ptr<pipe_end> own_pipe_end(int fd);
+
+} // namespace detail
 
 /// How `stdio::file` opens a file.
 enum class open_mode {
@@ -30,10 +40,10 @@ public:
     static stdio inherit() { return {}; }
 
     /// /dev/null: reads return end of file, writes are discarded.
-    static stdio null() { return {source::null, -1}; }
+    static stdio null() { return {source_kind::null, -1}; }
 
     /// A pipe to the parent: `child::in()`, `out()`, `err()`. Above 2, a two-way channel: `child::channel()`.
-    static stdio piped() { return {source::piped, -1}; }
+    static stdio piped() { return {source_kind::piped, -1}; }
 
     /// A descriptor of the parent. It is borrowed: the library neither closes nor changes it.
     /**
@@ -44,7 +54,7 @@ public:
      * such as the parent's end of another child's pipe, the child gets a blocking one. Others stay non-blocking, as do
      * inherited ones.
      */
-    static stdio fd(int descriptor) { return {source::fd, descriptor}; }
+    static stdio fd(int descriptor) { return {source_kind::fd, descriptor}; }
 
     /// A file that is opened at the spawn. A relative path is resolved in the parent's working directory.
     /**
@@ -53,7 +63,7 @@ public:
      */
     static stdio file(detail::text_arg path, open_mode mode)
     {
-        stdio io(source::file, -1);
+        stdio io(source_kind::file, -1);
         io.path_ = path;
         io.mode_ = mode;
         return io;
@@ -63,25 +73,42 @@ public:
     /**
      * The order in which the descriptors are set does not matter.
      */
-    static stdio same_as(int child_fd) { return {source::same_as, child_fd}; }
+    static stdio same_as(int child_fd) { return {source_kind::same_as, child_fd}; }
 
-    enum class source { inherit, null, piped, fd, file, same_as };
+    /// The parent's end of another child's pipe, such as `std::move(other.out())`. The child gets a blocking one.
+    /**
+     * The copies of the command share it. It is closed once a spawn has used it, or with the last copy; a failed spawn does
+     * not use it. A spawn after that fails with `bad_file_descriptor`.
+     */
+    template <class Pipe>
+        requires(!std::is_lvalue_reference_v<Pipe>)
+    &&requires(Pipe pipe) { pipe.release(); }
+    static stdio from(Pipe&& pipe)
+    {
+        stdio io(source_kind::owned, -1);
+        io.owned_ = detail::own_pipe_end(pipe.is_open() ? pipe.release() : -1);
+        return io;
+    }
 
-    source from() const noexcept { return from_; }
-    int descriptor() const noexcept { return descriptor_; }    ///< Of `fd` and `same_as`.
-    std::string const& path() const noexcept { return path_; } ///< Of `file`.
-    open_mode mode() const noexcept { return mode_; }          ///< Of `file`.
+    enum class source_kind { inherit, null, piped, fd, file, same_as, owned };
+
+    source_kind kind() const noexcept { return kind_; }
+    int descriptor() const noexcept { return descriptor_; }                          ///< Of `fd` and `same_as`.
+    std::string const& path() const noexcept { return path_; }                       ///< Of `file`.
+    open_mode mode() const noexcept { return mode_; }                                ///< Of `file`.
+    std::shared_ptr<detail::pipe_end> const& end() const noexcept { return owned_; } ///< Of `from`, for the library.
 
     friend bool operator==(stdio const&, stdio const&) = default;
 
 private:
     stdio() = default;
-    stdio(source from, int descriptor) : from_(from), descriptor_(descriptor) {}
+    stdio(source_kind kind, int descriptor) : kind_(kind), descriptor_(descriptor) {}
 
-    source from_ = source::inherit;
+    source_kind kind_ = source_kind::inherit;
     int descriptor_ = -1;
     open_mode mode_ = open_mode::read;
     std::string path_;
+    std::shared_ptr<detail::pipe_end> owned_;
 };
 
 } // namespace brood

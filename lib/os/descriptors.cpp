@@ -111,6 +111,16 @@ void wait_until_readable(int fd, std::chrono::milliseconds time) noexcept
     (void)::poll(&one, 1, static_cast<int>(std::min<std::chrono::milliseconds::rep>(time.count(), INT_MAX)));
 }
 
+error_code wait_until_writable(int fd) noexcept
+{
+    pollfd one{fd, POLLOUT, 0};
+    int ready;
+    do
+        ready = ::poll(&one, 1, -1);
+    while (ready < 0 && errno == EINTR);
+    return ready < 0 ? last_error() : error_code();
+}
+
 result<unique_fd> duplicate_above(int fd, int floor) noexcept
 {
     int const duplicate = floor == INT_MAX ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, floor + 1);
@@ -133,6 +143,12 @@ error_code set_non_blocking(int fd) noexcept
     if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return last_error();
     return {};
+}
+
+void set_blocking(int fd) noexcept
+{
+    if (int const flags = ::fcntl(fd, F_GETFL); flags >= 0)
+        ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 }
 
 bool is_non_blocking(int fd) noexcept

@@ -33,11 +33,15 @@ result<unique_fd> duplicate_above(int fd, int floor) noexcept;
 /// Blocks until the descriptor is readable, the time has expired or a signal has been handled. -1 is never readable.
 void wait_until_readable(int fd, std::chrono::milliseconds time) noexcept;
 
+/// Blocks until a write would not block, or fails.
+error_code wait_until_writable(int fd) noexcept;
+
 /// Whether dup2(2) accepts the number as a target: it is below the soft limit of the process.
 bool is_valid_target(int fd) noexcept;
 
 bool is_open(int fd) noexcept;
 error_code set_non_blocking(int fd) noexcept;
+void set_blocking(int fd) noexcept;
 bool is_non_blocking(int fd) noexcept;
 
 /// Opens the same end of a pipe once more, so that it blocks. Empty if it is not a pipe or cannot be opened.

@@ -3,11 +3,13 @@
 
 #include "os/process.hpp"
 
+#include <atomic>
 #include <cerrno>
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace brood::os {
@@ -20,14 +22,40 @@ result<std::size_t> transferred(ssize_t count) noexcept
     return static_cast<std::size_t>(count);
 }
 
-result<std::size_t> write_retrying(int fd, void const* data, std::size_t size) noexcept
+result<std::size_t> write_retrying(int fd, std::span<iovec const> parts) noexcept
 {
     ssize_t count;
     do
-        count = ::write(fd, data, size);
+        count = ::writev(fd, parts.data(), static_cast<int>(parts.size()));
     while (count < 0 && errno == EINTR);
     return transferred(count);
 }
+
+#ifdef SYS_pwritev2
+// Since Linux 6.18. Returns EOPNOTSUPP before, and ENOSYS before Linux 4.6.
+result<std::size_t> write_without_signal(int fd, std::span<iovec const> parts) noexcept
+{
+    constexpr int no_signal = 0x100;
+    constexpr long here = -1; // as writev(2)
+    static std::atomic<bool> unsupported = false;
+    if (unsupported.load(std::memory_order_relaxed))
+        return error_code(EOPNOTSUPP, boost::system::system_category());
+    long count;
+    do
+        count = ::syscall(SYS_pwritev2, fd, parts.data(), parts.size(), here, here, no_signal);
+    while (count < 0 && errno == EINTR);
+    if (count < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM || errno == EINVAL)) {
+        unsupported = true; // or refused by a filter
+        errno = EOPNOTSUPP;
+    }
+    return transferred(count);
+}
+#else
+result<std::size_t> write_without_signal(int, std::span<iovec const>) noexcept
+{
+    return error_code(EOPNOTSUPP, boost::system::system_category());
+}
+#endif
 
 #ifndef F_SETNOSIGPIPE
 /// Blocks SIGPIPE on this thread and discards the signal that a write(2) raises. An earlier pending signal stays.
@@ -73,14 +101,16 @@ result<std::size_t> read_some(int fd, void* data, std::size_t size) noexcept
     return transferred(count);
 }
 
-result<std::size_t> write_some(int fd, void const* data, std::size_t size) noexcept
+result<std::size_t> write_some(int fd, std::span<iovec const> parts) noexcept
 {
 #ifdef F_SETNOSIGPIPE
     ::fcntl(fd, F_SETNOSIGPIPE, 1);
-    return write_retrying(fd, data, size);
+    return write_retrying(fd, parts);
 #else
+    if (auto written = write_without_signal(fd, parts); written || written.error().value() != EOPNOTSUPP)
+        return written;
     no_sigpipe guard;
-    auto written = write_retrying(fd, data, size);
+    auto written = write_retrying(fd, parts);
     if (!written && written.error().value() == EPIPE)
         guard.discard();
     return written;

@@ -5,6 +5,9 @@
 #include <brood/result.hpp>
 
 #include <cstddef>
+#include <span>
+
+#include <sys/uio.h>
 
 namespace brood::os {
 
@@ -12,7 +15,7 @@ namespace brood::os {
 result<std::size_t> read_some(int fd, void* data, std::size_t size) noexcept;
 
 /// Writes once. A write that fails with EPIPE does not raise SIGPIPE.
-result<std::size_t> write_some(int fd, void const* data, std::size_t size) noexcept;
+result<std::size_t> write_some(int fd, std::span<iovec const> parts) noexcept;
 
 /// The number of bytes that can be read without blocking.
 std::size_t readable_bytes(int fd) noexcept;

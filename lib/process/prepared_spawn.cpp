@@ -80,6 +80,7 @@ result<child_owner> prepared_spawn::start(std::unique_ptr<streams_base> streams)
     if (!launched)
         return launched.error();
     child_->assign(launched.value().pid, std::move(launched.value().pidfd));
+    close_given_away(*plan_);
     child_->set_started({plan_->leads_group, std::move(plan_->cgroup)}, std::move(streams), true);
     return child_owner(std::move(child_));
 }

@@ -113,6 +113,7 @@ error_code spawn_op::finish_launch()
 
 void spawn_op::succeed(completion_mode mode)
 {
+    close_given_away(*plan_);
     child_->set_started({plan_->leads_group, std::move(plan_->cgroup)}, std::move(streams_), false);
     plan_.reset(); // closes the child's ends of its streams
     complete({}, child_owner(std::move(child_)), mode);

@@ -109,16 +109,17 @@ error_code group_state::prepare(command& cmd, output_settings const& settings) c
     if (auto error = validate(settings.stop); error.failed())
         return error;
     if (auto const in = cmd.data().descriptors.find(0);
-        in != cmd.data().descriptors.end() && in->second.from() == stdio::source::piped)
+        in != cmd.data().descriptors.end() && in->second.kind() == stdio::source_kind::piped)
         return errc::unexpected_pipe;
     if (auto error = validate_parent_ends(cmd.data(), 3); error.failed())
         return error;
-    if (settings.input().size() == 0)
-        return {};
-    if (sets(cmd, 0))
-        return make_error_code(sys::invalid_argument);
-    cmd.in(stdio::piped());
-    return {};
+    error_code error;
+    if (settings.input().size() > 0)
+        error = set_input(settings, cmd);
+    for (int child_fd : {1, 2})
+        if (!error.failed() && settings.sinks[static_cast<std::size_t>(child_fd) - 1])
+            error = capture_stream(settings, cmd, child_fd);
+    return error;
 }
 
 result<group_child> group_state::spawn(command const& cmd)

@@ -11,18 +11,20 @@
 #include <exception>
 #include <limits>
 #include <string>
+#include <string_view>
 
 namespace brood::detail {
 
 namespace asio = boost::asio;
 
-/// The captured text of one stream up to a limit, with room at its end for the next read.
+/// The text of one stream up to a limit, with room at its end for the next read.
 /**
- * Reads write into the text directly. Data beyond the limit is written into the room, and overwritten by the next read.
+ * Reads write into the text directly. Data that is not kept, or is beyond the limit, is written into the room, and
+ * overwritten by the next read.
  */
 class output_buffer {
 public:
-    explicit output_buffer(std::size_t limit) : limit_(limit) {}
+    explicit output_buffer(std::size_t limit, bool keeps = true) : limit_(limit), keeps_(keeps) {}
 
     /// The buffer of the next read. Empty if no memory is available.
     asio::mutable_buffer room()
@@ -34,16 +36,20 @@ public:
         return asio::buffer(text_.data() + kept_, text_.size() - kept_);
     }
 
-    /// `count` bytes have been read into the room.
-    void commit(std::size_t count)
+    /// `count` bytes have been read into the room. Returns those within the limit, until the next call of `room`.
+    std::string_view commit(std::size_t count)
     {
+        auto const within = std::min(count, limit_ - taken_);
+        std::string_view const piece(text_.data() + kept_, within);
         seen_ += count;
-        kept_ += std::min(count, limit_ - kept_);
+        taken_ += within;
+        kept_ += keeps_ ? within : 0;
+        return piece;
     }
 
     /// The number of bytes read, including those beyond the limit.
     std::size_t seen() const { return seen_; }
-    bool truncated() const { return seen_ > kept_; }
+    bool truncated() const { return seen_ > taken_; }
 
     std::string release()
     {
@@ -99,8 +105,10 @@ private:
 
     std::string text_; // the first kept_ bytes of the stream, then room
     std::size_t kept_ = 0;
+    std::size_t taken_ = 0; // within the limit
     std::size_t seen_ = 0;
     std::size_t limit_;
+    bool keeps_;
 };
 
 } // namespace brood::detail

@@ -17,7 +17,7 @@ namespace {
 // Stages that opened the file separately would overwrite each other's output.
 result<os::unique_fd> open_once(std::optional<stdio>& err)
 {
-    if (!err || err->from() != stdio::source::file || os::is_fifo(err->path().c_str()))
+    if (!err || err->kind() != stdio::source_kind::file || os::is_fifo(err->path().c_str()))
         return os::unique_fd();
     auto file = os::open_file(err->path().c_str(), err->mode());
     if (!file)

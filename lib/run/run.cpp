@@ -30,29 +30,12 @@ void run_to_end(
     op.run(what);
 }
 
-// The command must not set another standard input.
-error_code set_input(output_settings const& settings, command& cmd)
-{
-    if (!sets(cmd, 0))
-        cmd.in(settings.input().size() > 0 ? stdio::piped() : stdio::null());
-    bool const is_used = cmd.data().descriptors.at(0).from() == stdio::source::piped;
-    return settings.input().size() > 0 && !is_used ? make_error_code(boost::system::errc::invalid_argument)
-                                                   : error_code();
-}
-
-void capture_stream(command& cmd, int child_fd)
-{
-    if (!sets(cmd, child_fd))
-        cmd.fd(child_fd, stdio::piped());
-}
-
 error_code set_ends(output_settings const& settings, pipeline& line)
 {
     auto stages = line.stages();
     if (stages.empty())
         return {};
-    auto const error = set_input(settings, stages.front());
-    capture_stream(stages.back(), 1);
+    auto const error = first_error(set_input(settings, stages.front()), capture_stream(settings, stages.back(), 1));
     pipeline whole(std::move(stages));
     if (line.shared_err())
         whole.err(*line.shared_err());
@@ -62,7 +45,7 @@ error_code set_ends(output_settings const& settings, pipeline& line)
 
 bool captures_err(pipeline const& line)
 {
-    return line.shared_err().value_or(stdio::piped()).from() == stdio::source::piped;
+    return line.shared_err().value_or(stdio::piped()).kind() == stdio::source_kind::piped;
 }
 
 /// Opens the pipe that the stages share as their standard error. `line` gets the write end, which is returned.
@@ -108,8 +91,8 @@ void async_output(asio::any_io_executor const& executor, command cmd, output_opt
 {
     auto const& settings = options.settings();
     auto invalid = first_error(validate(settings.stop), set_input(settings, cmd));
-    capture_stream(cmd, 1);
-    capture_stream(cmd, 2);
+    for (int child_fd : {1, 2})
+        invalid = first_error(invalid, capture_stream(settings, cmd, child_fd));
     invalid = first_error(invalid, detail::validate_parent_ends(cmd.data(), 3));
     auto const op = std::make_shared<typed_run_op<output>>(executor, 1, settings);
     run_to_end(*op, cmd, invalid, std::move(handler));
@@ -121,6 +104,8 @@ void async_output(
     auto const& settings = options.settings();
     auto invalid = first_error(validate(settings.stop), validate_parent_ends(line, 2));
     invalid = first_error(invalid, set_ends(settings, line));
+    if (settings.sinks[1] && !captures_err(line))
+        invalid = first_error(invalid, make_error_code(boost::system::errc::invalid_argument));
     auto const op = std::make_shared<typed_run_op<pipeline_output>>(executor, line.stages().size(), settings);
     os::private_fd err; // each stage duplicates it
     if (!invalid.failed() && captures_err(line)) {

@@ -16,9 +16,12 @@
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 #include <array>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace brood::detail {
@@ -72,10 +75,14 @@ private:
     using action = run_fsm::action;
 
     struct captured_stream {
-        captured_stream(strand const& executor, int fd, std::size_t limit) : pipe(executor, fd), text(limit) {}
+        captured_stream(strand const& executor, int fd, std::size_t limit, output_sink to)
+            : pipe(executor, fd), text(limit, !to), sink(std::move(to))
+        {}
 
         descriptor pipe;
         output_buffer text;
+        output_sink sink;
+        std::string line; // the beginning of one that has not ended
     };
 
     virtual void complete(error_code error, run_result all) = 0;
@@ -109,6 +116,10 @@ private:
     void on_read(captured_stream& from, error_code error, std::size_t count);
     void read_remainder(captured_stream& from);
     void keep(captured_stream& from, std::size_t count);
+    void pass(captured_stream& from, std::string_view piece);
+    void pass_lines(captured_stream& from, std::string_view piece);
+    void call(output_sink& sink, std::string_view text);
+    void rethrow();
     void out_of_memory(captured_stream& from);
     void close(captured_stream& stream, bool complete);
     void abandon_streams();
@@ -127,6 +138,7 @@ private:
     std::optional<descriptor> input_;
     std::array<std::optional<captured_stream>, 2> streams_;
     bool abandoned_ = false;
+    std::exception_ptr thrown_; // by a function of the options
     std::vector<exit_status> statuses_;
 };
 

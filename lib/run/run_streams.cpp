@@ -8,6 +8,7 @@
 #include <boost/asio/error.hpp>
 
 #include <new>
+#include <utility>
 
 namespace brood::detail {
 
@@ -18,7 +19,8 @@ error_code run_op::capture_err(os::unique_fd read_end)
 
 void run_op::open_stream(int child_fd, os::unique_fd fd)
 {
-    streams_[static_cast<std::size_t>(child_fd) - 1].emplace(strand_, fd.get(), settings_.limit);
+    auto const index = static_cast<std::size_t>(child_fd) - 1;
+    streams_[index].emplace(strand_, fd.get(), settings_.limit, settings_.sinks[index]);
     (void)fd.release();
     fsm_.stream_opened();
 }
@@ -48,7 +50,8 @@ void run_op::start_streams()
 void run_op::feed()
 {
     auto& left = input_left_;
-    auto const put = os::write_some(input_->native_handle(), left.data(), left.size());
+    iovec const rest{const_cast<void*>(left.data()), left.size()};
+    auto const put = os::write_some(input_->native_handle(), {&rest, 1});
     if (put)
         left += put.value();
     bool const full = !put && put.error() == boost::system::errc::resource_unavailable_try_again;
@@ -82,14 +85,24 @@ void run_op::read(captured_stream& from)
 void run_op::on_read(captured_stream& from, error_code ec, std::size_t count)
 {
     keep(from, count);
-    if (ec == asio::error::eof)
-        return close(from, true);
-    if (abandoned_)
-        return read_remainder(from);
-    if (!ec.failed())
-        return read(from);
-    act(fsm_.fail(ec));
-    close(from, false);
+    if (ec == asio::error::eof) {
+        close(from, true);
+    } else if (abandoned_) {
+        read_remainder(from);
+    } else if (!ec.failed()) {
+        read(from);
+    } else {
+        act(fsm_.fail(ec));
+        close(from, false);
+    }
+    rethrow();
+}
+
+// Last, because the operation goes on.
+void run_op::rethrow()
+{
+    if (auto const thrown = std::exchange(thrown_, nullptr))
+        std::rethrow_exception(thrown);
 }
 
 // Keeps the data that the pipe contains now. Data that descendants write later is not waited for.
@@ -112,11 +125,61 @@ void run_op::keep(captured_stream& from, std::size_t count)
 {
     constexpr std::size_t large = 1 << 20;
     auto const before = from.text.seen();
-    from.text.commit(count);
+    auto const piece = from.text.commit(count);
+    if (from.sink && !piece.empty())
+        pass(from, piece);
     if (before < large && from.text.seen() >= large)
         os::enlarge_pipe(from.pipe.native_handle(), large / 4);
     if (from.text.truncated() && settings_.on_limit == limit_policy::stop_child)
         act(fsm_.fail(errc::output_limit_exceeded));
+}
+
+void run_op::pass(captured_stream& from, std::string_view piece)
+{
+    if (!from.sink.by_line)
+        return call(from.sink, piece);
+    try {
+        pass_lines(from, piece);
+    } catch (std::bad_alloc const&) {
+        act(fsm_.fail(make_error_code(boost::system::errc::not_enough_memory)));
+    }
+}
+
+void run_op::pass_lines(captured_stream& from, std::string_view piece)
+{
+    constexpr std::size_t max_part = 64 * 1024;
+    auto& line = from.line;
+    while (!piece.empty()) {
+        auto const end = piece.find('\n');
+        auto rest = piece.substr(0, end);
+        while (line.size() + rest.size() > max_part) {
+            auto const part = max_part - line.size();
+            line.append(rest.substr(0, part));
+            call(from.sink, line);
+            line.clear();
+            rest.remove_prefix(part);
+        }
+        line.append(rest);
+        if (end == piece.npos)
+            return;
+        call(from.sink, line);
+        line.clear();
+        piece.remove_prefix(end + 1);
+    }
+}
+
+// After an exception, the rest of the stream is discarded.
+void run_op::call(output_sink& sink, std::string_view text)
+{
+    if (!sink)
+        return;
+    try {
+        sink.call(text);
+    } catch (...) {
+        thrown_ = thrown_ ? thrown_ : std::current_exception();
+        sink.call = nullptr;
+        act(fsm_.fail(asio::error::operation_aborted));
+    }
 }
 
 void run_op::out_of_memory(captured_stream& from)
@@ -129,6 +192,8 @@ void run_op::close(captured_stream& stream, bool complete)
 {
     error_code ignored;
     stream.pipe.close(ignored);
+    if (!stream.line.empty())
+        call(stream.sink, std::exchange(stream.line, {}));
     act(fsm_.stream_ended(complete));
 }
 

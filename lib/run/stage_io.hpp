@@ -25,6 +25,26 @@ inline bool joins_group(command const& stage)
 
 inline bool sets(command const& stage, int child_fd) { return stage.data().descriptors.contains(child_fd); }
 
+/// Connects the input of the options. The command must not set another standard input.
+inline error_code set_input(output_settings const& settings, command& cmd)
+{
+    if (!sets(cmd, 0))
+        cmd.in(settings.input().size() > 0 ? stdio::piped() : stdio::null());
+    bool const is_used = cmd.data().descriptors.at(0).kind() == stdio::source_kind::piped;
+    return settings.input().size() > 0 && !is_used ? make_error_code(boost::system::errc::invalid_argument)
+                                                   : error_code();
+}
+
+/// Captures a stream that the command does not set. A function of the options needs a stream of its own.
+inline error_code capture_stream(output_settings const& settings, command& cmd, int child_fd)
+{
+    if (!sets(cmd, child_fd))
+        cmd.fd(child_fd, stdio::piped());
+    bool const is_captured = cmd.data().descriptors.at(child_fd).kind() == stdio::source_kind::piped;
+    bool const needed = static_cast<bool>(settings.sinks[static_cast<std::size_t>(child_fd) - 1]);
+    return needed && !is_captured ? make_error_code(boost::system::errc::invalid_argument) : error_code();
+}
+
 /// The error of a pipeline that sets a stream between two stages.
 inline error_code validate(pipeline const& line)
 {
@@ -36,7 +56,7 @@ inline error_code validate(pipeline const& line)
         if ((&stage != &stages.front() && sets(stage, 0)) || (&stage != &stages.back() && sets(stage, 1)))
             return invalid;
     auto const& err = line.shared_err();
-    return err && err->from() == stdio::source::piped ? invalid : error_code();
+    return err && err->kind() == stdio::source_kind::piped ? invalid : error_code();
 }
 
 /// A stage with its pipes and its process group.

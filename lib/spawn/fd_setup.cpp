@@ -14,7 +14,7 @@
 namespace brood::detail {
 namespace {
 
-using source = stdio::source;
+using source = stdio::source_kind;
 
 // Finds the parent's descriptor for each descriptor of the child.
 class resolver {
@@ -27,7 +27,7 @@ public:
     {
         std::size_t hops = 0;
         for (auto entry = wanted_.find(child_fd); entry != wanted_.end(); entry = wanted_.find(child_fd)) {
-            if (entry->second.from() != source::same_as)
+            if (entry->second.kind() != source::same_as)
                 break;
             if (++hops > wanted_.size())
                 return make_error_code(spawn_stage::stdio, EINVAL);
@@ -59,12 +59,13 @@ private:
 
     result<int> open_new(int child_fd, stdio const& io)
     {
-        switch (io.from()) {
+        switch (io.kind()) {
         case source::inherit: return borrow(child_fd);
         case source::fd: return borrow_blocking(io.descriptor());
         case source::null: return own(os::open_null(child_fd));
         case source::file: return own(os::open_file(io.path().c_str(), io.mode()));
         case source::piped: return pipe(child_fd);
+        case source::owned: return take(io);
         case source::same_as: break;
         }
         return make_error_code(spawn_stage::stdio, EINVAL);
@@ -85,6 +86,12 @@ private:
         os::fork_block const block;
         auto reopened = os::reopen_pipe(fd);
         return reopened ? own(std::move(reopened), block) : borrow(fd);
+    }
+
+    result<int> take(stdio const& io)
+    {
+        plan_.given_away.push_back(io.end());
+        return own(io.end()->duplicate(2));
     }
 
     result<int> own(result<os::unique_fd> fd)
@@ -136,7 +143,7 @@ bool is_opened(plan const& p, int fd)
     return std::any_of(p.opened.begin(), p.opened.end(), [fd](os::private_fd const& own) { return own.get() == fd; });
 }
 
-bool is_fifo(stdio const& io) { return io.from() == source::file && os::is_fifo(io.path().c_str()); }
+bool is_fifo(stdio const& io) { return io.kind() == source::file && os::is_fifo(io.path().c_str()); }
 
 // Opening a FIFO may wait for another process. The child does that, so that the parent can go on, and kill the child.
 void open_in_child(plan& p, int child_fd, stdio const& io)
@@ -146,7 +153,7 @@ void open_in_child(plan& p, int child_fd, stdio const& io)
     p.steps.push_back({action::open_file, spawn_stage::stdio, flags, child_fd, p.files.back().c_str()});
 }
 
-bool is_plain_inherit(int child_fd, stdio const& io) { return child_fd <= 2 && io.from() == source::inherit; }
+bool is_plain_inherit(int child_fd, stdio const& io) { return child_fd <= 2 && io.kind() == source::inherit; }
 
 } // namespace
 
@@ -226,9 +233,9 @@ result<std::vector<os::private_fd>> dup_borrowed_fds(command& cmd)
 {
     std::map<int, int> borrowed; // by the child's descriptor
     for (auto const& [child_fd, io] : cmd.data().descriptors)
-        if (io.from() == source::fd)
+        if (io.kind() == source::fd)
             borrowed.emplace(child_fd, io.descriptor());
-        else if (io.from() == source::inherit && child_fd > 2)
+        else if (io.kind() == source::inherit && child_fd > 2)
             borrowed.emplace(child_fd, child_fd);
     std::vector<os::private_fd> duplicates;
     for (auto const& [child_fd, fd] : borrowed) {

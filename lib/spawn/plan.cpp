@@ -192,6 +192,12 @@ void set_group(plan& p, pid_t leader) noexcept
     p.leads_group = leader == 0;
 }
 
+void close_given_away(plan& p) noexcept
+{
+    for (auto const& end : p.given_away)
+        end->close();
+}
+
 result<std::unique_ptr<plan>> make_plan(command const& cmd)
 {
     auto const& data = cmd.data();

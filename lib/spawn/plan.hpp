@@ -5,6 +5,7 @@
 #include "os/fork.hpp"
 #include "os/raw.hpp"
 #include "os/unique_fd.hpp"
+#include "spawn/pipe_end.hpp"
 #include "spawn/string_block.hpp"
 
 #include <brood/command.hpp>
@@ -97,6 +98,8 @@ struct plan {
 
     std::vector<os::private_fd> opened; ///< Sources of the child's descriptors. Closed in the parent with the plan.
 
+    std::vector<std::shared_ptr<pipe_end>> given_away; ///< Closed once the child runs.
+
     plan() = default;
     plan(plan const&) = delete; // the steps point into it
 };
@@ -106,6 +109,9 @@ void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept;
 
 /// Makes the child join another process group; 0: lead one. The plan has a step for the group.
 void set_group(plan& p, pid_t leader) noexcept;
+
+/// Closes what the command has given away. The child runs.
+void close_given_away(plan& p) noexcept;
 
 /// Validates the command, opens its descriptors and orders the steps.
 result<std::unique_ptr<plan>> make_plan(command const& cmd);

@@ -35,6 +35,12 @@ void change_mask(int mode, int signal)
     pthread_sigmask(mode, &set, nullptr);
 }
 
+result<std::size_t> write_text(int fd, std::string text)
+{
+    iovec const part{text.data(), text.size()};
+    return os::write_some(fd, {&part, 1});
+}
+
 int open_without_reader(os::fd_pair& pipe)
 {
     pipe = os::make_pipe().value();
@@ -50,7 +56,7 @@ TEST_CASE("pipes: bytes are written, counted and read")
 {
     auto pipe = os::make_pipe().value();
     CHECK(os::readable_bytes(pipe.first.get()) == 0);
-    CHECK(os::write_some(pipe.second.get(), "text", 4).value() == 4);
+    CHECK(write_text(pipe.second.get(), "text").value() == 4);
     CHECK(os::readable_bytes(pipe.first.get()) == 4);
     char text[10];
     CHECK(os::read_some(pipe.first.get(), text, sizeof text).value() == 4);
@@ -66,7 +72,7 @@ TEST_CASE("write_some: fails without SIGPIPE if the pipe has no reader")
     int const fd = open_without_reader(pipe);
     for (auto action : {SIG_DFL, SIG_IGN}) {
         auto const previous = ::signal(SIGPIPE, action);
-        CHECK(os::write_some(fd, "x", 1).error() == std::errc::broken_pipe);
+        CHECK(write_text(fd, "x").error() == std::errc::broken_pipe);
         CHECK_FALSE(is_pending(SIGPIPE));
         CHECK_FALSE(is_blocked(SIGPIPE));
         CHECK((::signal(SIGPIPE, previous) == action));
@@ -78,12 +84,12 @@ TEST_CASE("write_some: keeps a SIGPIPE that the application has blocked")
     os::fd_pair pipe;
     int const fd = open_without_reader(pipe);
     change_mask(SIG_BLOCK, SIGPIPE);
-    CHECK(os::write_some(fd, "x", 1).error() == std::errc::broken_pipe);
+    CHECK(write_text(fd, "x").error() == std::errc::broken_pipe);
     CHECK(is_blocked(SIGPIPE));
     CHECK_FALSE(is_pending(SIGPIPE));
 
     ::raise(SIGPIPE);
-    CHECK(os::write_some(fd, "x", 1).error() == std::errc::broken_pipe);
+    CHECK(write_text(fd, "x").error() == std::errc::broken_pipe);
     CHECK(is_pending(SIGPIPE));
 
     auto const previous = ::signal(SIGPIPE, SIG_IGN); // discards the pending signal

@@ -381,4 +381,113 @@ TEST_CASE("async_output: supports thread pools and strands as executors" * needs
     });
 }
 
+TEST_CASE("async_output: pieces go to functions and are not kept")
+{
+    for_each_config([](backend_config const& config) {
+        std::string const text(300'000, 'x');
+        std::string out, err;
+        bool inside = false;
+        auto const collect = [&](std::string& to) {
+            return [&to, &inside](std::string_view piece) {
+                CHECK_FALSE(std::exchange(inside, true));
+                CHECK_FALSE(piece.empty());
+                to += piece;
+                inside = false;
+            };
+        };
+        auto const both = probe(config, "copy-to-both");
+        auto result = output_without_error(both, with_input(text).on_out(collect(out)).on_err(collect(err)));
+        CHECK(out == text);
+        CHECK(err == text);
+        CHECK(result.out.empty());
+        CHECK(result.err.empty());
+        CHECK_FALSE(result.truncated);
+
+        out.clear();
+        result = output_without_error(both, with_input(text).on_out(collect(out)));
+        CHECK(out == text);
+        CHECK(result.err == text); // captured as usual
+
+        out.clear();
+        auto const limited = with_input(text).on_out(collect(out)).limit(1000, limit_policy::discard);
+        result = output_without_error(both, limited);
+        CHECK(out == std::string(1000, 'x'));
+        CHECK(result.truncated);
+    });
+}
+
+TEST_CASE("async_output: lines go to functions, the last one without an end too, long ones in parts")
+{
+    for_each_config([](backend_config const& config) {
+        using lines = std::vector<std::string>;
+        auto const split = [&](std::string const& text) {
+            lines all;
+            auto const take = [&](std::string_view line) { all.emplace_back(line); };
+            output_without_error(probe(config, "copy"), with_input(text).on_out_line(take));
+            return all;
+        };
+        CHECK(split("a\nb\n") == lines{"a", "b"});
+        CHECK(split("a\n\n\nb") == lines{"a", "", "", "b"});
+        CHECK(split("\n") == lines{""});
+        CHECK(split("a\r\nb") == lines{"a\r", "b"});
+        std::string const part(64 * 1024, 'x');
+        CHECK(split(part + "\n") == lines{part});
+        CHECK(split(part + "y\nz") == lines{part, "y", "z"});
+        CHECK(split(part + part) == lines{part, part});
+        lines many;
+        std::string text;
+        for (int i = 0; i < 20'000; ++i) {
+            many.push_back(std::to_string(i));
+            text += many.back() + "\n";
+        }
+        CHECK(split(text) == many);
+
+        lines errors;
+        auto const take = [&](std::string_view line) { errors.emplace_back(line); };
+        output_without_error(probe(config, "copy-to-both"), with_input("a\nb").on_err_line(take));
+        CHECK(errors == lines{"a", "b"});
+    });
+}
+
+TEST_CASE("async_output: a function that throws stops the child, and the exception leaves run")
+{
+    for_each_config([](backend_config const& config) {
+        for (bool by_line : {false, true}) {
+            CAPTURE(by_line);
+            struct thrown {};
+            int calls = 0;
+            auto const fail = [&](std::string_view) {
+                ++calls;
+                throw thrown();
+            };
+            output_options options;
+            by_line ? options.on_out_line(fail) : options.on_out(fail);
+            running_output op(probe(config, "pause"), options);
+            bool left = false;
+            try {
+                op.context.run_for(60s);
+            } catch (thrown const&) {
+                left = true;
+            }
+            CHECK(left);
+            CHECK(op.finish().error == asio::error::operation_aborted);
+            CHECK(calls == 1);
+        }
+    });
+}
+
+TEST_CASE("async_output: a function for a stream that is not captured is an error")
+{
+    scratch_folder folder;
+    auto const ignore = [](std::string_view) {};
+    for (auto const& io : {stdio::null(), stdio::inherit(), stdio::file(folder.path("out"), open_mode::write)}) {
+        running_output out(command("true").out(io), output_options().on_out(ignore));
+        CHECK(out.finish().error == std::errc::invalid_argument);
+        running_output err(command("true").err(io), output_options().on_err_line(ignore));
+        CHECK(err.finish().error == std::errc::invalid_argument);
+    }
+    running_output same(command("true").err(stdio::same_as(1)), output_options().on_err(ignore));
+    CHECK(same.finish().error == std::errc::invalid_argument);
+}
+
 TEST_SUITE_END();

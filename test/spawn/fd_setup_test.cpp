@@ -474,4 +474,45 @@ TEST_CASE("file: a child that opens a FIFO can be cancelled and has a timeout")
     }
 }
 
+TEST_CASE("fd_setup: from passes the end of another child's pipe on")
+{
+    for_each_config([](backend_config const& config) -> asio::awaitable<void> {
+        auto const ex = co_await asio::this_coro::executor;
+        auto writer = spawn(ex, probe(config, "write", "1", "text").out(stdio::piped())).value();
+        auto reader = probe(config, "copy");
+        reader.in(stdio::from(std::move(writer.out())));
+        CHECK_FALSE(writer.out().is_open());
+        command const copy = reader;
+        CHECK(
+            failure_of(command(copy).current_dir("/nowhere")) ==
+            make_error_code(spawn_stage::directory, ENOENT)); // does not use the pipe
+        CHECK((co_await async_output(ex, reader)).out == "text");
+        CHECK(failure_of(copy) == make_error_code(spawn_stage::stdio, EBADF)); // a spawn has used it
+        CHECK(
+            failure_of(probe(config, "copy").in(stdio::from(std::move(writer.out())))) ==
+            make_error_code(spawn_stage::stdio, EBADF));
+        CHECK((co_await writer.async_wait()).success());
+    });
+}
+
+TEST_CASE("fd_setup: the end that from passes on blocks, and is closed with the last copy or after the spawn")
+{
+    for_each_config([](backend_config const& config) {
+        asio::io_context context;
+        auto sink = spawn(context, probe(config, "copy").in(stdio::piped()).out(stdio::null())).value();
+        {
+            auto writer = probe(config, "blocking", "1").out(stdio::from(std::move(sink.in())));
+            command const other = writer;
+            CHECK(spawn(context, writer).value().wait().value().success());
+            CHECK(sink.wait().value().success()); // although `writer` and `other` exist
+        }
+        auto second = spawn(context, probe(config, "copy").in(stdio::piped()).out(stdio::null())).value();
+        {
+            auto const unused = probe(config, "copy").out(stdio::from(std::move(second.in())));
+            CHECK_FALSE(second.try_wait().value());
+        }
+        CHECK(second.wait().value().success());
+    });
+}
+
 TEST_SUITE_END();

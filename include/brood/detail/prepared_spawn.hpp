@@ -83,7 +83,7 @@ error_code assign_pipe(streams<Executor>& ends, Executor const& executor, prepar
 inline bool has_parent_ends(command_data const& cmd, int first = 0)
 {
     return std::any_of(cmd.descriptors.lower_bound(first), cmd.descriptors.end(), [](auto const& mapped) {
-        return mapped.second.from() == stdio::source::piped;
+        return mapped.second.kind() == stdio::source_kind::piped;
     });
 }
 
@@ -97,7 +97,7 @@ try {
         return ends;
     ends = std::make_unique<streams<Executor>>(executor);
     for (auto const& [child_fd, io] : cmd.descriptors)
-        if (io.from() == stdio::source::piped)
+        if (io.kind() == stdio::source_kind::piped)
             if (auto ec = assign_pipe(*ends, executor, prepared, child_fd); ec.failed())
                 return ec;
     if (cmd.terminal) {
