@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/support.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -58,7 +59,7 @@ TEST_CASE("async_run: the timeout and the stop plan of the options apply")
         CHECK(std::get<0>(invalid) == std::errc::invalid_argument);
 
         auto const [line_error, statuses] =
-            co_await run(pause | pause, run_options().timeout(50ms).stop(stop_plan(SIGINT, 1h)));
+            co_await run(probe(config, "pause") | pause, run_options().timeout(50ms).stop(stop_plan(SIGINT, 1h)));
         CHECK(line_error == errc::timed_out);
         CHECK(statuses == std::vector(2, exit_status::from_raw(SIGINT)));
         CHECK_FALSE(has_children());
