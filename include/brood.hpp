@@ -16,6 +16,7 @@
 #include <brood/resource_usage.hpp>
 #include <brood/result.hpp>
 #include <brood/run.hpp>
+#include <brood/run_options.hpp>
 #include <brood/spawn.hpp>
 #include <brood/stdio.hpp>
 #include <brood/stop.hpp>

@@ -8,6 +8,7 @@
 #include <brood/pipe_writer.hpp>
 #include <brood/resource_usage.hpp>
 #include <brood/result.hpp>
+#include <brood/run_options.hpp>
 #include <brood/stop.hpp>
 #include <brood/terminal_size.hpp>
 
@@ -30,6 +31,12 @@ namespace detail {
 
 template <class Executor>
 struct rare_streams;
+
+template <class Executor>
+int release_pipe(boost::asio::basic_readable_pipe<Executor>& pipe)
+{
+    return pipe.is_open() ? pipe.release() : -1;
+}
 
 /// The parent's ends of a child's streams.
 template <class Executor>
@@ -269,6 +276,43 @@ public:
         requires(!std::convertible_to<CompletionToken, stop_plan>)
     auto async_stop(CompletionToken&& token) { return async_stop(stop_plan(), std::forward<CompletionToken>(token)); }
 
+    /// Feeds and captures a child that already runs, and waits for its end. See `brood::async_output`.
+    /**
+     * The operation takes the streams `in()`, `out()` and `err()` that are open. If `output_options::input` is not set, it
+     * closes the standard input. What has been read from the streams before is not part of the output. `output::elapsed` is
+     * measured from the call.
+     *
+     * @par Completion Signature
+     * @code void(error_code, output) @endcode
+     *
+     * @par Errors
+     * Those of `brood::async_output`. `invalid_argument` if an option needs a stream that is not open; the child then runs
+     * on. `no_child_process` without a child.
+     *
+     * @par Per-Operation Cancellation
+     * As `brood::async_output`: the child is stopped.
+     */
+    template <class CompletionToken = detail::default_token<Executor>>
+    auto async_output(output_options options, CompletionToken&& token = {})
+    {
+        return detail::initiate<void(error_code, output)>(
+            executor_, std::forward<CompletionToken>(token),
+            [executor = executor_, child = owner_.get(), options = std::move(options)](auto&& handler) mutable {
+                detail::standard_ends ends;
+                auto const error = child ? take_standard_ends(*child, options, ends) : detail::no_child();
+                detail::async_output(
+                    executor, std::move(child), ends, std::move(options), error,
+                    std::forward<decltype(handler)>(handler));
+            });
+    }
+
+    /// Captures the output with the default options.
+    template <detail::not_output_options CompletionToken = detail::default_token<Executor>>
+    auto async_output(CompletionToken&& token = {})
+    {
+        return async_output(output_options(), std::forward<CompletionToken>(token));
+    }
+
     /// Blocks until the child has ended, and reaps it. Errors as `async_wait`. Pending waits complete, too.
     result<exit_status> wait()
     {
@@ -377,6 +421,18 @@ private:
         if (!streams)
             streams = std::make_unique<detail::streams<Executor>>(executor_);
         return static_cast<detail::streams<Executor>&>(*streams);
+    }
+
+    static error_code
+    take_standard_ends(detail::child_interface& child, output_options const& options, detail::standard_ends& ends)
+    {
+        auto* const from = static_cast<detail::streams<Executor>*>(child.streams().get());
+        if (!from)
+            return detail::validate(options, false, false, false);
+        auto const error = detail::validate(options, from->in.is_open(), from->out.is_open(), from->err.is_open());
+        if (!error.failed())
+            ends = {from->in.release(), detail::release_pipe(from->out), detail::release_pipe(from->err)};
+        return error;
     }
 
     template <class CompletionToken, class Start>

@@ -85,11 +85,19 @@ namespace detail {
 
 using statuses_handler = boost::asio::any_completion_handler<void(error_code, std::vector<exit_status>)>;
 using pipeline_handler = boost::asio::any_completion_handler<void(error_code, pipeline_output)>;
+using stages_handler = boost::asio::any_completion_handler<void(error_code, std::vector<child_owner>)>;
+using streams_factory =
+    std::function<result<std::unique_ptr<streams_base>>(prepared_spawn& prepared, command_data const& stage)>;
 
 BROOD_API void
 async_run(boost::asio::any_io_executor const& executor, pipeline line, run_options options, statuses_handler handler);
 BROOD_API void async_output(
     boost::asio::any_io_executor const& executor, pipeline line, output_options options, pipeline_handler handler);
+
+/// Starts the stages one after the other. `make_streams` creates the streams of each before the function returns.
+BROOD_API void async_spawn_stages(
+    boost::asio::any_io_executor const& executor, pipeline const& line, streams_factory const& make_streams,
+    stages_handler handler);
 
 /// Calls `spawn_one` for each stage with its pipes and its process group set. Stops at the first failure.
 /**
@@ -136,6 +144,51 @@ template <detail::executor_or_context Source>
 result<std::vector<basic_child<detail::executor_for<Source>>>> spawn(Source&& source, pipeline const& line)
 {
     return detail::spawn_on(detail::get_executor(source), line);
+}
+
+/// Starts every stage of a pipeline without blocking the calling thread. The first argument is an executor or a context.
+/**
+ * As `spawn` of a pipeline and `async_spawn` of a command. The stages are started one after the other. If one fails to
+ * start, the operation completes after the earlier stages have been killed and reaped.
+ *
+ * @par Completion Signature
+ * @code void(error_code, std::vector<basic_child<Executor>>) @endcode
+ *
+ * @par Errors
+ * Those of `spawn` of a pipeline.
+ *
+ * @par Per-Operation Cancellation
+ * `terminal`, `partial` and `total`. The children are killed. The operation completes with
+ * `asio::error::operation_aborted` after they have been reaped.
+ */
+template <
+    detail::executor_or_context Source, class CompletionToken = detail::default_token<detail::executor_for<Source>>>
+auto async_spawn(Source&& source, pipeline line, CompletionToken&& token = {})
+{
+    using executor_type = detail::executor_for<Source>;
+    using children_type = std::vector<basic_child<executor_type>>;
+    executor_type const executor = detail::get_executor(source);
+    return detail::initiate<void(error_code, children_type)>(
+        executor, std::forward<CompletionToken>(token), [executor, line = std::move(line)](auto&& handler) {
+            auto to_children = [executor](auto&& then, error_code ec, std::vector<detail::child_owner> owners) {
+                children_type children;
+                children.reserve(owners.size());
+                for (auto& owner : owners)
+                    children.emplace_back(executor, std::move(owner));
+                std::move(then)(ec, std::move(children));
+            };
+            auto make_streams =
+                [&](detail::prepared_spawn& prepared,
+                    detail::command_data const& stage) -> result<std::unique_ptr<detail::streams_base>> {
+                auto streams = detail::assign_streams(executor, prepared, stage);
+                if (!streams)
+                    return streams.error();
+                return std::move(streams).value();
+            };
+            detail::async_spawn_stages(
+                executor, line, make_streams,
+                detail::wrap_handler(std::forward<decltype(handler)>(handler), std::move(to_children)));
+        });
 }
 
 /// Starts a pipeline and waits for the end of all stages. The first argument is an executor or a context.

@@ -98,6 +98,28 @@ void async_output(asio::any_io_executor const& executor, command cmd, output_opt
     run_to_end(*op, cmd, invalid, std::move(handler));
 }
 
+error_code validate(output_options const& options, bool has_in, bool has_out, bool has_err)
+{
+    auto const& settings = options.settings();
+    bool const unusable =
+        (settings.input().size() > 0 && !has_in) || (settings.sinks[0] && !has_out) || (settings.sinks[1] && !has_err);
+    return unusable ? make_error_code(boost::system::errc::invalid_argument) : validate(settings.stop);
+}
+
+void async_output(
+    asio::any_io_executor const& executor, child_ptr child, standard_ends ends, output_options options,
+    error_code invalid, output_handler handler)
+{
+    std::array owned{os::unique_fd(ends.in), os::unique_fd(ends.out), os::unique_fd(ends.err)};
+    auto const op = std::make_shared<typed_run_op<output>>(executor, 1, options.settings());
+    op->set_handler(std::move(handler));
+    if (!invalid.failed())
+        invalid = op->adopt(std::move(child), std::move(owned));
+    if (invalid.failed())
+        return op->fail(invalid);
+    op->run_started();
+}
+
 void async_output(
     asio::any_io_executor const& executor, pipeline line, output_options options, pipeline_handler handler)
 {

@@ -41,16 +41,39 @@ class run_children {
 public:
     explicit run_children(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
-    /// Does everything that can fail except the start. `open_streams` takes the parent's ends.
+    // The handle of a child that was adopted belongs to the caller.
+    ~run_children()
+    {
+        if (adopted_)
+            children_.front().release();
+    }
+
+    run_children(run_children const&) = delete;
+    run_children& operator=(run_children const&) = delete;
+
+    /// Takes part in a child that already runs.
+    void adopt(child_ptr child)
+    {
+        children_.reserve(1);
+        groups_.reserve(1);
+        children_.emplace_back(std::move(child));
+        adopted_ = true;
+    }
+
+    /// Does everything that can fail except the start. `open_streams` takes the parent's ends, and may return streams for
+    /// the child to own.
     template <class Function>
     error_code prepare(command const& cmd, Function const& open_streams)
     {
         auto prepared = prepare_spawn(executor_, cmd);
         if (!prepared)
             return prepared.error();
-        if (auto error = catch_pipe_error([&] { open_streams(*prepared.value()); }); error.failed())
+        result<std::unique_ptr<streams_base>> streams(nullptr);
+        if (auto error = catch_pipe_error([&] { streams = open_streams(*prepared.value(), cmd); }); error.failed())
             return error;
-        unstarted_.push_back({std::move(prepared).value(), false});
+        if (!streams)
+            return streams.error();
+        unstarted_.push_back({std::move(prepared).value(), std::move(streams).value(), false});
         children_.reserve(unstarted_.size()); // no memory is needed once a child exists
         groups_.reserve(unstarted_.size());
         return {};
@@ -94,11 +117,12 @@ public:
         auto& next = unstarted_.front();
         if (next.shares_group && leader_ != 0)
             next.spawn->join_group(leader_);
-        starting_ = next.spawn->async_start(executor, nullptr, [this, then](error_code error, child_owner child) {
-            if (!error.failed())
-                add(std::move(child));
-            then(error);
-        });
+        starting_ = next.spawn->async_start(
+            executor, std::move(next.streams), [this, then](error_code error, child_owner child) {
+                if (!error.failed())
+                    add(std::move(child));
+                then(error);
+            });
     }
 
     /// Whether a child is left to start.
@@ -154,6 +178,7 @@ public:
 private:
     struct unstarted_child {
         prepared_spawn_ptr spawn;
+        std::unique_ptr<streams_base> streams;
         bool shares_group; // the group of its pipeline
     };
 
@@ -174,6 +199,7 @@ private:
 
     std::mutex mutex_; // guards what signal() uses, which any thread may call
     bool all_started_ = false;
+    bool adopted_ = false;
     std::weak_ptr<spawn_op> starting_; // the last start
     std::vector<child_owner> children_;
     std::vector<pid_t> groups_; // for signal(), which needs no memory: has room for all children

@@ -48,7 +48,8 @@ template <class What>
 void run_op::start_all(What const& what)
 {
     started_ = std::chrono::steady_clock::now();
-    auto const error = children_.prepare_ahead(what, [this](prepared_spawn& from) { open_streams(from); });
+    auto const error =
+        children_.prepare_ahead(what, [this](prepared_spawn& from, command const&) { return open_streams(from); });
     if (error.failed())
         return finish(error);
     asio::dispatch(strand_, [self = shared_from_this()] { self->start_timeout(); });
@@ -66,8 +67,16 @@ void run_op::run(pipeline const& line) { start_all(line); }
 error_code run_op::start_now(command const& cmd)
 {
     started_ = std::chrono::steady_clock::now();
-    auto const error = children_.prepare(cmd, [this](prepared_spawn& from) { open_streams(from); });
+    auto const error =
+        children_.prepare(cmd, [this](prepared_spawn& from, command const&) { return open_streams(from); });
     return error.failed() ? error : children_.start_now();
+}
+
+error_code run_op::adopt(child_ptr child, std::array<os::unique_fd, 3> ends)
+{
+    started_ = std::chrono::steady_clock::now();
+    children_.adopt(std::move(child));
+    return catch_pipe_error([&] { open_streams(std::move(ends)); });
 }
 
 void run_op::run_started()

@@ -53,6 +53,9 @@ public:
     error_code start_now(command const& cmd);
     void run_started();
 
+    /// Takes over a child that already runs, and the parent's ends of its standard streams. `run_started` must follow.
+    error_code adopt(child_ptr child, std::array<os::unique_fd, 3> ends);
+
     /// Completes the operation instead of `run`.
     void fail(error_code error) { finish(error); }
 
@@ -109,7 +112,8 @@ private:
 
     // The streams: run_streams.cpp.
     void open_stream(int child_fd, os::unique_fd fd);
-    void open_streams(prepared_spawn& from);
+    std::unique_ptr<streams_base> open_streams(prepared_spawn& from);
+    void open_streams(std::array<os::unique_fd, 3> ends);
     void start_streams();
     void feed();
     void read(captured_stream& from);

@@ -25,15 +25,21 @@ void run_op::open_stream(int child_fd, os::unique_fd fd)
     fsm_.stream_opened();
 }
 
-void run_op::open_streams(prepared_spawn& from)
+std::unique_ptr<streams_base> run_op::open_streams(prepared_spawn& from)
 {
-    if (auto fd = from.take_parent_end(0)) {
-        input_.emplace(strand_, fd.get());
-        (void)fd.release();
+    open_streams({from.take_parent_end(0), from.take_parent_end(1), from.take_parent_end(2)});
+    return nullptr;
+}
+
+void run_op::open_streams(std::array<os::unique_fd, 3> ends)
+{
+    if (ends[0]) {
+        input_.emplace(strand_, ends[0].get());
+        (void)ends[0].release();
     }
     for (int child_fd : {1, 2})
-        if (auto fd = from.take_parent_end(child_fd))
-            open_stream(child_fd, std::move(fd));
+        if (auto& end = ends[static_cast<std::size_t>(child_fd)])
+            open_stream(child_fd, std::move(end));
     if (!timer_)
         timer_.emplace(strand_);
 }

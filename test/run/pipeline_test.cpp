@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/support.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/write.hpp>
@@ -288,6 +289,66 @@ TEST_CASE("pipeline: transfers more data than a pipe holds")
             probe(config, "write-much", "1", size) | probe(config, "copy") |
             to_file(probe(config, "copy"), folder.path("out")));
         CHECK(std::to_string(folder.read("out").size()) == size);
+    });
+}
+
+TEST_CASE("pipeline: async_spawn completes with the children of all stages")
+{
+    for_each_config([](backend_config const& config) -> asio::awaitable<void> {
+        auto const ex = co_await asio::this_coro::executor;
+        auto const copy = probe(config, "copy");
+        auto children =
+            co_await async_spawn(ex, command(copy).in(stdio::piped()) | copy | command(copy).out(stdio::piped()));
+        REQUIRE(children.size() == 3);
+        CHECK(children.front().in().write_some(asio::buffer("text", 4)) == 4);
+        children.front().in().close();
+        CHECK(co_await read_all(children.back().out()) == "text");
+        for (auto& child : children)
+            CHECK((co_await child.async_wait()).success());
+        CHECK_FALSE(has_children());
+    });
+}
+
+TEST_CASE("pipeline: a stage that async_spawn cannot start ends the earlier ones, and a bad pipeline starts none")
+{
+    for_each_config([](backend_config const& config) -> asio::awaitable<void> {
+        auto const ex = co_await asio::this_coro::executor;
+        auto const pause = probe(config, "pause");
+        auto const missing = command("/nowhere").backend(config.backend).watcher(config.watcher);
+        auto const [error, none] = co_await async_spawn(ex, pause | pause | missing, asio::as_tuple(asio::deferred));
+        CHECK(error == make_error_code(spawn_stage::exec, ENOENT));
+        CHECK(none.empty());
+        CHECK_FALSE(has_children());
+        auto const bad =
+            co_await async_spawn(ex, command(pause).out(stdio::null()) | pause, asio::as_tuple(asio::deferred));
+        CHECK(std::get<0>(bad) == std::errc::invalid_argument);
+    });
+}
+
+TEST_CASE("pipeline: a cancelled async_spawn leaves no child")
+{
+    for_each_config([](backend_config const& config) {
+        asio::io_context context;
+        asio::cancellation_signal cancel;
+        std::optional<error_code> error;
+        auto const store = [&](error_code ec, std::vector<child> children) {
+            error = ec;
+            CHECK(children.empty());
+            CHECK_FALSE(has_children());
+        };
+        async_spawn(
+            context, probe(config, "pause") | probe(config, "pause"),
+            asio::bind_cancellation_slot(cancel.slot(), store));
+        cancel.emit(asio::cancellation_type::total);
+        context.run_for(60s);
+        CHECK(error == asio::error::operation_aborted);
+
+        {
+            asio::io_context destroyed;
+            async_spawn(
+                destroyed, probe(config, "pause") | probe(config, "pause"), [](error_code, std::vector<child>) {});
+        }
+        CHECK(eventually([] { return !has_children(); }));
     });
 }
 

@@ -99,6 +99,9 @@ public:
     child_interface* operator->() const noexcept { return child_.get(); }
     child_ptr const& get() const noexcept { return child_; }
 
+    /// Gives the child away without an effect on it.
+    child_ptr release() noexcept { return std::move(child_); }
+
 private:
     child_ptr child_;
 };
