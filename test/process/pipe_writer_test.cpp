@@ -188,7 +188,7 @@ TEST_CASE("pipe_writer: the event loop may be destroyed while a write is pending
         std::optional<child> survivor;
         {
             asio::io_context context;
-            survivor = spawn_reader(context, config, "pause");
+            survivor = spawn(context, probe(config, "pause").in(stdio::piped()).out(stdio::null())).value();
             asio::async_write(survivor->in(), asio::buffer(large), [token](error_code, std::size_t) {});
             context.poll();
             CHECK(token.use_count() == 2);

@@ -61,7 +61,9 @@ TEST_CASE("async_run: the timeout and the stop plan of the options apply")
         auto const [line_error, statuses] =
             co_await run(probe(config, "pause") | pause, run_options().timeout(50ms).stop(stop_plan(SIGINT, 1h)));
         CHECK(line_error == errc::timed_out);
-        CHECK(statuses == std::vector(2, exit_status::from_raw(SIGINT)));
+        REQUIRE(statuses.size() == 2);
+        CHECK(statuses[0].signal() == SIGINT);
+        CHECK((statuses[1].signal() == SIGINT || statuses[1] == exit_status())); // started in time, or not at all
         CHECK_FALSE(has_children());
     });
 }

@@ -483,13 +483,14 @@ TEST_CASE("fd_setup: from passes the end of another child's pipe on")
         reader.in(stdio::from(std::move(writer.out())));
         CHECK_FALSE(writer.out().is_open());
         command const copy = reader;
+        auto const error_of = [&](command const& cmd) { return spawn(ex, cmd).error(); };
         CHECK(
-            failure_of(command(copy).current_dir("/nowhere")) ==
+            error_of(command(copy).current_dir("/nowhere")) ==
             make_error_code(spawn_stage::directory, ENOENT)); // does not use the pipe
         CHECK((co_await async_output(ex, reader)).out == "text");
-        CHECK(failure_of(copy) == make_error_code(spawn_stage::stdio, EBADF)); // a spawn has used it
+        CHECK(error_of(copy) == make_error_code(spawn_stage::stdio, EBADF)); // a spawn has used it
         CHECK(
-            failure_of(probe(config, "copy").in(stdio::from(std::move(writer.out())))) ==
+            error_of(probe(config, "copy").in(stdio::from(std::move(writer.out())))) ==
             make_error_code(spawn_stage::stdio, EBADF));
         CHECK((co_await writer.async_wait()).success());
     });
