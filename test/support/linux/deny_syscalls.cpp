@@ -59,6 +59,10 @@ void add_refusal(std::vector<sock_filter>& program, std::string_view call, int e
 {
     sock_filter const refusal = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error));
     if (call == "fork") {
+#ifdef SYS_fork
+        program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fork, 0, 1)); // of musl
+        program.push_back(refusal);
+#endif
         // clone without CLONE_THREAD. A filter cannot read the flags of clone3, so every clone3 is refused.
         program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1));
         program.push_back(refusal);
