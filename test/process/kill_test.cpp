@@ -107,23 +107,27 @@ TEST_CASE("kill: async_stop rejects a plan with an invalid signal")
 
 TEST_CASE("kill: a cancelled async_stop sends no further signal")
 {
-    for_each_config([&](backend_config const& config) {
-        asio::io_context context;
-        std::optional<child> stubborn;
-        run_on(context, [](backend_config started_by, std::optional<child>& started) -> asio::awaitable<void> {
-            started = co_await spawn_ready(probe(started_by, "ignore", number(SIGTERM)));
-        }(config, stubborn));
-        asio::cancellation_signal cancel;
-        std::optional<error_code> error;
-        stubborn->async_stop(
-            stop_plan(SIGTERM, 50ms),
-            asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec, exit_status) { error = ec; }));
-        cancel.emit(asio::cancellation_type::terminal);
-        context.restart();
-        context.run_for(60s); // returns when no timer and no wait is left
-        CHECK(error == error_code(asio::error::operation_aborted));
-        CHECK(is_alive(stubborn->id()));
-    });
+    for (auto type :
+         {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
+        CAPTURE(type);
+        for_each_config([&](backend_config const& config) {
+            asio::io_context context;
+            std::optional<child> stubborn;
+            run_on(context, [](backend_config started_by, std::optional<child>& started) -> asio::awaitable<void> {
+                started = co_await spawn_ready(probe(started_by, "ignore", number(SIGTERM)));
+            }(config, stubborn));
+            asio::cancellation_signal cancel;
+            std::optional<error_code> error;
+            stubborn->async_stop(
+                stop_plan(SIGTERM, 50ms),
+                asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec, exit_status) { error = ec; }));
+            cancel.emit(type);
+            context.restart();
+            context.run_for(60s); // returns when no timer and no wait is left
+            CHECK(error == error_code(asio::error::operation_aborted));
+            CHECK(is_alive(stubborn->id()));
+        });
+    }
 }
 
 TEST_CASE("kill: signal_group and async_stop reach a grandchild in the child's group")

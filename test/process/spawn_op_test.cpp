@@ -1,4 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "spawn/launcher.hpp"
+#include "support/deny_syscalls.hpp"
+#include "support/forked.hpp"
 #include "support/support.hpp"
 #include "support/system.hpp"
 
@@ -16,6 +19,8 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace brood;
@@ -112,6 +117,33 @@ TEST_CASE("async_spawn: a program that stays open for writing is reported as bus
     ::close(writer);
 }
 
+TEST_CASE("async_spawn: a program that is no longer busy is started by the second attempt" * needs_threads())
+{
+    if (!detail::available(spawn_backend::vfork) || denied_syscalls().find("clone3") != std::string_view::npos)
+        return; // the first attempt already runs on a thread, which retries
+    leak_check const leaks;
+    scratch_folder const folder;
+    auto const path = folder.write("program", "#!/bin/sh\nexit 5\n", 0755);
+    int const writer = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    REQUIRE(writer >= 0);
+    asio::io_context context;
+    std::optional<child> started;
+    command cmd(path);
+    async_spawn(context, cmd.backend(spawn_backend::vfork), [&](error_code ec, child spawned) {
+        CHECK(ec == error_code());
+        started.emplace(std::move(spawned));
+    });
+    // The first child has failed.
+    REQUIRE(eventually([] {
+        siginfo_t info{};
+        return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+    }));
+    ::close(writer);
+    context.run_for(60s);
+    REQUIRE(started);
+    CHECK(started->wait().value().code() == 5);
+}
+
 TEST_CASE("async_spawn: an immediate cancellation leaves no child, in 1,000 calls")
 {
     for_each_config([&](backend_config const& config) {
@@ -176,6 +208,35 @@ TEST_CASE("async_spawn: a child whose completion is discarded is killed")
         auto cmd = probe(config, "ignore", std::to_string(SIGTERM));
         async_spawn(context, cmd.out(stdio::null()), asio::detached);
         context.run_for(60s);
+    });
+}
+
+// A handler of the parent would run in the child's copy of its code, on the parent's memory.
+TEST_CASE(
+    "async_spawn: a signal that arrives before the exec runs no handler of the parent in the child" * needs_threads())
+{
+    for_each_config([](backend_config const& config) {
+        scratch_folder const folder;
+        auto const path = folder.path("fifo");
+        REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+        forked process([&] {
+            static pid_t parent;
+            static volatile bool handled_by_child = false;
+            parent = ::getpid();
+            ::setpgid(0, 0);
+            // By default, the signal is ignored.
+            ::signal(SIGWINCH, [](int) { handled_by_child = handled_by_child || ::getpid() != parent; });
+            asio::io_context context;
+            bool started = false;
+            auto cmd = probe(config, "exit", "0");
+            cmd.in(stdio::file(path, open_mode::read));
+            async_spawn(context, cmd, [&](error_code ec, child) { started = !ec.failed(); });
+            ::kill(0, SIGWINCH); // pending in the child, which opens its input first
+            int const writer = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+            context.run_for(60s);
+            return writer >= 0 && started && !handled_by_child;
+        });
+        CHECK(process.succeeds());
     });
 }
 

@@ -6,6 +6,9 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/post.hpp>
 
+#include <cstdint>
+#include <fstream>
+#include <optional>
 #include <thread>
 
 #include <signal.h>
@@ -15,6 +18,34 @@
 
 using namespace brood;
 using namespace test;
+
+namespace {
+
+// The context switches that proc(5) reports for a process.
+struct context_switches {
+    std::optional<std::uint64_t> voluntary, involuntary;
+};
+
+context_switches switches_of(pid_t pid)
+{
+    context_switches reported;
+    std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+    for (std::string key; file >> key; std::getline(file, key)) {
+        std::uint64_t count = 0;
+        if (key == "voluntary_ctxt_switches:" && file >> count)
+            reported.voluntary = count;
+        if (key == "nonvoluntary_ctxt_switches:" && file >> count)
+            reported.involuntary = count;
+    }
+    return reported;
+}
+
+bool is_within_one(std::uint64_t count, std::optional<std::uint64_t> expected)
+{
+    return !expected || (count <= *expected + 1 && *expected <= count + 1);
+}
+
+} // namespace
 
 TEST_SUITE_BEGIN("wait");
 
@@ -404,6 +435,11 @@ TEST_CASE("wait: a traced child does not block the event loop")
             context.run_for(20ms);
             CHECK(posted_ran);
             CHECK_FALSE(status);
+            // The pauses between two looks at the child grow: most calls find nothing to do.
+            std::size_t handlers = 0;
+            for (int i = 0; i < 1000; ++i)
+                handlers += context.poll_one();
+            CHECK(handlers < 500);
             CHECK(::waitid(P_PID, static_cast<id_t>(child.id()), &info, WEXITED | WNOHANG | WNOWAIT) == 0);
             CHECK(info.si_pid == 0);
         } else {
@@ -486,6 +522,33 @@ TEST_CASE("wait: usage reports the resource usage of the child")
         CHECK(usage->max_rss > 100'000);
         CHECK(usage->minor_faults > 0);
         CHECK(usage->user_time + usage->system_time < 60s);
+    });
+}
+
+// Each stop of the child is a voluntary switch.
+TEST_CASE("wait: usage tells voluntary from involuntary context switches")
+{
+    for_each_config([](backend_config const& config) {
+        asio::io_context context;
+        auto cmd = probe(config, "pause");
+        auto child = spawn(context, cmd.out(stdio::null())).value();
+        auto const id = static_cast<id_t>(child.id());
+        siginfo_t info{};
+        for (int i = 0; i < 20; ++i) {
+            REQUIRE(child.signal(SIGSTOP));
+            REQUIRE(::waitid(P_PID, id, &info, WSTOPPED) == 0);
+            REQUIRE(child.signal(SIGCONT));
+            REQUIRE(::waitid(P_PID, id, &info, WCONTINUED) == 0);
+        }
+        REQUIRE(child.kill());
+        REQUIRE(::waitid(P_PID, id, &info, WEXITED | WNOWAIT) == 0);
+        auto const reported = switches_of(child.id());
+        CHECK(child.wait());
+        auto const usage = child.usage().value();
+        CHECK(usage.voluntary_switches >= 20);
+        // The last switch of a process ends it.
+        CHECK(is_within_one(usage.voluntary_switches, reported.voluntary));
+        CHECK(is_within_one(usage.involuntary_switches, reported.involuntary));
     });
 }
 

@@ -4,10 +4,13 @@
 #include "support/support.hpp"
 #include "support/system.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -110,6 +113,39 @@ TEST_CASE("credentials: other options of the command still apply")
             .backend(config.backend)
             .watcher(config.watcher);
         CHECK(after(output_of_now(by_name), " uid") == "1234");
+    });
+}
+
+TEST_CASE("credentials: the child inherits the signal mask")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    sigset_t usr2, before;
+    sigemptyset(&usr2);
+    sigaddset(&usr2, SIGUSR2);
+    REQUIRE(::pthread_sigmask(SIG_SETMASK, &usr2, &before) == 0);
+    for_each(capable_configs(), [&](backend_config const& config) {
+        auto const blocked = output_of_now(folder.probe(config, "status", "SigBlk").user(other_user));
+        CHECK(std::stoull(blocked, nullptr, 16) == 1ULL << (SIGUSR2 - 1));
+    });
+    REQUIRE(::pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
+}
+
+TEST_CASE("credentials: limits are set before the child loses its privileges")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    for_each(capable_configs(), [&](backend_config const& config) {
+        asio::io_context context;
+        auto const raised = [&] { return folder.probe(config, "nice").nice(-1); };
+        if (!spawn(context, raised().out(stdio::null()))) {
+            MESSAGE("skipped: root may not raise its priority");
+            return;
+        }
+        auto const expected = std::max(::getpriority(PRIO_PROCESS, 0) - 1, -20);
+        CHECK(output_of_now(raised().user(other_user)) == std::to_string(expected));
     });
 }
 

@@ -38,6 +38,8 @@ public:
     forked(forked const&) = delete;
     forked& operator=(forked const&) = delete;
 
+    pid_t pid() const { return pid_; }
+
     /// Waits for the end. Returns whether the body has returned true.
     bool succeeds()
     {

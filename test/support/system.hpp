@@ -29,6 +29,9 @@ bool trace(pid_t process);
 /// Makes the parent the tracer of this process. It then stops at exec.
 bool request_tracing();
 
+/// Lets the kernel kill this process when its parent ends, if the system can.
+void end_with_parent();
+
 pid_t thread_id();
 int last_processor();                ///< Of those that this process may use; -1 if the system does not say.
 std::vector<int> realtime_signals(); ///< The first and the last one, if the system has any.

@@ -6,6 +6,7 @@
 #include <boost/asio/signal_set.hpp>
 
 #include <atomic>
+#include <cerrno>
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -134,6 +135,23 @@ TEST_CASE("sigchld: an application may create and destroy a signal_set")
         second.in().close();
         context.run_for(60s);
         CHECK(matches == 2);
+    });
+}
+
+TEST_CASE("sigchld: the handler keeps errno, also if the handler of the application changes it")
+{
+    for_each(sigchld_configs(), [](backend_config const& config) {
+        saved_disposition const saved;
+        install([](int) { errno = EDOM; });
+        asio::io_context context;
+        auto child = spawn_pausing(context, config);
+        child.async_wait([](error_code, exit_status) {});
+        errno = 0;
+        ::raise(SIGCHLD);
+        int const after = errno;
+        CHECK(after == 0);
+        CHECK(child.kill());
+        context.run_for(60s);
     });
 }
 

@@ -32,6 +32,8 @@ bool trace(pid_t process) { return ::ptrace(PTRACE_SEIZE, process, 0, 0) == 0; }
 
 bool request_tracing() { return ::ptrace(PTRACE_TRACEME, 0, 0, 0) == 0; }
 
+void end_with_parent() { ::prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
 pid_t thread_id() { return static_cast<pid_t>(::syscall(SYS_gettid)); }
 
 int last_processor()

@@ -22,6 +22,8 @@ bool set_subreaper(bool) { return false; }
 bool trace(pid_t) { return false; }
 bool request_tracing() { return false; }
 
+void end_with_parent() {}
+
 pid_t thread_id() { return ::getpid(); }
 int last_processor() { return -1; }
 std::vector<int> realtime_signals() { return {}; }

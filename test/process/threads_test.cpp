@@ -1,0 +1,81 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "process/background_reaper.hpp"
+#include "support/start_gate.hpp"
+#include "support/support.hpp"
+#include "support/system.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <signal.h>
+
+using namespace brood;
+using namespace test;
+
+namespace {
+
+// The signals that each other thread of this process blocks. Empty if the system does not say.
+std::vector<unsigned long long> masks_of_other_threads()
+{
+    std::vector<unsigned long long> masks;
+    std::error_code error;
+    for (auto const& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
+        if (thread.path().filename() == std::to_string(system::thread_id()))
+            continue;
+        std::ostringstream text;
+        text << std::ifstream(thread.path() / "status").rdbuf();
+        auto const status = text.str();
+        if (auto const at = status.find("SigBlk:\t"); at != status.npos)
+            masks.push_back(std::stoull(status.substr(at + 8), nullptr, 16));
+    }
+    return masks;
+}
+
+void check_that_other_threads_block_signals()
+{
+    auto const masks = masks_of_other_threads();
+    if (masks.empty())
+        MESSAGE("skipped: the system does not report the signal mask of a thread");
+    for (auto const mask : masks)
+        for (int signal : {SIGHUP, SIGINT, SIGUSR1, SIGALRM, SIGTERM, SIGCHLD, SIGWINCH}) {
+            CAPTURE(signal);
+            CHECK((mask & 1ULL << (signal - 1)) != 0);
+        }
+}
+
+} // namespace
+
+TEST_SUITE_BEGIN("threads");
+
+TEST_CASE("threads: the thread that starts a child handles no signal of the application" * needs_threads())
+{
+    start_gate gate;
+    asio::io_context context;
+    std::optional<error_code> error;
+    async_spawn(context, gate.hold(command(probe_path(), "exit", "0")), [&](error_code ec, child) { error = ec; });
+    REQUIRE(eventually([] { return has_children(); })); // created by the thread
+    check_that_other_threads_block_signals();
+    gate.open();
+    context.run_for(60s);
+    CHECK(error == error_code());
+}
+
+TEST_CASE("threads: the thread that reaps detached children handles no signal of the application" * needs_threads())
+{
+    for_each_config([](backend_config const& config) {
+        pid_t pid;
+        {
+            asio::io_context context;
+            auto cmd = probe(config, "pause");
+            auto detached = spawn(context, cmd.out(stdio::null())).value();
+            pid = detached.id();
+            detached.detach();
+        }
+        CHECK(detail::is_reaping_in_background());
+        check_that_other_threads_block_signals();
+        ::kill(pid, SIGKILL);
+    });
+}
+
+TEST_SUITE_END();
