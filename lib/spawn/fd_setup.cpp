@@ -189,9 +189,13 @@ error_code add_descriptors(plan& p, command_data const& cmd)
             if (!cmd.descriptors.contains(stream))
                 dups.push_back({p.child_terminal, stream});
     // Otherwise the descriptors of the library, which are above all targets, would fail first.
-    if (kept.back() > 2 && std::any_of(dups.begin(), dups.end(), [](fd_dup const& dup) {
+    auto const exceeds_limit = [](std::vector<fd_dup> const& all) {
+        return std::any_of(all.begin(), all.end(), [](fd_dup const& dup) {
             return dup.from != dup.to && !os::is_valid_target(dup.to);
-        }))
+        });
+    };
+    bool const fifo_exceeds_limit = !std::all_of(fifos.begin(), fifos.end(), os::is_valid_target);
+    if (kept.back() > 2 && (exceeds_limit(dups) || exceeds_limit(dups_of_fifos) || fifo_exceeds_limit))
         return make_error_code(stage, EBADF);
     p.highest_target = kept.back();
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #ifdef __linux__
+#    include <sys/auxv.h>
 #    include <sys/prctl.h>
 #endif
 
@@ -70,6 +71,18 @@ int print_strings(char** strings)
         all.append(*strings).push_back('\0');
     answer(all);
     return 0;
+}
+
+// The path that was executed, the number of arguments, the arguments and the environment.
+int print_start(int argc, char** argv)
+{
+    char const* path = "";
+#ifdef __linux__
+    path = reinterpret_cast<char const*>(::getauxval(AT_EXECFN));
+#endif
+    answer(std::string(path) + '\0' + std::to_string(argc) + '\0');
+    print_strings(argv);
+    return print_strings(environ);
 }
 
 int print_descriptors()
@@ -318,6 +331,8 @@ int main(int argc, char** argv)
         return print_strings(argv + 2);
     if (action == "environment")
         return print_strings(environ);
+    if (action == "start")
+        return print_start(argc, argv);
     if (action == "descriptors")
         return print_descriptors();
     if (action == "files")
