@@ -150,7 +150,7 @@ public:
         if (!wanted_.empty() && wanted_.begin()->first < 0)
             return make_error_code(spawn_stage::prepare, EINVAL);
         for (auto const& [fd, io] : wanted_) {
-            if (fd <= 2 && io.from() == stdio::source::inherit)
+            if (fd <= 2 && io.kind() == stdio::source_kind::inherit)
                 continue;
             if (auto const from = origin_of(fd); from.error.failed())
                 return from.error;
@@ -175,7 +175,7 @@ private:
     {
         std::set<int> seen;
         auto found = wanted_.find(fd);
-        for (; found != wanted_.end() && found->second.from() == stdio::source::same_as; found = wanted_.find(fd)) {
+        for (; found != wanted_.end() && found->second.kind() == stdio::source_kind::same_as; found = wanted_.find(fd)) {
             if (!seen.insert(fd).second)
                 return {stdio_error(EINVAL), {}};
             fd = found->second.descriptor();
@@ -183,11 +183,11 @@ private:
         if (found == wanted_.end())
             return fd <= 2 ? parents(fd) : origin{stdio_error(EBADF), {}};
         auto const& io = found->second;
-        switch (io.from()) {
-        case stdio::source::inherit: return parents(fd);
-        case stdio::source::fd: return parents(io.descriptor());
-        case stdio::source::null: return opened("/dev/null", fd == 0 ? O_RDONLY : fd <= 2 ? O_WRONLY : O_RDWR);
-        case stdio::source::file: return opened(io.path(), io.mode() == open_mode::read ? O_RDONLY : O_WRONLY);
+        switch (io.kind()) {
+        case stdio::source_kind::inherit: return parents(fd);
+        case stdio::source_kind::fd: return parents(io.descriptor());
+        case stdio::source_kind::null: return opened("/dev/null", fd == 0 ? O_RDONLY : fd <= 2 ? O_WRONLY : O_RDWR);
+        case stdio::source_kind::file: return opened(io.path(), io.mode() == open_mode::read ? O_RDONLY : O_WRONLY);
         default: return {{}, {}, fd};
         }
     }
