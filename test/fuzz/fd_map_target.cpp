@@ -175,7 +175,8 @@ private:
     {
         std::set<int> seen;
         auto found = wanted_.find(fd);
-        for (; found != wanted_.end() && found->second.kind() == stdio::source_kind::same_as; found = wanted_.find(fd)) {
+        for (; found != wanted_.end() && found->second.kind() == stdio::source_kind::same_as;
+             found = wanted_.find(fd)) {
             if (!seen.insert(fd).second)
                 return {stdio_error(EINVAL), {}};
             fd = found->second.descriptor();
