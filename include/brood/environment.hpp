@@ -73,7 +73,7 @@ private:
 /// The mutex that the library locks while it reads `environ`.
 /**
  * setenv(3) and putenv(3) are not thread-safe. A program that calls them while another thread may spawn must lock
- * this mutex for the call.
+ * this mutex for the call. A thread that holds it must not call fork(3), which waits for it.
  */
 BROOD_API std::mutex& environment_mutex() noexcept;
 

@@ -3,6 +3,8 @@
 
 #include "os/memory.hpp"
 
+#include <brood/environment.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -29,6 +31,8 @@ private_fds& the_private_fds() noexcept
     return instance;
 }
 
+std::mutex environment; // held during every fork: a forked process could not unlock it
+
 // The child of the fork backend needs its descriptors until its exec.
 thread_local bool forks_own_child = false;
 
@@ -44,11 +48,21 @@ std::atomic<pid_t>* kept_pid() noexcept
     return kept;
 }
 
-void before_fork() noexcept { the_private_fds().mutex.lock(); }
-void after_fork_in_parent() noexcept { the_private_fds().mutex.unlock(); }
+void before_fork() noexcept
+{
+    the_private_fds().mutex.lock();
+    environment.lock();
+}
+
+void after_fork_in_parent() noexcept
+{
+    environment.unlock();
+    the_private_fds().mutex.unlock();
+}
 
 void after_fork_in_child() noexcept
 {
+    environment.unlock();
     if (auto* const kept = kept_pid())
         kept->store(0, std::memory_order_relaxed);
     auto& fds = the_private_fds();
@@ -119,3 +133,13 @@ void private_fd::reset() noexcept
 }
 
 } // namespace brood::os
+
+namespace brood {
+
+std::mutex& environment_mutex() noexcept
+{
+    os::install_fork_handlers();
+    return os::environment;
+}
+
+} // namespace brood

@@ -155,13 +155,3 @@ string_block argument_block(command_data const& cmd)
 }
 
 } // namespace brood::detail
-
-namespace brood {
-
-std::mutex& environment_mutex() noexcept
-{
-    static std::mutex mutex;
-    return mutex;
-}
-
-} // namespace brood

@@ -3,6 +3,8 @@
 #include "support/forked.hpp"
 #include "support/start_gate.hpp"
 
+#include <atomic>
+#include <mutex>
 #include <thread>
 
 using namespace brood;
@@ -109,6 +111,33 @@ TEST_CASE("fork: after notify_fork, a context works in both processes")
         REQUIRE(reported);
         CHECK(reported->code() == 3);
     });
+}
+
+TEST_CASE("fork: a process forked while another thread holds the environment mutex starts children" * needs_threads())
+{
+    std::atomic<bool> done = false;
+    std::thread other([&] {
+        while (!done) {
+            {
+                std::lock_guard const lock(environment_mutex());
+                std::this_thread::sleep_for(1ms);
+            }
+            std::this_thread::sleep_for(1ms);
+        }
+    });
+    bool succeeded = true;
+    for (int i = 0; succeeded && i < 20; ++i) {
+        forked copy([] {
+            ::alarm(30); // ends a process that waits for the mutex
+            asio::io_context context;
+            auto child = spawn(context, command(probe_path(), "exit", "0"));
+            return child && child.value().wait().value().success();
+        });
+        succeeded = copy.succeeds();
+    }
+    done = true;
+    other.join();
+    CHECK(succeeded);
 }
 
 TEST_CASE("fork: a forked process that destroys its copies does not affect the parent")
