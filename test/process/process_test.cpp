@@ -259,6 +259,7 @@ TEST_CASE("process: a cancellation slot does not keep the state of a process ali
     state->async_wait(asio::bind_cancellation_slot(cancel.slot(), wait.handler()));
     CHECK(state.use_count() == before + 1); // the watch
     cancel.emit(asio::cancellation_type::terminal);
+    context.poll();
     CHECK(state.use_count() == before);
 }
 

@@ -93,7 +93,7 @@ TEST_CASE("exec: after a failure the process is as it was")
     ::close(inheritable);
 }
 
-TEST_CASE("exec: after a failure, the credentials of all threads can be changed")
+TEST_CASE("exec: after a failure, the credentials of all threads can be changed" * needs_threads())
 {
     forked copy([] {
         std::thread other([] { pause_for_ever(); });
