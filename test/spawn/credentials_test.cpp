@@ -125,9 +125,15 @@ TEST_CASE("credentials: the child inherits the signal mask")
     sigemptyset(&usr2);
     sigaddset(&usr2, SIGUSR2);
     REQUIRE(::pthread_sigmask(SIG_SETMASK, &usr2, &before) == 0);
-    for_each(capable_configs(), [&](backend_config const& config) {
-        auto const blocked = output_of_now(folder.probe(config, "status", "SigBlk").user(other_user));
-        CHECK(std::stoull(blocked, nullptr, 16) == 1ULL << (SIGUSR2 - 1));
+    for_each(capable_configs(), [&](backend_config const& config) -> asio::awaitable<void> {
+        auto const ex = co_await asio::this_coro::executor;
+        auto const cmd = folder.probe(config, "status", "SigBlk").user(other_user).out(stdio::piped());
+        auto spawned = spawn(ex, cmd).value();
+        CHECK(std::stoull(co_await read_all(spawned.out()), nullptr, 16) == 1ULL << (SIGUSR2 - 1));
+        co_await spawned.async_wait();
+        auto awaited = co_await async_spawn(ex, cmd);
+        CHECK(std::stoull(co_await read_all(awaited.out()), nullptr, 16) == 1ULL << (SIGUSR2 - 1));
+        co_await awaited.async_wait();
     });
     REQUIRE(::pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
 }
