@@ -116,6 +116,7 @@ private:
     void open_streams(std::array<os::unique_fd, 3> ends);
     void start_streams();
     void feed();
+    void fail_input(error_code error);
     void read(captured_stream& from);
     void on_read(captured_stream& from, error_code error, std::size_t count);
     void read_remainder(captured_stream& from);

@@ -61,17 +61,25 @@ void run_op::feed()
     if (put)
         left += put.value();
     bool const full = !put && put.error() == boost::system::errc::resource_unavailable_try_again;
-    if (put ? left.size() == 0 : !full) // everything is written, or the child has closed its end
+    bool const closed = !put && put.error() == boost::system::errc::broken_pipe; // by the child
+    if (put ? left.size() == 0 : closed)
         return input_.reset();
+    if (!put && !full)
+        return fail_input(put.error());
     try {
         input_->async_wait(descriptor::wait_write, [self = shared_from_this()](error_code ec) {
-            if (!ec.failed() && self->input_)
-                self->feed();
+            if (self->input_)
+                ec.failed() ? self->fail_input(ec) : self->feed();
         });
     } catch (std::bad_alloc const&) {
-        input_.reset();
-        act(fsm_.fail(make_error_code(boost::system::errc::not_enough_memory)));
+        fail_input(make_error_code(boost::system::errc::not_enough_memory));
     }
+}
+
+void run_op::fail_input(error_code error)
+{
+    input_.reset();
+    act(fsm_.fail(error));
 }
 
 void run_op::read(captured_stream& from)

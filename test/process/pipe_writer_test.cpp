@@ -1,4 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/deny_syscalls.hpp"
+#include "support/forked.hpp"
 #include "support/support.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -87,6 +89,25 @@ TEST_CASE("pipe_writer: a write to a child that is gone fails with broken_pipe, 
         CHECK(failed == std::errc::broken_pipe);
         CHECK(written == 0);
     });
+}
+
+TEST_CASE(
+    "pipe_writer: without pwritev2, a write to a child that is gone does not raise SIGPIPE either" *
+    doctest::skip(!can_deny_syscalls()))
+{
+    for (std::string const error : {"ENOSYS", "EPERM"}) {
+        CAPTURE(error);
+        forked copy([&] {
+            default_sigpipe const sigpipe;
+            deny_syscalls("pwritev2=" + error);
+            asio::io_context context;
+            auto child = spawn(context, command(probe_path(), "exit", "0").in(stdio::piped())).value();
+            error_code written;
+            return child.wait().has_value() && child.in().write_some(asio::buffer("x", 1), written) == 0 &&
+                   written == std::errc::broken_pipe;
+        });
+        CHECK(copy.succeeds());
+    }
 }
 
 TEST_CASE("pipe_writer: a write to a child that ends while the pipe is full fails with broken_pipe")

@@ -1,4 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/deny_syscalls.hpp"
+#include "support/forked.hpp"
 #include "support/running_operation.hpp"
 #include "support/side_channel.hpp"
 
@@ -121,6 +123,22 @@ TEST_CASE("async_output: the options may own the input")
         CHECK(output_without_error(copy, with_input("first").input("second")).out == "second");
         CHECK(output_without_error(copy, output_options().input("")).out.empty());
     });
+}
+
+TEST_CASE(
+    "async_output: an input that cannot be written is an error, not a closed input" *
+    doctest::skip(!can_deny_syscalls()))
+{
+    for (std::string const error : {"EIO", "ENOMEM"}) {
+        CAPTURE(error);
+        forked copy([&] {
+            deny_syscalls("pwritev2=" + error + ",writev=" + error);
+            running_output op(command(probe_path(), "copy"), with_input("text"));
+            op.finish();
+            return op.error == (error == "EIO" ? std::errc::io_error : std::errc::not_enough_memory);
+        });
+        CHECK(copy.succeeds());
+    }
 }
 
 TEST_CASE("async_output: reports the resources that the child used and its run time")

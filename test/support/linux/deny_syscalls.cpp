@@ -37,6 +37,8 @@ std::map<std::string, unsigned, std::less<>> const numbers{
     {"sendmsg", SYS_sendmsg},
     {"sendto", SYS_sendto},
     {"write", SYS_write},
+    {"writev", SYS_writev},
+    {"pwritev2", SYS_pwritev2},
     {"socketpair", SYS_socketpair},
     {"waitid-pidfd", SYS_waitid},
     {"epoll_ctl", SYS_epoll_ctl},
