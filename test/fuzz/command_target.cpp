@@ -2,7 +2,9 @@
 #include "fuzz/folder.hpp"
 #include "fuzz/input.hpp"
 #include "fuzz/targets.hpp"
+#include "os/spawn_extensions.hpp"
 #include "os/unique_fd.hpp"
+#include "spawn/launcher.hpp"
 
 #include <brood/spawn.hpp>
 
@@ -204,12 +206,19 @@ void change_environment(fuzzed& all, input& in)
     all.environment.push_back(key + "=" + value);
 }
 
+// A system may lack a backend, and its posix_spawn may not be able to close descriptors.
+spawn_backend usable(spawn_backend backend)
+{
+    bool const lacks_close = backend == spawn_backend::posix_spawn && !os::find_spawn_extensions().add_close_from;
+    return detail::available(backend) && !lacks_close ? backend : spawn_backend::automatic;
+}
+
 fuzzed read_command(input& in)
 {
     static constexpr spawn_backend backends[] = {spawn_backend::posix_spawn, spawn_backend::vfork, spawn_backend::fork};
     fuzzed all;
     all.environment = inherited;
-    all.cmd.backend(backends[in.below(3)]);
+    all.cmd.backend(usable(backends[in.below(3)]));
     all.program = read_program(in);
     all.cmd.program(all.program).args(all.arguments);
     bool has_long_text = false;
