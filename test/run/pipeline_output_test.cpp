@@ -118,7 +118,8 @@ TEST_CASE("async_output: if a stage cannot be started, completes with its error 
     for (std::size_t failing : {0u, 1u, 2u}) {
         CAPTURE(failing);
         for_each_config([&](backend_config const& config) {
-            std::vector<command> stages(3, probe(config, "pause"));
+            // A stage that writes may receive SIGPIPE first: its reader is the stage that cannot be started.
+            std::vector<command> stages(3, probe(config, "--to=9", "pause").fd(9, stdio::null()));
             stages[failing] = command("/nowhere");
             auto const completed = run_to_end(pipeline(stages));
             CHECK(stage_of(completed.error) == spawn_stage::exec);

@@ -184,7 +184,10 @@ TEST_CASE("start: if a stage cannot be started, the running stages are killed an
     for (bool ignores_sigterm : {false, true}) {
         CAPTURE(ignores_sigterm);
         for_each_config([&](backend_config const& config) {
-            auto const first = ignores_sigterm ? probe(config, "ignore", term) : probe(config, "pause");
+            // A stage that writes may receive SIGPIPE first: its reader is the stage that cannot be started.
+            auto const first =
+                (ignores_sigterm ? probe(config, "--to=9", "ignore", term) : probe(config, "--to=9", "pause"))
+                    .fd(9, stdio::null());
             auto const failing = probe(config, "pause").current_dir("/nowhere").out(stdio::null());
             running_pipeline line(first | first | failing);
             line.finish();
