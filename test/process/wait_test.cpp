@@ -124,7 +124,7 @@ TEST_CASE("wait: a cancelled async_wait_for leaves the child and other waits alo
     });
 }
 
-TEST_CASE("wait: wait_for returns the status, or nothing when the time has expired")
+TEST_CASE("wait: wait_for returns the status, or nothing when the time has expired" * needs_threads())
 {
     for_each_config([](backend_config const& config) {
         asio::io_context context;
