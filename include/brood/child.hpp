@@ -71,8 +71,8 @@ struct streams final : streams_base {
  * The functions of a moved-from child return errors or nothing.
  *
  * @par Thread safety
- * Distinct objects: safe. Shared objects: `signal`, `kill`, `wait`, `wait_for`, `try_wait` and the asynchronous operations may be
- * called from several threads at once. Moving, destroying and the streams require external synchronization.
+ * Distinct objects: safe. Shared objects: `signal`, `kill`, `wait`, `wait_for`, `try_wait` and the asynchronous operations
+ * may be called from several threads at once, except `async_output`. Moving, destroying and the streams require external synchronization.
  *
  * @par Lifetime
  * Operations own what they need: the child may be moved or destroyed while they are pending.

@@ -429,7 +429,7 @@ private:
 
 /// The path of the program that a spawn would execute for this name: the search along PATH alone.
 /**
- * A name with `/` is returned as it is if the caller may execute it. Errors as those of a spawn, with stage `exec`.
+ * A name with `/` is returned unchanged if the caller may execute it. The errors are those of a spawn, with stage `exec`.
  */
 BROOD_API result<std::string> find_program(detail::text_arg name);
 

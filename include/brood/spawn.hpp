@@ -116,8 +116,8 @@ auto async_spawn(Source&& source, command cmd, CompletionToken&& token = {})
 /**
  * The attributes of the command are applied to this process. If the directory or the program does not exist, nothing has
  * been applied. After another failure, the signal mask and dispositions, the working directory, the umask and FD_CLOEXEC of
- * the unmapped descriptors are restored. What cannot be undone remains: mapped descriptors, session, process group, limits,
- * nice value, affinity and credentials, which change for all threads. A `piped()` stream and a terminal fail with
+ * the unmapped descriptors are restored. What cannot be undone remains: mapped descriptors, session, process group, root
+ * directory, limits, nice value, affinity and credentials, which change for all threads. A `piped()` stream and a terminal fail with
  * `invalid_argument`. `backend` and `watcher` are ignored.
  */
 BROOD_API error_code exec(command const& cmd);

@@ -526,7 +526,7 @@ TEST_CASE("wait: usage reports the resource usage of the child")
 }
 
 // Each stop of the child is a voluntary switch.
-TEST_CASE("wait: usage tells voluntary from involuntary context switches")
+TEST_CASE("wait: usage counts voluntary and involuntary context switches separately")
 {
     for_each_config([](backend_config const& config) {
         asio::io_context context;
