@@ -15,7 +15,12 @@
 
 namespace brood::detail {
 
+class inline_executor;
 class posting_executor;
+
+/// A timer that calls its handlers inline.
+using inline_timer = boost::asio::basic_waitable_timer<
+    std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, inline_executor>;
 
 /// Calls the reactor's handlers inline, on a thread that runs the context.
 /**
@@ -60,10 +65,7 @@ public:
     template <class Function>
     void execute(Function&& function) const
     {
-        using clock = std::chrono::steady_clock;
-        using timer = boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, inline_executor>;
-
-        auto expired = std::make_unique<timer>(inline_executor(*context_), clock::time_point());
+        auto expired = std::make_unique<inline_timer>(inline_executor(*context_), inline_timer::time_point());
         auto& pending = *expired;
         pending.async_wait([expired = std::move(expired), function = std::decay_t<Function>(std::forward<Function>(
                                                               function))](boost::system::error_code) mutable {

@@ -5,7 +5,6 @@
 #include "watch/catch_reactor_error.hpp"
 #include "watch/inline_executor.hpp"
 
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
@@ -49,7 +48,6 @@ registry& the_registry() { return registries.get(); }
 class sigchld_service final : public asio::execution_context::service {
     using descriptor = asio::posix::basic_stream_descriptor<inline_executor>;
     using clock = std::chrono::steady_clock;
-    using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, inline_executor>;
 
 public:
     static inline asio::execution_context::id id;
@@ -260,8 +258,8 @@ private:
     inline_executor const executor_;
     registry* registry_ = nullptr; // of the process that has opened the pipe
     std::unique_ptr<descriptor> reader_;
-    std::optional<timer> timer_;  // of the next scan
-    clock::time_point next_scan_; // no scan after a signal before this time
+    std::optional<inline_timer> timer_; // of the next scan
+    clock::time_point next_scan_;       // no scan after a signal before this time
     std::size_t watched_ = 0;
     bool listening_ = false; // the reader waits, or its handler is about to read
 };

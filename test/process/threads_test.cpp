@@ -28,6 +28,8 @@ std::vector<unsigned long long> masks_of_other_threads()
         std::ostringstream text;
         text << std::ifstream(thread.path() / "status").rdbuf();
         auto const status = text.str();
+        if (status.find("Threads:\t0\n") != status.npos)
+            continue; // the thread has ended, and the kernel no longer shows its mask
         if (auto const at = status.find("SigBlk:\t"); at != status.npos)
             masks.push_back(std::stoull(status.substr(at + 8), nullptr, 16));
     }

@@ -30,17 +30,6 @@ bool is_root()
     return ::geteuid() == 0;
 }
 
-// posix_spawn(3) cannot set credentials.
-std::vector<backend_config> capable_configs()
-{
-    auto configs = all_configs();
-    std::erase_if(configs, [](backend_config const& config) { return config.backend == spawn_backend::posix_spawn; });
-    // The relay needs a memory file. Without it, only fork changes credentials.
-    if (denied_syscalls().find("memfd_create") != std::string_view::npos)
-        return {{spawn_backend::automatic, exit_watcher::automatic}};
-    return configs;
-}
-
 // Runs a function in a child of this process and returns its result. The function may drop privileges.
 template <class Function>
 int in_child_process(Function function)
@@ -62,7 +51,7 @@ TEST_CASE("credentials: the child has the user, the group and the groups of its 
     if (!is_root())
         return;
     public_folder const folder;
-    for_each(capable_configs(), [&](backend_config const& config) {
+    for_each(credentials_configs(), [&](backend_config const& config) {
         auto const all_ids =
             output_of_now(folder.probe(config, "ids").user(other_user).group(other_group).groups({77, 88}));
         CHECK(after(all_ids, " uid") == "1234");
@@ -91,7 +80,7 @@ TEST_CASE("credentials: other options of the command still apply")
     if (!is_root())
         return;
     public_folder const folder;
-    for_each(capable_configs(), [&](backend_config const& config) {
+    for_each(credentials_configs(), [&](backend_config const& config) {
         auto const as_user = [&](auto const&... args) {
             return folder.probe(config, args...).user(other_user).group(other_group);
         };
@@ -125,7 +114,7 @@ TEST_CASE("credentials: the child inherits the signal mask")
     sigemptyset(&usr2);
     sigaddset(&usr2, SIGUSR2);
     REQUIRE(::pthread_sigmask(SIG_SETMASK, &usr2, &before) == 0);
-    for_each(capable_configs(), [&](backend_config const& config) -> asio::awaitable<void> {
+    for_each(credentials_configs(), [&](backend_config const& config) -> asio::awaitable<void> {
         auto const ex = co_await asio::this_coro::executor;
         auto const cmd = folder.probe(config, "status", "SigBlk").user(other_user).out(stdio::piped());
         auto spawned = spawn(ex, cmd).value();
@@ -143,7 +132,7 @@ TEST_CASE("credentials: limits are set before the child loses its privileges")
     if (!is_root())
         return;
     public_folder const folder;
-    for_each(capable_configs(), [&](backend_config const& config) {
+    for_each(credentials_configs(), [&](backend_config const& config) {
         asio::io_context context;
         auto const raised = [&] { return folder.probe(config, "nice").nice(-1); };
         if (!spawn(context, raised().out(stdio::null()))) {
@@ -161,7 +150,7 @@ TEST_CASE("credentials: an unprivileged process may become its own real or saved
         return;
     public_folder const folder;
     for (uid_t wanted : {other_user, other_user + 1})
-        for (auto const& config : capable_configs()) {
+        for (auto const& config : credentials_configs()) {
             CAPTURE(config);
             CAPTURE(wanted);
             CHECK(in_child_process([&] {
@@ -185,7 +174,7 @@ TEST_CASE("credentials: user keeps the groups of the effective user, and drops t
     if (!is_root())
         return;
     public_folder const folder;
-    for_each(capable_configs(), [&](backend_config const& config) {
+    for_each(credentials_configs(), [&](backend_config const& config) {
         auto const own = output_of_now(folder.probe(config, "status", "Groups").user(::geteuid()));
         CHECK(own == output_of_now(folder.probe(config, "status", "Groups")));
         auto const others = output_of_now(folder.probe(config, "status", "Groups").user(other_user));
@@ -227,7 +216,7 @@ TEST_CASE("credentials: a descriptor can be mapped to any number")
         return;
     public_folder const folder;
     folder.write("a", "x", 0644);
-    for_each(capable_configs(), [&](backend_config const& config) {
+    for_each(credentials_configs(), [&](backend_config const& config) {
         auto cmd = folder.probe(config, "descriptors").user(other_user);
         std::string expected = "0 1 2 ";
         for (int fd = 3; fd < 24; ++fd) {
@@ -248,7 +237,7 @@ TEST_CASE("credentials: a later failure has its stage and leaves no child")
     std::filesystem::create_directory(locked);
     ::chmod(locked.c_str(), 0700);
     folder.write("script", "#!/nowhere\n", 0755);
-    for_each(capable_configs(), [&](backend_config const& config) {
+    for_each(credentials_configs(), [&](backend_config const& config) {
         auto const command_as_user = [&](std::string const& program) {
             return command(program).user(other_user).backend(config.backend).watcher(config.watcher);
         };
@@ -278,7 +267,7 @@ TEST_CASE("credentials: the parent stays dumpable")
         return;
     public_folder const folder;
     bool const before = system::is_dumpable();
-    for_each(capable_configs(), [&](backend_config const& config) {
+    for_each(credentials_configs(), [&](backend_config const& config) {
         (void)output_of_now(folder.probe(config, "ids").user(other_user));
         CHECK(system::is_dumpable() == before);
     });
@@ -287,7 +276,7 @@ TEST_CASE("credentials: the parent stays dumpable")
 TEST_CASE("credentials: an ordinary user can set its own ids only")
 {
     public_folder const folder;
-    for_each(capable_configs(), [&](backend_config const& config) {
+    for_each(credentials_configs(), [&](backend_config const& config) {
         int const code = in_child_process([&] {
             if (::geteuid() == 0 && !system::become_user(other_user, false))
                 return 10;
@@ -341,6 +330,48 @@ TEST_CASE("credentials: the child of a capable user does not inherit its groups"
         return status && status.value().code() == 0 ? 0 : 12;
     });
     CHECK(code == 0);
+}
+
+TEST_CASE("credentials: ambient capabilities end with the change of the user")
+{
+    if (!is_root() || !knows_linux())
+        return;
+    public_folder const folder;
+    for_each(credentials_configs(), [&](backend_config const& config) {
+        for (std::string const set : {"CapAmb", "CapEff"}) {
+            CAPTURE(set);
+            int const code = in_child_process([&] {
+                if (!system::become_capable_user(other_user) || !system::raise_ambient_capabilities())
+                    return 10;
+                auto const kept = output_of_now(folder.probe(config, "status", set));
+                if (kept != "00000000000000c0")
+                    return 11;
+                auto const left = output_of_now(folder.probe(config, "status", set).user(other_user + 1));
+                return left == "0000000000000000" ? 0 : 12;
+            });
+            CHECK(code == 0);
+        }
+    });
+}
+
+TEST_CASE(
+    "credentials: the program is not executed if ambient capabilities cannot be cleared" *
+    doctest::skip(!can_deny_syscalls()))
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    for_each(credentials_configs(), [&](backend_config const& config) {
+        int const code = in_child_process([&] {
+            deny_syscalls("prctl=EPERM");
+            asio::io_context context;
+            auto const child = spawn(context, folder.probe(config, "exit", "0").user(other_user));
+            if (child || child.error() != std::errc::operation_not_permitted)
+                return 10;
+            return stage_of(child.error()) == spawn_stage::credentials && !has_children() ? 0 : 11;
+        });
+        CHECK(code == 0);
+    });
 }
 
 TEST_SUITE_END();

@@ -8,8 +8,9 @@ namespace test {
 
 /// Makes system calls fail in this process and its children until they end: "clone3=ENOSYS,close_range=ENOSYS".
 /**
- * `waitid-pidfd` stands for waitid(2) with P_PIDFD, `fork` for whatever makes a process that is no thread. Ends
- * the process with code 77, which Meson reads as skipped, where filters can't be installed.
+ * `waitid-pidfd` stands for waitid(2) with P_PIDFD, `fork` for whatever makes a process that is no thread,
+ * `nested-epoll` for epoll_ctl(2) that adds an epoll to an epoll. Ends the process with code 77, which Meson reads as
+ * skipped, where filters cannot be installed.
  */
 void deny_syscalls(std::string_view calls);
 

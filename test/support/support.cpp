@@ -71,6 +71,17 @@ std::vector<backend_config> all_configs()
     return configs;
 }
 
+std::vector<backend_config> credentials_configs()
+{
+    auto configs = all_configs();
+    // posix_spawn(3) cannot set credentials.
+    std::erase_if(configs, [](backend_config const& config) { return config.backend == spawn_backend::posix_spawn; });
+    // The relay needs a memory file. Without it, only fork changes credentials.
+    if (denied_syscalls().find("memfd_create") != std::string_view::npos)
+        return {{spawn_backend::automatic, exit_watcher::automatic}};
+    return configs;
+}
+
 std::vector<backend_config> all_backends()
 {
     std::vector<backend_config> configs;

@@ -44,6 +44,9 @@ std::vector<backend_config> all_configs();
 /// Every backend that this machine supports, with the automatic watcher.
 std::vector<backend_config> all_backends();
 
+/// Those of `all_configs` that can change credentials.
+std::vector<backend_config> credentials_configs();
+
 /// Whether the library supports what only Linux has: cgroups, affinity, parent-death signals.
 bool knows_linux();
 

@@ -39,6 +39,9 @@ std::vector<int> realtime_signals(); ///< The first and the last one, if the sys
 /// Becomes the user, and keeps the capabilities to change user and group IDs.
 bool become_capable_user(uid_t id);
 
+/// Makes programs that a capable user executes keep its capabilities.
+bool raise_ambient_capabilities();
+
 /// Forks a child that exits with the code at once. `pidfd` becomes the child's, or stays -1.
 pid_t fork_with_pidfd(int exit_code, int& pidfd);
 

@@ -3,6 +3,8 @@
 
 #include "os/process.hpp"
 
+#include <atomic>
+
 namespace brood::os {
 namespace {
 
@@ -22,6 +24,19 @@ result<unique_fd> make_epoll() noexcept
     if (!epoll)
         return last_error();
     return epoll;
+}
+
+error_code nesting_error(int epoll) noexcept
+{
+    static std::atomic<bool> supported = false;
+    if (supported.load(std::memory_order_relaxed))
+        return {};
+    auto const outer = make_epoll();
+    if (!outer)
+        return outer.error();
+    auto const error = add_to_epoll(outer.value().get(), epoll, EPOLLIN, nullptr);
+    supported.store(!error.failed(), std::memory_order_relaxed);
+    return error;
 }
 
 error_code add_to_epoll(int epoll, int fd, std::uint32_t events, void* data) noexcept

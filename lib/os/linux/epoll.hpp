@@ -15,6 +15,9 @@ namespace brood::os {
 
 result<unique_fd> make_epoll() noexcept;
 
+/// The error of adding this epoll to another one, which a system may refuse. Asio does not report EPERM for that.
+error_code nesting_error(int epoll) noexcept;
+
 /// Registers a descriptor for one notification (EPOLLONESHOT). `arm_in_epoll` enables the next one.
 error_code add_to_epoll(int epoll, int fd, std::uint32_t events, void* data) noexcept;
 error_code arm_in_epoll(int epoll, int fd, std::uint32_t events, void* data) noexcept;

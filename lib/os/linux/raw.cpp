@@ -178,12 +178,12 @@ int set_groups(std::size_t count, gid_t const* ids) noexcept { return call(sys_s
 int set_group(gid_t id) noexcept { return call(sys_setgid, word(id)); }
 int set_user(uid_t id) noexcept
 {
+    if (int const result = call(sys_setuid, word(id)); result < 0)
+        return result;
     // Only a change from root to another user clears the ambient capabilities. EINVAL before Linux 4.3, which has none.
     constexpr long cap_ambient = 47, clear_all = 4;
-    int const result = call(sys_setuid, word(id));
-    if (result == 0)
-        call(SYS_prctl, cap_ambient, clear_all);
-    return result;
+    int const result = call(SYS_prctl, cap_ambient, clear_all);
+    return result == -EINVAL ? 0 : result;
 }
 int no_new_privileges() noexcept { return call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1); }
 

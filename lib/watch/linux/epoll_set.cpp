@@ -30,6 +30,8 @@ void epoll_set::open()
     auto created = os::make_epoll();
     if (!created)
         throw boost::system::system_error(created.error());
+    if (auto error = os::nesting_error(created.value().get()); error.failed())
+        throw boost::system::system_error(error);
     epoll_->assign(created.value().get());
     (void)created.value().release();
     owner_ = os::own_pid();

@@ -1,8 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "watch/catch_reactor_error.hpp"
 #include "watch/linux/epoll_set.hpp"
-
-#include <boost/asio/basic_waitable_timer.hpp>
+#include "watch/notify_after.hpp"
+#include "watch/reactor_watch.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -27,18 +27,11 @@ public:
 protected:
     void notify_after(milliseconds time, observer_ptr observer)
     {
-        timer_ = std::make_unique<timer>(set_.executor(), time);
-        timer_->async_wait([observer = std::move(observer)](error_code ec) {
-            if (!ec.failed())
-                observer->on_ready(completion_mode::dispatch);
-        });
+        timer_ = detail::notify_after(set_.executor(), time, std::move(observer));
     }
 
 private:
-    using clock = std::chrono::steady_clock;
-    using timer = asio::basic_waitable_timer<clock, asio::wait_traits<clock>, inline_executor>;
-
-    std::unique_ptr<timer> timer_; // null for most watches
+    std::unique_ptr<inline_timer> timer_; // null for most watches
 };
 
 class child_watch final : public pidfd_watch {
@@ -101,15 +94,20 @@ watch_result watch_pidfd(asio::any_io_executor const& executor, os::unique_fd& p
     return start<child_watch>(executor, pidfd, std::move(observer));
 }
 
+// A system may refuse an epoll in the reactor's epoll, or have no descriptor for it. Children are then watched by SIGCHLD.
 watch_result
 watch_foreign(asio::any_io_executor const& executor, os::unique_fd& pidfd, milliseconds grace, observer_ptr observer)
 {
-    return start<foreign_watch>(executor, pidfd, std::move(observer), grace);
+    if (auto started = start<foreign_watch>(executor, pidfd, observer, grace))
+        return started;
+    return watch_foreign_by_reactor(executor, pidfd, grace, std::move(observer));
 }
 
 watch_result watch_pipe(asio::any_io_executor const& executor, os::unique_fd read_end, observer_ptr observer)
 {
-    return start<epoll_watch>(executor, read_end, std::move(observer), std::uint32_t(0));
+    if (auto started = start<epoll_watch>(executor, read_end, observer, std::uint32_t(0)))
+        return started;
+    return watch_pipe_by_reactor(executor, std::move(read_end), std::move(observer));
 }
 
 } // namespace brood::detail

@@ -1,5 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "watch/watch.hpp"
+#include "watch/reactor_watch.hpp"
 
 #include <cerrno>
 
@@ -15,6 +15,11 @@ watch_result watch_pidfd(asio::any_io_executor const&, os::unique_fd&, observer_
 watch_result watch_foreign(asio::any_io_executor const&, os::unique_fd&, std::chrono::milliseconds, observer_ptr)
 {
     return unsupported();
+}
+
+watch_result watch_pipe(asio::any_io_executor const& executor, os::unique_fd read_end, observer_ptr observer)
+{
+    return watch_pipe_by_reactor(executor, std::move(read_end), std::move(observer));
 }
 
 } // namespace brood::detail

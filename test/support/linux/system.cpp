@@ -49,12 +49,32 @@ int last_processor()
 
 std::vector<int> realtime_signals() { return {SIGRTMIN, SIGRTMAX}; }
 
-bool become_capable_user(uid_t id)
+namespace {
+
+// Leaves the capabilities to change user and group IDs.
+bool set_capabilities(bool inheritable)
 {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     unsigned const both = 1U << CAP_SETUID | 1U << CAP_SETGID;
-    __user_cap_data_struct data[2] = {{both, both, 0}, {0, 0, 0}};
-    return ::prctl(PR_SET_KEEPCAPS, 1) == 0 && become_user(id, false) && ::syscall(SYS_capset, &header, data) == 0;
+    __user_cap_data_struct data[2] = {{both, both, inheritable ? both : 0}, {0, 0, 0}};
+    return ::syscall(SYS_capset, &header, data) == 0;
+}
+
+bool raise_ambient(unsigned long capability)
+{
+    return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0UL, 0UL) == 0;
+}
+
+} // namespace
+
+bool become_capable_user(uid_t id)
+{
+    return ::prctl(PR_SET_KEEPCAPS, 1) == 0 && become_user(id, false) && set_capabilities(false);
+}
+
+bool raise_ambient_capabilities()
+{
+    return set_capabilities(true) && raise_ambient(CAP_SETUID) && raise_ambient(CAP_SETGID);
 }
 
 bool lock_new_memory() { return ::syscall(SYS_mlockall, MCL_FUTURE) == 0; }

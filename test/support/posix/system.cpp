@@ -28,6 +28,7 @@ pid_t thread_id() { return ::getpid(); }
 int last_processor() { return -1; }
 std::vector<int> realtime_signals() { return {}; }
 bool become_capable_user(uid_t) { return false; }
+bool raise_ambient_capabilities() { return false; }
 
 bool lock_new_memory() { return ::mlockall(MCL_FUTURE) == 0; }
 
