@@ -17,6 +17,11 @@ std::string signal_text(int signal)
     return text;
 }
 
+// All systems encode a status in this way, except a continuation. Their macros disagree about words that no kernel reports.
+int end_signal(int raw) noexcept { return raw & 0x7f; } // 0 if the process has exited, 0x7f if it has not ended
+int high_byte(int raw) noexcept { return raw >> 8 & 0xff; }
+bool is_killed(int raw) noexcept { return end_signal(raw) != 0 && end_signal(raw) != 0x7f; }
+
 class exit_status_category final : public boost::system::error_category {
 public:
     char const* name() const noexcept override { return "brood.exit"; }
@@ -27,19 +32,19 @@ public:
 
 std::optional<int> exit_status::code() const noexcept
 {
-    return WIFEXITED(raw_) ? std::optional(WEXITSTATUS(raw_)) : std::nullopt;
+    return end_signal(raw_) == 0 ? std::optional(high_byte(raw_)) : std::nullopt;
 }
 
 std::optional<int> exit_status::signal() const noexcept
 {
-    return WIFSIGNALED(raw_) ? std::optional(WTERMSIG(raw_)) : std::nullopt;
+    return is_killed(raw_) ? std::optional(end_signal(raw_)) : std::nullopt;
 }
 
-bool exit_status::core_dumped() const noexcept { return WIFSIGNALED(raw_) && WCOREDUMP(raw_); }
+bool exit_status::core_dumped() const noexcept { return is_killed(raw_) && (raw_ & 0x80) != 0; }
 
 std::optional<int> exit_status::stopped_signal() const noexcept
 {
-    return WIFSTOPPED(raw_) ? std::optional(WSTOPSIG(raw_)) : std::nullopt;
+    return (raw_ & 0xff) == 0x7f && !continued() ? std::optional(high_byte(raw_)) : std::nullopt;
 }
 
 bool exit_status::continued() const noexcept { return WIFCONTINUED(raw_); }
