@@ -75,7 +75,7 @@ public:
         case errc::nul_byte: return "a string for the child contains a NUL byte";
         case errc::empty_program: return "program name is empty";
         case errc::invalid_environment_key: return "environment key is empty or contains '='";
-        case errc::status_lost: return "exit status lost: other code in the process has reaped the child";
+        case errc::status_lost: return "exit status not available: other code may have reaped the process";
         case errc::output_limit_exceeded: return "output limit exceeded";
         case errc::output_incomplete: return "output incomplete: a descendant of the child holds the stream open";
         case errc::timed_out: return "timed out";

@@ -71,8 +71,8 @@ struct streams final : streams_base {
  * The functions of a moved-from child return errors or nothing.
  *
  * @par Thread safety
- * Distinct objects: safe. Shared objects: `signal`, `kill`, `wait`, `wait_for`, `try_wait` and the asynchronous operations
- * may be called from several threads at once, except `async_output`. Moving, destroying and the streams require external synchronization.
+ * Distinct objects: safe. Shared objects: all functions may be called from several threads at once, except moving,
+ * destroying, `async_output` and the streams.
  *
  * @par Lifetime
  * Operations own what they need: the child may be moved or destroyed while they are pending.
@@ -80,12 +80,13 @@ struct streams final : streams_base {
  * If this process forks, the forked process must not use its copy of the object, except to destroy it.
  *
  * If the execution context is destroyed first, pending operations are destroyed without being invoked and the streams
- * are closed. Afterwards only the destructor, `wait`, `wait_for`, `try_wait`, `kill`, `signal` and `usage` may be called.
+ * are closed. Afterwards only the destructor, `wait`, `wait_for`, `try_wait`, `kill`, `signal`, `usage` and `id` may
+ * be called.
  *
  * @par Other children
  * The library reaps only its own children. If this process is PID 1 of its namespace or a subreaper (prctl(2)), the
- * application reaps the orphans that it adopts: by their pids, because `waitpid(-1, ...)` also takes the statuses of the
- * library's children.
+ * application reaps the orphans that it adopts: by their pids, because `waitpid(-1, ...)` also takes the statuses of
+ * the library's children.
  */
 template <class Executor = boost::asio::any_io_executor>
 class basic_child {
@@ -148,7 +149,7 @@ public:
 
     /// The pidfd, which becomes readable when the child ends (pidfd_open(2)). The child object owns it.
     /**
-     * -1 if there is none: with the SIGCHLD watcher, and after the child has been reaped.
+     * -1 if there is none: with the SIGCHLD watcher, after `release` and after the child has been reaped.
      */
     int native_handle() const noexcept { return owner_ ? owner_->native_handle() : -1; }
 
@@ -184,8 +185,8 @@ public:
 
     /// Waits for the child to end, and reaps it.
     /**
-     * Any number of waits may be pending at once, and a wait may start after the end; all complete with the same status.
-     * A child that is stopped or continued has not ended. See waitid(2).
+     * Any number of waits may be pending at once, and a wait may start after the end; all complete with the same
+     * status. A child that is stopped or continued has not ended. See waitid(2).
      *
      * @par Completion Signature
      * @code void(error_code, exit_status) @endcode
@@ -249,8 +250,8 @@ public:
 
     /// Follows a stop plan until the child has ended. After the plan's last step the child receives SIGKILL.
     /**
-     * The signals go to the process group that the child leads (`command::process_group`, `session` or `terminal`), else
-     * to the child alone. The operation completes as soon as the child has been reaped.
+     * The signals go to the process group that the child leads (`command::process_group`, `session` or `terminal`),
+     * else to the child alone. The operation completes as soon as the child has been reaped.
      *
      * @par Completion Signature
      * @code void(error_code, exit_status) @endcode
@@ -278,16 +279,16 @@ public:
 
     /// Feeds and captures a child that already runs, and waits for its end. See `brood::async_output`.
     /**
-     * The operation takes the streams `in()`, `out()` and `err()` that are open. If `output_options::input` is not set, it
-     * closes the standard input. What has been read from the streams before is not part of the output. `output::elapsed` is
-     * measured from the call.
+     * The operation takes the streams `in()`, `out()` and `err()` that are open. If `output_options::input` is not set,
+     * it closes the standard input. What has been read from the streams before is not part of the output.
+     * `output::elapsed` is measured from the call.
      *
      * @par Completion Signature
      * @code void(error_code, output) @endcode
      *
      * @par Errors
-     * Those of `brood::async_output`. `invalid_argument` if an option needs a stream that is not open; the child then runs
-     * on. `no_child_process` without a child.
+     * Those of `brood::async_output`. `invalid_argument` if an option needs a stream that is not open; the child then
+     * runs on. `no_child_process` without a child.
      *
      * @par Per-Operation Cancellation
      * As `brood::async_output`: the child is stopped.
@@ -321,7 +322,8 @@ public:
         return owner_->wait();
     }
 
-    /// Blocks until the child has ended, but not longer than `time`. Returns the status if it has. Errors as `async_wait`.
+    /// Blocks until the child has ended, but not longer than `time`. Returns the status if it has. Errors as
+    /// `async_wait`.
     result<std::optional<exit_status>> wait_for(duration time)
     {
         if (!owner_)
@@ -351,12 +353,12 @@ public:
      * the child's end. This includes processes that other programs put there, so use one cgroup per child.
      *
      * SIGKILL is also sent to the process group that the child leads (`command::process_group`, `session` or
-     * `terminal`). Descendants that have created their own group or session, such as daemons and the jobs of a shell, are
-     * not reached. Without a cgroup and a group, the child alone is killed.
+     * `terminal`). Descendants that have created their own group or session, such as daemons and the jobs of a shell,
+     * are not reached. Without a cgroup and a group, the child alone is killed.
      *
      * After the child has been reaped, its group id may belong to other processes. Without a cgroup the call then
-     * succeeds without effect. The library reaps only the child; descendants are reaped by their own parents, by init, or
-     * by this process if it is a subreaper (PR_SET_CHILD_SUBREAPER, prctl(2)).
+     * succeeds without effect. The library reaps only the child; descendants are reaped by their own parents, by init,
+     * or by this process if it is a subreaper (PR_SET_CHILD_SUBREAPER, prctl(2)).
      */
     result<void> kill_tree()
     {

@@ -20,7 +20,8 @@
 
 namespace brood {
 
-/// What a failed child does to the other children of its group. A non-zero status, a signal or an error is a failure.
+/// What a failed child does to the other children of its group. A non-zero status, a signal or
+/// an error after the spawn is a failure.
 enum class failure_policy {
     carry_on,  ///< Nothing.
     stop_rest, ///< The other children are stopped and no further child is started.
@@ -113,7 +114,7 @@ create_group(boost::asio::any_io_executor const& executor, group_options options
 
 } // namespace detail
 
-/// Owns children: none of them outlives the group. Neither copyable nor movable.
+/// Owns children, and kills them when it is destroyed. Neither copyable nor movable.
 /**
  * @code
  * brood::child_group group(executor, brood::group_options().max_running(8));
@@ -124,8 +125,8 @@ create_group(boost::asio::any_io_executor const& executor, group_options options
  *
  * An `out` or `err` that is `piped()` is captured and returned with the child's result; `err(stdio::same_as(1))`
  * captures both streams in `out`. Other `piped()` descriptors and a terminal fail with `errc::unexpected_pipe`.
- * `output_options::input` is the standard input of a child whose command sets none; with another one the spawn fails with
- * `invalid_argument`.
+ * `output_options::input` is the standard input of a child whose command sets none; with another one the spawn fails
+ * with `invalid_argument`.
  *
  * A child counts as running until it has been reaped and its captured streams have ended, at most
  * `output_options::drain_grace` later. Stopping and killing a child includes the process group that it leads.
@@ -221,8 +222,8 @@ public:
      * The result is valid with an error about one child, too. `asio::as_tuple` makes both available.
      *
      * @par Errors
-     * `asio::error::eof` if all results have been taken and no child runs or waits to be spawned. Errors about one child:
-     * those of `basic_child::async_wait` and of `async_output`.
+     * `asio::error::eof` if all results have been taken and no child runs or waits to be spawned. Errors about one
+     * child: those of `basic_child::async_wait` and of `async_output`.
      *
      * @par Per-Operation Cancellation
      * `terminal`, `partial` and `total`. The children are not affected and no result is lost.

@@ -144,7 +144,8 @@ public:
     }
     command&& env_clear() && { return std::move(env_clear()); }
 
-    /// Passes on only these of the parent's variables. Further calls add variables; those that `env` sets are not affected.
+    /// Passes on only these of the parent's variables. Further calls add variables; those that `env` sets are not
+    /// affected.
     template <detail::text... Keys>
     command& env_keep(Keys const&... keys) &
     {
@@ -192,9 +193,9 @@ public:
 
     /// The user to run as (setuid(2)).
     /**
-     * Unless `groups` is set, the supplementary groups are dropped. They are kept if the user is the effective one already,
-     * or if the process may not drop them: its user namespace denies that, or an unprivileged process becomes its own real
-     * or saved user. Ambient capabilities (capabilities(7)) are cleared.
+     * Unless `groups` is set, the supplementary groups are dropped. They are kept if the user is the effective one
+     * already, or if the process may not drop them: its user namespace denies that, or an unprivileged process becomes
+     * its own real or saved user. Ambient capabilities (capabilities(7)) are cleared.
      */
     command& user(uid_t id) &
     {
@@ -229,7 +230,10 @@ public:
         return std::move(groups(ids...));
     }
 
-    /// Joins the process group `leader`; 0 creates a new group (setpgid(2)). Excludes `session` and `terminal`.
+    /// Joins the process group `leader`; 0 creates a new group (setpgid(2)).
+    /**
+     * Fails with `invalid_argument` together with `session` or `terminal`.
+     */
     command& process_group(pid_t leader = 0) &
     {
         data_.process_group = leader;
@@ -248,7 +252,7 @@ public:
     /// Runs the child on a new pseudo-terminal, as the leader of a new session (pty(7)).
     /**
      * The standard streams that are not set refer to the terminal. The parent's end is `basic_child::terminal()`.
-     * Operations that do not return a child, such as `exec` and `async_run`, fail with `invalid_argument`.
+     * Operations that do not return a child, such as `exec` and `async_run`, fail with `errc::unexpected_pipe`.
      */
     command& terminal(terminal_size size = {24, 80}) &
     {
@@ -310,7 +314,7 @@ public:
     }
     command&& parent_death_signal(int signal) && { return std::move(parent_death_signal(signal)); }
 
-    /// Denies the child new privileges through execve(2) for ever (prctl(2)). Linux only.
+    /// Sets no_new_privs (prctl(2)): execve(2) grants the child and its descendants no new privileges. Linux only.
     command& no_new_privileges() &
     {
         data_.no_new_privileges = true;
@@ -385,7 +389,7 @@ public:
 
     /// A function that the child calls before exec. It requires the fork backend.
     /**
-     * Several functions are called in the order in which they were added. The first error ends the start.
+     * Several functions are called in the order in which they were added. The first error fails the spawn.
      *
      * The child is a copy of a process that may have had other threads. The function may call only async-signal-safe
      * functions (signal-safety(7)); it must not allocate. A returned error or an exception fails the spawn with stage
@@ -407,6 +411,9 @@ public:
     command&& backend(spawn_backend choice) && { return std::move(backend(choice)); }
 
     /// Requires a way to detect the exit. If the system lacks it, the spawn fails with `not_supported`.
+    /**
+     * `exit_watcher::pidfd` requires that the child has a pidfd. If the reactor cannot watch it, SIGCHLD is used.
+     */
     command& watcher(exit_watcher choice) &
     {
         data_.watcher = choice;
@@ -421,6 +428,9 @@ public:
     detail::command_data const& data() const noexcept { return data_; }
 
     /// Prints what a shell user would type: `cd d && env -u K A="1 2" prog x`. Words are quoted if a shell requires it.
+    /**
+     * Control characters are escaped as in C.
+     */
     BROOD_API friend std::ostream& operator<<(std::ostream& out, command const& cmd);
 
 private:
@@ -429,7 +439,8 @@ private:
 
 /// The path of the program that a spawn would execute for this name: the search along PATH alone.
 /**
- * A name with `/` is returned unchanged if the caller may execute it. The errors are those of a spawn, with stage `exec`.
+ * A name with `/` is returned unchanged if the caller may execute it. The errors are those of a spawn, with stage
+ * `exec`.
  */
 BROOD_API result<std::string> find_program(detail::text_arg name);
 

@@ -20,13 +20,13 @@ enum class errc {
     nul_byte = 1,            ///< A string for the child contains a NUL byte. Equals `std::errc::invalid_argument`.
     empty_program,           ///< The program name is empty. Equals `std::errc::invalid_argument`.
     invalid_environment_key, ///< A key is empty or contains `=`. Equals `std::errc::invalid_argument`.
-    status_lost,             ///< The child has ended, but other code in the process has reaped it.
+    status_lost,             ///< The process has ended, but its status is not available: other code may have reaped it.
     output_limit_exceeded,   ///< The child wrote more than `output_options::limit` allows.
     output_incomplete,       ///< A descendant still held a captured stream when `drain_grace` expired.
     timed_out,               ///< The operation's timeout expired. Equals `std::errc::timed_out`.
 
-    /// A stream is `piped()`, or a terminal was asked for, where the operation gives nobody its other end. Equals
-    /// `std::errc::invalid_argument`.
+    /// A stream is `piped()`, or `terminal` is set, but the operation returns no object that owns the parent's end.
+    /// Equals `std::errc::invalid_argument`.
     unexpected_pipe,
 };
 
@@ -36,7 +36,7 @@ enum class errc {
  * `change directory: No such file or directory`.
  */
 enum class spawn_stage {
-    prepare,     ///< Validating the command before anything is opened or started.
+    prepare,     ///< Validating the command, choosing a backend, allocating memory.
     pipe,        ///< Creating a pipe or a channel.
     clone,       ///< Creating the process.
     signals,     ///< Signal dispositions or the signal mask.

@@ -182,7 +182,8 @@ public:
         return released ? released->release() : -1;
     }
 
-    /// Writes at least one byte, and blocks until then. Errors: `broken_pipe` if the child is gone or has closed the pipe.
+    /// Writes at least one byte, and blocks until then. Errors: `broken_pipe` if the child is gone or has closed the
+    /// pipe.
     template <class ConstBufferSequence>
     std::size_t write_some(ConstBufferSequence const& buffers, error_code& error)
     {

@@ -19,8 +19,8 @@ namespace brood {
  * Only the first stage may set its standard input and only the last stage its standard output; other settings of these
  * streams fail with `invalid_argument`.
  *
- * The stages that set neither a process group nor a session share a new process group, which the first of them leads. If
- * other code or the kernel (SIGCHLD is ignored) has reaped the leader already, the later stages share another group.
+ * The stages that set neither a process group nor a session share a new process group, which the first of them leads.
+ * If other code or the kernel (SIGCHLD is ignored) has reaped the leader already, the later stages share another group.
  *
  * @par Thread safety
  * Distinct objects: safe. Shared objects: const member functions are safe.
@@ -146,7 +146,8 @@ result<std::vector<basic_child<detail::executor_for<Source>>>> spawn(Source&& so
     return detail::spawn_on(detail::get_executor(source), line);
 }
 
-/// Starts every stage of a pipeline without blocking the calling thread. The first argument is an executor or a context.
+/// Starts every stage of a pipeline without blocking the calling thread. The first argument is an executor or a
+/// context.
 /**
  * As `spawn` of a pipeline and `async_spawn` of a command. The stages are started one after the other. If one fails to
  * start, the operation completes after the earlier stages have been killed and reaped.

@@ -27,7 +27,8 @@ BROOD_API result<process_ptr> open_process(boost::asio::any_io_executor const& e
  *
  * The exit status of a process is available to its parent. For a child of this process it is reported until the child
  * has been reaped. For any other process, Linux 6.15 reports it after its parent has reaped it: a wait allows a quarter
- * of a second for that, then completes with `errc::status_lost`. On older kernels the wait does so at once.
+ * of a second for that, then completes with `errc::status_lost`. On older kernels the wait completes with
+ * `errc::status_lost` at once.
  *
  * @par Thread safety
  * Distinct objects: safe. Shared objects: all functions but moving and destroying may be called from several threads at
@@ -87,7 +88,8 @@ public:
 
     /// Waits for the process to end.
     /**
-     * Any number of waits may be pending at once, and a wait may start after the end; all complete with the same status.
+     * Any number of waits may be pending at once, and a wait may start after the end; all complete with the same
+     * status.
      *
      * @par Completion Signature
      * @code void(error_code, exit_status) @endcode

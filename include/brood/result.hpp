@@ -14,7 +14,7 @@ namespace detail {
 [[noreturn]] BROOD_API void throw_system_error(error_code const& error);
 [[noreturn]] BROOD_API void throw_no_error();
 
-/// What a `result` does when it is asked for what it does not hold.
+/// The checks of `value()` and `error()`.
 struct result_policy : boost::outcome_v2::policy::base {
     template <class Result>
     static constexpr void wide_value_check(Result&& self)

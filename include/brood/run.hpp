@@ -26,7 +26,8 @@ async_output(boost::asio::any_io_executor const& executor, command cmd, output_o
 /// Starts a child and waits for its end. The first argument is an executor or an execution context.
 /**
  * The child is started as by `async_spawn`, without blocking. The operation completes after the child has been reaped.
- * If the child is stopped during the spawn, the spawn is completed first, within the time of the stop plan.
+ * A stop during the spawn takes effect when the program runs. If the spawn takes longer than the stop plan, the child
+ * is killed.
  *
  * A `piped()` stream and a terminal fail with `errc::unexpected_pipe`.
  *
@@ -34,8 +35,8 @@ async_output(boost::asio::any_io_executor const& executor, command cmd, output_o
  * @code void(error_code, exit_status) @endcode
  *
  * @par Errors
- * Those of `spawn` and `basic_child::async_wait`; `errc::timed_out`; `invalid_argument` and `operation_not_permitted` as
- * for `async_output`.
+ * Those of `spawn` and `basic_child::async_wait`; `errc::timed_out`; `invalid_argument` and `operation_not_permitted`
+ * as for `async_output`.
  *
  * @par Per-Operation Cancellation
  * `terminal`, `partial` and `total`. The first cancellation stops the child by the stop plan, the second kills it at
@@ -68,8 +69,8 @@ auto async_run(Source&& source, command cmd, CompletionToken&& token = {})
  * both streams have ended.
  *
  * If the command does not set it, the standard input is `output_options::input`, or `null()` if that is empty. Output
- * streams that the command does not set are captured. `err(stdio::same_as(1))` captures both streams in `out`. A `piped()`
- * descriptor above 2 and a terminal fail with `errc::unexpected_pipe`.
+ * streams that the command does not set are captured. `err(stdio::same_as(1))` captures both streams in `out`. A
+ * `piped()` descriptor above 2 and a terminal fail with `errc::unexpected_pipe`.
  *
  * Writing the input never raises SIGPIPE in this process.
  *
@@ -79,18 +80,19 @@ auto async_run(Source&& source, command cmd, CompletionToken&& token = {})
  * `use_awaitable` and `as_result`, can be wrapped in `asio::as_tuple`.
  *
  * @par Errors
- * The first event that ends the operation decides: a cancellation after the timeout completes with `errc::timed_out`, and
- * one of a command that cannot be started with the error of the start. The errors are:
+ * The first event decides: if the timeout expires before a cancellation, the error is `errc::timed_out`; if the command
+ * cannot be started, it is the error of the spawn. The errors are:
  * - those of `spawn` and `basic_child::async_wait`
  * - `errc::output_limit_exceeded`, `errc::timed_out` and `errc::output_incomplete`: see `output_options`
  * - `not_enough_memory` for the captured output; the child is stopped
  * - `invalid_argument` if the stop plan contains an invalid signal number
- * - `operation_not_permitted` if this process may not signal a child that is to be stopped, such as a set-user-ID program;
+ * - `operation_not_permitted` if this process may not signal a child that is to be stopped, such as a set-user-ID
+ * program;
  *   the child is reaped in the background when it ends
  *
  * @par Per-Operation Cancellation
- * `terminal`, `partial` and `total`. The first cancellation stops the child by the stop plan. The second one, and any
- * after the child's end, kills the child at once and stops reading the streams. The operation completes with
+ * `terminal`, `partial` and `total`. The first cancellation stops the child by the stop plan. The second one kills
+ * it. It, and any cancellation after the child's end, also stops reading the streams. The operation completes with
  * `asio::error::operation_aborted`, the child's status and the captured output.
  */
 template <

@@ -130,9 +130,9 @@ public:
 
     /// Calls a function with each piece of the standard output instead of keeping it.
     /**
-     * The functions of one operation are called one at a time, on the executor of the operation. The child waits while a
-     * function runs: its output goes no further than the pipe. If a function throws, the child is stopped, the rest of the
-     * stream is discarded, the exception leaves the event loop's `run`, and the operation completes with
+     * The functions of one operation are called one at a time, on the executor of the operation. The stream is not
+     * read while a function runs; a child that fills the pipe blocks. If a function throws, the child is stopped, the
+     * rest of the stream is discarded, the exception leaves the event loop's `run`, and the operation completes with
      * `asio::error::operation_aborted`. If the command sets the stream to something other than `piped()`, the operation
      * fails with `invalid_argument`.
      */
@@ -159,7 +159,7 @@ public:
 
     /// As `on_out`, with each line, without its end. The last line need not have an end.
     /**
-     * A line longer than 64 KiB comes in parts.
+     * A line longer than 64 KiB is passed in parts.
      */
     output_options& on_out_line(std::function<void(std::string_view line)> function) &
     {

@@ -74,9 +74,9 @@ result<basic_child<detail::executor_for<Source>>> spawn(Source&& source, command
  *
  * The child runs the steps before exec in this process's memory, or a thread of the library spawns it. The thread is
  * used if the system does not support such a child, for the backends `fork` and `posix_spawn`, for `pre_exec` and for a
- * change of credentials. It has all attributes of the calling thread that a child inherits. With
- * `parent_death_signal`, which refers to the calling thread, and if no thread can be created, the initiating function
- * blocks instead.
+ * change of credentials. The child has all attributes of the calling thread that a child inherits. If the thread would
+ * be needed but cannot be created, or the command sets `parent_death_signal`, which refers to the calling thread, the
+ * initiating function blocks.
  *
  * Attributes of this process that the child inherits, such as its credentials, must not change before the operation has
  * completed: a program that drops its privileges waits for that first.
@@ -114,11 +114,11 @@ auto async_spawn(Source&& source, command cmd, CompletionToken&& token = {})
 
 /// Replaces this process by the command's program (execve(2)). Returns only on failure.
 /**
- * The attributes of the command are applied to this process. If the directory or the program does not exist, nothing has
- * been applied. After another failure, the signal mask and dispositions, the working directory, the umask and FD_CLOEXEC of
- * the unmapped descriptors are restored. What cannot be undone remains: mapped descriptors, session, process group, root
- * directory, limits, nice value, affinity and credentials, which change for all threads. A `piped()` stream and a terminal fail with
- * `invalid_argument`. `backend` and `watcher` are ignored.
+ * The attributes of the command are applied to this process. If the directory or the program does not exist, nothing
+ * has been applied. After another failure, the signal mask and dispositions, the working directory, the umask and
+ * FD_CLOEXEC of the unmapped descriptors are restored. What cannot be undone remains: mapped descriptors, session,
+ * process group, root directory, limits, nice value, affinity and credentials, which change for all threads. A
+ * `piped()` stream and a terminal fail with `errc::unexpected_pipe`. `backend` and `watcher` are ignored.
  */
 BROOD_API error_code exec(command const& cmd);
 

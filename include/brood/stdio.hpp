@@ -47,19 +47,19 @@ public:
 
     /// A descriptor of the parent. It is borrowed: the library neither closes nor changes it.
     /**
-     * It must be open at the spawn. Asynchronous operations, and a `child_group` that queues the command, duplicate it: it
-     * may be closed once the initiating function has returned.
+     * It must be open at the spawn. Asynchronous operations, and a `child_group` that queues the command, duplicate it:
+     * it may be closed once the initiating function has returned.
      *
-     * O_NONBLOCK belongs to the open file description, which the child shares. If the descriptor is a non-blocking pipe,
-     * such as the parent's end of another child's pipe, the child gets a blocking one. Others stay non-blocking, as do
-     * inherited ones.
+     * O_NONBLOCK belongs to the open file description, which the child shares. If the descriptor is a non-blocking
+     * pipe, such as the parent's end of another child's pipe, the child gets a blocking one. Others stay non-blocking,
+     * as do inherited ones.
      */
     static stdio fd(int descriptor) { return {source_kind::fd, descriptor}; }
 
     /// A file that is opened at the spawn. A relative path is resolved in the parent's working directory.
     /**
-     * The child opens a FIFO (fifo(7)), which may wait for another process. The event loop runs meanwhile, and the backend
-     * `vfork`, which is the automatic choice, supports a cancellation meanwhile.
+     * The child opens a FIFO (fifo(7)), because the open may block. `async_spawn` does not block the event loop
+     * meanwhile; with the backend `vfork`, which is the automatic choice, it can be cancelled.
      */
     static stdio file(detail::text_arg path, open_mode mode)
     {
@@ -77,8 +77,8 @@ public:
 
     /// The parent's end of another child's pipe, such as `std::move(other.out())`. The child gets a blocking one.
     /**
-     * The copies of the command share it. It is closed once a spawn has used it, or with the last copy; a failed spawn does
-     * not use it. A spawn after that fails with `bad_file_descriptor`.
+     * The copies of the command share it. It is closed once a spawn has used it, or with the last copy; a failed spawn
+     * does not use it. A spawn after that fails with `bad_file_descriptor`.
      */
     template <class Pipe>
         requires(!std::is_lvalue_reference_v<Pipe>)

@@ -47,7 +47,8 @@ bool is_non_blocking(int fd) noexcept;
 /// Opens the same end of a pipe once more, so that it blocks. Empty if it is not a pipe or cannot be opened.
 unique_fd reopen_pipe(int fd) noexcept;
 
-/// Reads one message from a report channel. Returns 0 at end of file. Replaces `passed` if the message has a descriptor.
+/// Reads one message from a report channel. Returns 0 at end of file. Replaces `passed` if the message has a
+/// descriptor.
 result<std::size_t> read_report(int fd, void* data, std::size_t size, unique_fd& passed) noexcept;
 
 } // namespace brood::os

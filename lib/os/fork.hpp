@@ -27,8 +27,8 @@ public:
 
 /// Owns a descriptor that fork(3) closes in a process that the application forks.
 /**
- * It is the child's end of a pipe. Another process with a copy of it would delay the end of file, or keep the reader from
- * seeing that there is no writer.
+ * It is the child's end of a pipe. Another process with a copy of it would delay the end of file, or keep the reader
+ * from seeing that there is no writer.
  */
 class private_fd {
 public:

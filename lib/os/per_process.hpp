@@ -14,7 +14,8 @@ namespace brood::os {
 /// An object of static storage duration that belongs to the process that created it.
 /**
  * A forked process gets a new object. It must not use its copy of the parent's object: that may be locked, and its
- * descriptors are the parent's. The object is never destroyed, because other threads may use it while the process exits.
+ * descriptors are the parent's. The object is never destroyed, because other threads may use it while the process
+ * exits.
  */
 template <class T>
 class per_process {

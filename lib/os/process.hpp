@@ -21,8 +21,8 @@ struct child_id {
     int pidfd;
 };
 
-/// Whether a `si_code` of waitid(2) reports the end of a child. A traced child also reports its stops, even if the caller
-/// waits for WEXITED only.
+/// Whether a `si_code` of waitid(2) reports the end of a child. A traced child also reports its stops, even if the
+/// caller waits for WEXITED only.
 constexpr bool is_end(int code) noexcept { return code == CLD_EXITED || code == CLD_KILLED || code == CLD_DUMPED; }
 
 /// The end of a child as waitid(2) reports it.
@@ -82,7 +82,8 @@ result<void> wait_for_exit(int pidfd) noexcept;
 /// Blocks until a process has been reaped, or `timeout` has expired (Linux 6.9).
 result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcept;
 
-/// Uses the pid if there is no pidfd or if a filter refuses pidfd_send_signal(2). The process must not have been reaped.
+/// Uses the pid if there is no pidfd or if a filter refuses pidfd_send_signal(2). The process must not have been
+/// reaped.
 result<void> send_signal(child_id child, int signal) noexcept;
 /// Whether a user is this process's real, effective or saved one: it may become that without a privilege.
 bool is_own_user(uid_t user) noexcept;

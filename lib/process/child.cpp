@@ -98,7 +98,8 @@ result<exit_status> child_state::wait()
     return outcome();
 }
 
-// Polls a duplicate of the pidfd: another thread may close the pidfd. Without one, polls the child more and more rarely.
+// Polls a duplicate of the pidfd: another thread may close the pidfd. Without one, polls the child more and more
+// rarely.
 result<std::optional<exit_status>> child_state::wait_for(duration time)
 {
     using std::chrono::milliseconds;

@@ -47,7 +47,8 @@ private:
     pidfd_mode pidfd_mode_;
 };
 
-/// Reaps the children that have ended if a start has failed because there are too many processes. They count until then.
+/// Reaps the children that have ended if a start has failed because there are too many processes. They count until
+/// then.
 /**
  * Returns whether the start should be tried again.
  */

@@ -148,8 +148,8 @@ void spawn_op::fail(error_code error, completion_mode mode)
     complete(error, child_owner(), mode);
 }
 
-// Each retry happens once. The child of the failed launch has ended. If its program file was busy, the second launch runs
-// on a thread, which can wait and retry.
+// Each retry happens once. The child of the failed launch has ended. If its program file was busy, the second launch
+// runs on a thread, which can wait and retry.
 spawn_op::starter spawn_op::prepare_retry(error_code const& error)
 {
     std::lock_guard lock(mutex_);

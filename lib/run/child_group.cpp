@@ -60,8 +60,8 @@ error_code validate_settings(group_settings const& settings)
 
 } // namespace
 
-/// Receives the end of a run. If it is destroyed without being invoked, the event loop is being destroyed, or an exception
-/// is thrown under the lock.
+/// Receives the end of a run. If it is destroyed without being invoked, the event loop is being destroyed, or an
+/// exception is thrown under the lock.
 class group_state::end_handler {
 public:
     end_handler(std::shared_ptr<group_state> group, id which) : group_(std::move(group)), which_(which) {}

@@ -19,8 +19,8 @@ namespace brood::detail {
 
 /// A mutex that knows its owner.
 /**
- * An exception may destroy a handler while the lock is held, and the handler may own the group. What the destructors then
- * call may lock again.
+ * An exception may destroy a handler while the lock is held, and the handler may own the group. What the destructors
+ * then call may lock again.
  */
 class owned_mutex {
 public:

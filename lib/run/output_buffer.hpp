@@ -75,9 +75,9 @@ private:
         return true;
     }
 
-    // Grows in large strides: reserved memory that is not used is free, while moved data is paid for twice, by the copy and
-    // by the page faults of the new memory. If the system refuses a stride, a smaller one is tried. A process that locks all
-    // its memory would pay for what is not used.
+    // Grows in large strides: reserved memory that is not used is free, while moved data is paid for twice, by the copy
+    // and by the page faults of the new memory. If the system refuses a stride, a smaller one is tried. A process that
+    // locks all its memory would pay for what is not used.
     bool reserve(std::size_t size)
     {
         bool const is_free = text_.capacity() >= large && !os::locks_new_memory();

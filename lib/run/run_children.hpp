@@ -60,8 +60,8 @@ public:
         adopted_ = true;
     }
 
-    /// Does everything that can fail except the start. `open_streams` takes the parent's ends, and may return streams for
-    /// the child to own.
+    /// Does everything that can fail except the start. `open_streams` takes the parent's ends, and may return streams
+    /// for the child to own.
     template <class Function>
     error_code prepare(command const& cmd, Function const& open_streams)
     {
@@ -156,8 +156,8 @@ public:
 
     /// Signals each child once: a child in the process group of another one is reached through the group.
     /**
-     * Before all have been started, only SIGKILL is sent: it is not known yet which children are in a group. Returns the
-     * indices of the children that this process may not signal.
+     * Before all have been started, only SIGKILL is sent: it is not known yet which children are in a group. Returns
+     * the indices of the children that this process may not signal.
      */
     std::vector<std::size_t> signal(int number)
     {

@@ -23,10 +23,11 @@ string_block capture_environment(environment const& changes);
 /// The value of a variable in a block of `KEY=value` strings.
 std::optional<std::string_view> find_variable(string_block const& block, std::string_view key);
 
-/// The paths to try for a program, in order: the program itself if it contains `/`, else one per entry of the child's PATH.
+/// The paths to try for a program, in order: the program itself if it contains `/`, else one per entry of the child's
+/// PATH.
 /**
- * Without PATH, the system's default is searched. An empty entry means the current directory. Paths that are too long for
- * the system are omitted unless no other path remains.
+ * Without PATH, the system's default is searched. An empty entry means the current directory. Paths that are too long
+ * for the system are omitted unless no other path remains.
  */
 string_block program_candidates(std::string const& program, string_block const& environment);
 

@@ -86,8 +86,8 @@ result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mod
 async_launch_result
 start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe)
 {
-    // A thread or a child in this memory runs code of this module after this function returns. The call takes the dynamic
-    // linker's lock, which must not be waited for with all signals blocked.
+    // A thread or a child in this memory runs code of this module after this function returns. The call takes the
+    // dynamic linker's lock, which must not be waited for with all signals blocked.
     os::keep_module_loaded();
     {
         os::signal_block const blocked;

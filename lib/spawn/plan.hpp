@@ -67,8 +67,8 @@ struct hook_call {
 
 /// A command as a list of steps. All memory is allocated, all descriptors are open and all decisions are made.
 /**
- * Three backends carry out the same plan: posix_spawn.cpp translates it; vfork.cpp and fork.cpp run it in the child with
- * child_side.cpp.
+ * Three backends carry out the same plan: posix_spawn.cpp translates it; vfork.cpp and fork.cpp run it in the child
+ * with child_side.cpp.
  */
 struct plan {
     std::vector<step> steps; ///< In order. The last one executes the program.

@@ -28,8 +28,8 @@ bool wants_relay(plan const& p) noexcept;
 
 /// Whether a plan that changes credentials can be launched by the relay.
 /**
- * Not if this platform has none, or the system has refused it before. `/proc/self/exe` and `/dev/fd/3` would refer to the
- * relay.
+ * Not if this platform has none, or the system has refused it before. `/proc/self/exe` and `/dev/fd/3` would refer to
+ * the relay.
  */
 bool can_relay(plan const& p);
 

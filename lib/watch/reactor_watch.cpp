@@ -45,7 +45,8 @@ protected:
     asio::posix::basic_stream_descriptor<inline_executor> descriptor_;
 };
 
-// Reads, because a wait may end too early: the reactor may report an event of the descriptor that had the number before.
+// Reads, because a wait may end too early: the reactor may report an event of the descriptor that had the number
+// before.
 class pipe_watch final : public reactor_watch {
 public:
     using reactor_watch::reactor_watch;

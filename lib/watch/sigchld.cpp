@@ -42,8 +42,8 @@ registry& the_registry() { return registries.get(); }
 /// Receives SIGCHLD for one context: through a pipe in its reactor, and through a timer if a signal is lost.
 /**
  * The handler writes pids into the pipe. Checking one pid costs the same for any number of children. The pipe does not
- * contain every pid, because the kernel merges signals, so a scan of all children follows. The cost of a scan grows with
- * the number of children: scans take at most about a tenth of the time.
+ * contain every pid, because the kernel merges signals, so a scan of all children follows. The cost of a scan grows
+ * with the number of children: scans take at most about a tenth of the time.
  */
 class sigchld_service final : public asio::execution_context::service {
     using descriptor = asio::posix::basic_stream_descriptor<inline_executor>;

@@ -88,7 +88,8 @@ bool is_over_limit(seconds limit)
     return current->name && clock::now() - started > limit;
 }
 
-// Children of the tests may still hold the standard streams open. If this process leads its group, nobody else is in it.
+// Children of the tests may still hold the standard streams open. If this process leads its group, nobody else is in
+// it.
 void end_tests(pid_t tests)
 {
     ::kill(tests, SIGKILL);

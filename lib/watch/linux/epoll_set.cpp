@@ -179,8 +179,8 @@ std::size_t epoll_set::take_ready(observer_list& observers)
     return count;
 }
 
-// Listens again before it notifies, because the handlers that it calls may take long or throw. If there is no memory for
-// that, the observers are notified all the same, and it tries again.
+// Listens again before it notifies, because the handlers that it calls may take long or throw. If there is no memory
+// for that, the observers are notified all the same, and it tries again.
 void epoll_set::on_epoll_ready(error_code ec)
 {
     observer_list observers;

@@ -94,7 +94,8 @@ watch_result watch_pidfd(asio::any_io_executor const& executor, os::unique_fd& p
     return start<child_watch>(executor, pidfd, std::move(observer));
 }
 
-// A system may refuse an epoll in the reactor's epoll, or have no descriptor for it. Children are then watched by SIGCHLD.
+// A system may refuse an epoll in the reactor's epoll, or have no descriptor for it. Children are then watched by
+// SIGCHLD.
 watch_result
 watch_foreign(asio::any_io_executor const& executor, os::unique_fd& pidfd, milliseconds grace, observer_ptr observer)
 {

@@ -65,8 +65,8 @@ std::map<std::string, use_of_call, std::less<>> const uses{
 
 constexpr unsigned offset_of_argument = offsetof(seccomp_data, args);
 
-// A filter cannot see whether a descriptor is an epoll. It sends SIGSYS for each call of epoll_ctl(2) that adds one, and
-// the handler looks. The handler's own call has a further argument, by which the filter knows it.
+// A filter cannot see whether a descriptor is an epoll. It sends SIGSYS for each call of epoll_ctl(2) that adds one,
+// and the handler looks. The handler's own call has a further argument, by which the filter knows it.
 constexpr long from_handler = 0x62726f6f;
 
 bool is_epoll(int fd)
