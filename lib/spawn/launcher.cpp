@@ -1,11 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "spawn/launcher.hpp"
 
-#include "os/module.hpp"
-#include "os/signals.hpp"
-#include "spawn/async_launch.hpp"
-#include "spawn/relay.hpp"
-
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -17,20 +12,9 @@ namespace {
 // The cheapest first.
 constexpr std::array backends{&vfork_backend, &posix_spawn_backend, &fork_backend};
 
-bool can_run(backend const& b, plan const& p) { return b.available() && !b.unsupported_step(p); }
-
 bool is_candidate(backend const& b, spawn_backend choice) noexcept
 {
     return choice == spawn_backend::automatic || choice == b.name;
-}
-
-// The errors of seccomp filters, old kernels and emulators for a call that they do not support.
-bool is_refused(error_code const& error) noexcept
-{
-    auto const stage = stage_of(error);
-    bool const no_call = error.value() == ENOSYS || error.value() == EPERM || error.value() == EINVAL;
-    return (stage == spawn_stage::clone && no_call) ||
-           (stage == spawn_stage::cgroup && (no_call || error.value() == E2BIG));
 }
 
 // The exec of the relay drops the privileges of file capabilities, which a forked child keeps.
@@ -43,7 +27,7 @@ result<spawned_child> launch_once(plan const& p, spawn_backend choice, pidfd_mod
 {
     error_code failure = make_error_code(spawn_stage::prepare, ENOTSUP);
     for (auto const* b : backends) {
-        if (!is_candidate(*b, choice) || !can_run(*b, p))
+        if (!applies(*b, p, choice))
             continue;
         auto child = b->launch(p, mode);
         if (child || !(is_refused(child.error()) || is_unprivileged(child.error())))
@@ -61,6 +45,19 @@ bool available(spawn_backend choice) noexcept
         if (is_candidate(*b, choice) && b->available())
             return true;
     return false;
+}
+
+bool applies(backend const& b, plan const& p, spawn_backend choice)
+{
+    return is_candidate(b, choice) && b.available() && !b.unsupported_step(p);
+}
+
+bool is_refused(error_code const& error) noexcept
+{
+    auto const stage = stage_of(error);
+    bool const no_call = error.value() == ENOSYS || error.value() == EPERM || error.value() == EINVAL;
+    return (stage == spawn_stage::clone && no_call) ||
+           (stage == spawn_stage::cgroup && (no_call || error.value() == E2BIG));
 }
 
 bool is_group_gone(error_code const& error) noexcept
@@ -81,24 +78,6 @@ result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mod
             return child;
         std::this_thread::sleep_for(pause);
     }
-}
-
-async_launch_result
-start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe)
-{
-    // A thread or a child in this memory runs code of this module after this function returns. The call takes the
-    // dynamic linker's lock, which must not be waited for with all signals blocked.
-    os::keep_module_loaded();
-    {
-        os::signal_block const blocked;
-        set_inherited_mask(*p, blocked.previous());
-        if (is_candidate(vfork_backend, choice) && can_run(vfork_backend, *p) && !wants_relay(*p)) {
-            auto started = clone_async(p, mode, blocked, exec_pipe);
-            if (started || !is_refused(started.error()))
-                return started;
-        }
-    }
-    return launch_on_thread(std::move(p), choice, mode, std::move(exec_pipe));
 }
 
 } // namespace brood::detail

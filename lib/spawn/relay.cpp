@@ -78,25 +78,6 @@ private:
     std::vector<char> bytes_;
 };
 
-/// The arguments of the relay: the descriptor of its file, then the program's arguments.
-class relay_arguments {
-public:
-    relay_arguments(int fd, char* const* argv)
-    {
-        *std::to_chars(number_, number_ + sizeof number_ - 1, fd).ptr = '\0';
-        pointers_.push_back(number_);
-        do
-            pointers_.push_back(*argv);
-        while (*argv++);
-    }
-
-    char* const* pointers() const noexcept { return pointers_.data(); }
-
-private:
-    char number_[16];
-    std::vector<char*> pointers_;
-};
-
 // The errors of policies against executable memory files, of seccomp filters and of old kernels.
 bool is_refusal(int error) noexcept
 {
@@ -136,42 +117,54 @@ bool can_relay(plan const& p)
     return true;
 }
 
-result<spawned_child> launch_by_relay(plan const& p, pidfd_mode mode, shared_launch launch)
+error_code relay_launch::prepare(plan const& p)
 {
     auto channel = report_channel::create(p);
     if (!channel)
         return channel.error();
+    channel_ = std::move(channel).value();
     auto const first = std::find_if(p.steps.begin(), p.steps.end(), changes_credentials);
     std::span<step const> const rest(first, p.steps.end());
     parcel_writer const parcel(
-        rest, {os::blocked_signals(), channel.value().child_end(), static_cast<unsigned>(rest.size())});
+        rest, {os::blocked_signals(), channel_->child_end(), static_cast<unsigned>(rest.size())});
     auto image = os::make_image(relay_image, relay_parcel_offset, parcel.bytes());
     if (!image && is_refusal(image.error().value()))
         return disable_relay();
     if (!image)
         return make_error_code(spawn_stage::clone, image.error().value());
-    os::private_fd program(std::move(image).value(), os::fork_block());
-    if (auto error = move_above_targets(program, p); error.failed())
+    file_ = os::private_fd(std::move(image).value(), os::fork_block());
+    if (auto error = move_above_targets(file_, p); error.failed())
         return error;
 
-    int const report_fd = channel.value().child_end(), image_fd = program.get();
-    relay_arguments const arguments(image_fd, p.target.argv);
-    exec_target const relay{nullptr, arguments.pointers(), p.target.envp};
-    std::vector<step> steps(p.steps.begin(), first);
-    for (int fd : {report_fd, image_fd}) // duplicating a descriptor onto itself clears FD_CLOEXEC
-        steps.push_back({action::dup_fd, spawn_stage::stdio, fd, fd});
-    steps.push_back({action::execute_image, spawn_stage::exec, image_fd, 0, &relay});
+    set_arguments(file_.get(), p.target.argv);
+    relay_ = {nullptr, arguments_.data(), p.target.envp};
+    steps_.assign(p.steps.begin(), first);
+    for (int fd : {channel_->child_end(), file_.get()}) // duplicating a descriptor onto itself clears FD_CLOEXEC
+        steps_.push_back({action::dup_fd, spawn_stage::stdio, fd, fd});
+    steps_.push_back({action::execute_image, spawn_stage::exec, file_.get(), 0, &relay_});
+    return {};
+}
 
-    auto child = launch(p, steps, mode);
+result<spawned_child> relay_launch::finish(result<spawned_child> child)
+{
     if (!child)
         return stage_of(child.error()) == spawn_stage::exec && is_refusal(child.error().value()) ? disable_relay()
                                                                                                  : child.error();
-    channel.value().close_child_end();
-    auto const outcome = channel.value().read();
+    channel_->close_child_end();
+    auto const outcome = channel_->read();
     if (!outcome.failure.failed())
         return child;
     pid_t const pid = child.value().pid;
     return outcome.reported ? reap_failed_child(pid, outcome.failure) : kill_and_reap(pid, outcome.failure);
+}
+
+void relay_launch::set_arguments(int fd, char* const* argv)
+{
+    *std::to_chars(file_number_, file_number_ + sizeof file_number_ - 1, fd).ptr = '\0';
+    arguments_.push_back(file_number_);
+    do
+        arguments_.push_back(*argv);
+    while (*argv++);
 }
 
 } // namespace brood::detail

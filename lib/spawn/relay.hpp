@@ -3,7 +3,11 @@
 #define BROOD_LIB_SPAWN_RELAY_HPP
 
 #include "spawn/backend.hpp"
-#include "spawn/child_side.hpp"
+#include "spawn/relay_parcel.hpp"
+#include "spawn/report_channel.hpp"
+
+#include <optional>
+#include <vector>
 
 /// Changes credentials at constant cost.
 /**
@@ -13,15 +17,6 @@
  * file, behind the program.
  */
 namespace brood::detail {
-
-/// The header of the steps in the relay's file. Pointers in the steps and the candidates are offsets from it.
-struct relay_parcel {
-    os::raw::signal_bits inherited_mask;
-    int report_fd;
-    unsigned count; ///< The number of steps, which follow. The last one executes the program.
-};
-
-constexpr long relay_parcel_offset = 1 << 16; ///< Its position in the file: a multiple of any page size.
 
 /// Whether a plan changes credentials.
 bool wants_relay(plan const& p) noexcept;
@@ -33,10 +28,32 @@ bool wants_relay(plan const& p) noexcept;
  */
 bool can_relay(plan const& p);
 
-/// Launches a child that shares memory, with steps that replace the plan's.
-using shared_launch = result<spawned_child> (*)(plan const& p, std::vector<step> const& steps, pidfd_mode mode);
+/// What a child executes instead of its program, and what it reports.
+class relay_launch {
+public:
+    relay_launch() = default;
+    relay_launch(relay_launch const&) = delete;
+    relay_launch& operator=(relay_launch const&) = delete;
 
-result<spawned_child> launch_by_relay(plan const& p, pidfd_mode mode, shared_launch launch);
+    /// Writes the program and the remaining steps to the memory file.
+    error_code prepare(plan const& p);
+
+    /// The steps of the child up to the exec of the relay, after `prepare`.
+    std::vector<step> const& steps() const noexcept { return steps_; }
+
+    /// Waits until the child has carried out the remaining steps. Returns it if it has executed the plan's program.
+    result<spawned_child> finish(result<spawned_child> child);
+
+private:
+    void set_arguments(int fd, char* const* argv);
+
+    std::optional<report_channel> channel_;
+    os::private_fd file_;
+    char file_number_[16];         // the first argument
+    std::vector<char*> arguments_; // the number, then the program's arguments
+    exec_target relay_{};
+    std::vector<step> steps_;
+};
 
 } // namespace brood::detail
 

@@ -1,7 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
 // The relay: a program without a C library that carries out the rest of a plan. See spawn/relay.hpp.
-#include "spawn/relay.hpp"
+#include "spawn/relay_parcel.hpp"
 
 namespace brood::detail {
 namespace {

@@ -41,7 +41,12 @@ result<spawned_child> launch_sharing_memory(plan const& p, std::vector<step> con
 
 result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode)
 {
-    return wants_relay(p) ? launch_by_relay(p, mode, launch_sharing_memory) : launch_sharing_memory(p, p.steps, mode);
+    if (!wants_relay(p))
+        return launch_sharing_memory(p, p.steps, mode);
+    relay_launch relay;
+    if (auto error = relay.prepare(p); error.failed())
+        return error;
+    return relay.finish(launch_sharing_memory(p, relay.steps(), mode));
 }
 
 } // namespace

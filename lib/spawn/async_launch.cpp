@@ -1,0 +1,30 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "spawn/async_launch.hpp"
+
+#include "os/module.hpp"
+#include "spawn/launcher.hpp"
+#include "spawn/relay.hpp"
+
+#include <utility>
+
+namespace brood::detail {
+
+async_launch_result
+start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe)
+{
+    // A thread or a child in this memory runs code of this module after this function returns. The call takes the
+    // dynamic linker's lock, which must not be waited for with all signals blocked.
+    os::keep_module_loaded();
+    {
+        os::signal_block const blocked;
+        set_inherited_mask(*p, blocked.previous());
+        if (applies(vfork_backend, *p, choice) && !wants_relay(*p)) {
+            auto started = clone_async(p, mode, blocked, exec_pipe);
+            if (started || !is_refused(started.error()))
+                return started;
+        }
+    }
+    return launch_on_thread(std::move(p), choice, mode, std::move(exec_pipe));
+}
+
+} // namespace brood::detail

@@ -1,0 +1,21 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_SPAWN_RELAY_PARCEL_HPP
+#define BROOD_LIB_SPAWN_RELAY_PARCEL_HPP
+
+#include "spawn/child_side.hpp"
+
+/// What the library and the relay exchange. See spawn/relay.hpp.
+namespace brood::detail {
+
+/// The header of the steps in the relay's file. Pointers in the steps and the candidates are offsets from it.
+struct relay_parcel {
+    os::raw::signal_bits inherited_mask;
+    int report_fd;
+    unsigned count; ///< The number of steps, which follow. The last one executes the program.
+};
+
+constexpr long relay_parcel_offset = 1 << 16; ///< Its position in the file: a multiple of any page size.
+
+} // namespace brood::detail
+
+#endif
