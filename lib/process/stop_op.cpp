@@ -28,8 +28,10 @@ void stopper::advance(std::shared_ptr<void> owner)
         return;
     timer_.expires_after(*fsm_.grace());
     try {
-        timer_.async_wait([this, owner = std::move(owner)](error_code error) {
-            if (!error.failed())
+        timer_.async_wait([this, owner = std::move(owner), expiry = timer_.expiry()](error_code error) {
+            if (error.failed() || target_.has_ended()) // after the end, the timer may have been destroyed
+                return;
+            if (timer_.expiry() == expiry) // else another plan has begun since this wait ended
                 advance(owner);
         });
     } catch (std::bad_alloc const&) {
