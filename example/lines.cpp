@@ -29,7 +29,7 @@ asio::awaitable<brood::exit_status> follow(asio::io_context& loop, brood::comman
 {
     auto spawned = brood::spawn(loop, cmd.out(brood::stdio::piped()).err(brood::stdio::same_as(1)));
     if (!spawned)
-        throw std::runtime_error(cmd.program() + ": " + spawned.error().message());
+        throw std::runtime_error(describe(cmd, spawned.error()));
     auto& child = spawned.value();
     std::string text; // read, but not shown yet
     for (int number = 1;; ++number) {
@@ -65,7 +65,7 @@ try {
             std::rethrow_exception(failure);
         if (!status.success())
             std::cerr << "lines: " << argv[1] << ": " << status << '\n';
-        exit_code = status.signal() ? 128 + *status.signal() : status.code().value_or(1);
+        exit_code = status.shell_code();
     };
     asio::co_spawn(loop, follow(loop, brood::command(argv[1], {argv + 2, argv + argc})), on_exit);
     loop.run();

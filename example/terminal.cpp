@@ -141,7 +141,7 @@ try {
     asio::co_spawn(loop, copy_out(child, out), [&](std::exception_ptr failure, brood::exit_status status) {
         if (failure)
             std::rethrow_exception(failure);
-        exit_code = status.signal() ? 128 + *status.signal() : status.code().value_or(1);
+        exit_code = status.shell_code();
         loop.stop();
     });
     loop.run();

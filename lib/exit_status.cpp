@@ -17,7 +17,8 @@ std::string signal_text(int signal)
     return text;
 }
 
-// All systems encode a status in this way, except a continuation. Their macros disagree about words that no kernel reports.
+// All systems encode a status in this way, except a continuation. Their macros disagree about words that no kernel
+// reports.
 int end_signal(int raw) noexcept { return raw & 0x7f; } // 0 if the process has exited, 0x7f if it has not ended
 int high_byte(int raw) noexcept { return raw >> 8 & 0xff; }
 bool is_killed(int raw) noexcept { return end_signal(raw) != 0 && end_signal(raw) != 0x7f; }

@@ -222,7 +222,7 @@ public:
                 if (error == boost::asio::error::would_block)
                     return detail::write_again<Executor>{std::move(pipe), buffers}.wait(
                         std::forward<decltype(handler)>(handler));
-                auto complete = [error, written](auto&& then) { std::move(then)(error, written); };
+                auto complete = [error, written](auto&& wrapped) { std::move(wrapped)(error, written); };
                 boost::asio::post(
                     executor, detail::wrap_handler(std::forward<decltype(handler)>(handler), std::move(complete)));
             });

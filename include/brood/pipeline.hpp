@@ -171,12 +171,12 @@ auto async_spawn(Source&& source, pipeline line, CompletionToken&& token = {})
     executor_type const executor = detail::get_executor(source);
     return detail::initiate<void(error_code, children_type)>(
         executor, std::forward<CompletionToken>(token), [executor, line = std::move(line)](auto&& handler) {
-            auto to_children = [executor](auto&& then, error_code ec, std::vector<detail::child_owner> owners) {
+            auto to_children = [executor](auto&& wrapped, error_code ec, std::vector<detail::child_owner> owners) {
                 children_type children;
                 children.reserve(owners.size());
                 for (auto& owner : owners)
                     children.emplace_back(executor, std::move(owner));
-                std::move(then)(ec, std::move(children));
+                std::move(wrapped)(ec, std::move(children));
             };
             auto make_streams =
                 [&](detail::prepared_spawn& prepared,

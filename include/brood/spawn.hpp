@@ -104,8 +104,8 @@ auto async_spawn(Source&& source, command cmd, CompletionToken&& token = {})
     executor_type const executor = detail::get_executor(source);
     return detail::initiate<void(error_code, basic_child<executor_type>)>(
         executor, std::forward<CompletionToken>(token), [executor, cmd = std::move(cmd)](auto&& handler) {
-            auto to_child = [executor](auto&& then, error_code ec, detail::child_owner owner) {
-                std::move(then)(ec, basic_child<executor_type>(executor, std::move(owner)));
+            auto to_child = [executor](auto&& wrapped, error_code ec, detail::child_owner owner) {
+                std::move(wrapped)(ec, basic_child<executor_type>(executor, std::move(owner)));
             };
             detail::async_spawn_on(
                 executor, cmd, detail::wrap_handler(std::forward<decltype(handler)>(handler), std::move(to_child)));

@@ -87,8 +87,8 @@ public:
     {
         return detail::initiate<void(error_code, std::size_t)>(
             this->get_executor(), std::forward<ReadToken>(token), [this, buffers](auto&& handler) {
-                auto to_read_error = [](auto&& then, error_code ec, std::size_t size) {
-                    std::move(then)(detail::terminal_read_error(ec), size);
+                auto to_read_error = [](auto&& wrapped, error_code ec, std::size_t size) {
+                    std::move(wrapped)(detail::terminal_read_error(ec), size);
                 };
                 this->base::async_read_some(
                     buffers, detail::wrap_handler(std::forward<decltype(handler)>(handler), to_read_error));

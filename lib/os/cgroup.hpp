@@ -8,11 +8,11 @@
 
 namespace brood::os {
 
-/// Opens the folder of a cgroup v2. EINVAL: the folder is not a cgroup.
+/// Opens the directory of a cgroup v2. EINVAL: the directory is not a cgroup.
 result<unique_fd> open_cgroup(char const* path) noexcept;
 
 /// Sends SIGKILL to every process in the cgroup and in the cgroups below. Does nothing on kernels before 5.14.
-result<void> kill_cgroup(int folder) noexcept;
+result<void> kill_cgroup(int directory) noexcept;
 
 } // namespace brood::os
 

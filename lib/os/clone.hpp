@@ -15,7 +15,7 @@ struct clone_request {
     void* stack;
     std::size_t stack_size;
     bool want_pidfd;
-    int cgroup = -1;                ///< The folder of the cgroup in which the child starts; -1: the parent's cgroup.
+    int cgroup = -1;                ///< The directory of the cgroup in which the child starts; -1: the parent's cgroup.
     bool wait = true;               ///< Suspends the calling thread until the child has called exec or exited.
     bool share_descriptors = false; ///< The child shares the parent's descriptor table until it unshares it.
 

@@ -107,16 +107,16 @@ result<unique_fd> open_null(int child_fd) noexcept
 
 void wait_until_readable(int fd, std::chrono::milliseconds time) noexcept
 {
-    pollfd one{fd, POLLIN, 0};
-    (void)::poll(&one, 1, static_cast<int>(std::min<std::chrono::milliseconds::rep>(time.count(), INT_MAX)));
+    pollfd entry{fd, POLLIN, 0};
+    (void)::poll(&entry, 1, static_cast<int>(std::min<std::chrono::milliseconds::rep>(time.count(), INT_MAX)));
 }
 
 error_code wait_until_writable(int fd) noexcept
 {
-    pollfd one{fd, POLLOUT, 0};
+    pollfd entry{fd, POLLOUT, 0};
     int ready;
     do
-        ready = ::poll(&one, 1, -1);
+        ready = ::poll(&entry, 1, -1);
     while (ready < 0 && errno == EINTR);
     return ready < 0 ? last_error() : error_code();
 }

@@ -9,7 +9,7 @@
 
 namespace brood::os {
 
-int missing_with(char const* path) noexcept
+int missing_error(char const* path) noexcept
 {
     return ::faccessat(AT_FDCWD, path, F_OK, 0) < 0 && (errno == ENOENT || errno == ENOTDIR) ? errno : 0;
 }
@@ -20,7 +20,7 @@ bool is_fifo(char const* path) noexcept
     return ::stat(path, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
-int executing_fails_with(char const* path) noexcept
+int exec_error(char const* path) noexcept
 {
     struct stat status;
     if (::stat(path, &status) < 0)
@@ -30,7 +30,7 @@ int executing_fails_with(char const* path) noexcept
     return ::faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? errno : 0;
 }
 
-int entering_fails_with(char const* directory) noexcept
+int chdir_error(char const* directory) noexcept
 {
     struct stat status;
     if (::stat(directory, &status) < 0)

@@ -5,16 +5,16 @@
 namespace brood::os {
 
 /// ENOENT or ENOTDIR if no file exists at `path`, else 0. 0 if the path cannot be checked.
-int missing_with(char const* path) noexcept;
+int missing_error(char const* path) noexcept;
 
 /// Whether `path` is a FIFO. Opening it may wait for another process.
 bool is_fifo(char const* path) noexcept;
 
 /// The errno with which execve(2) would fail because of the file's type or permissions, or 0.
-int executing_fails_with(char const* path) noexcept;
+int exec_error(char const* path) noexcept;
 
 /// The errno with which chdir(2) would fail, or 0.
-int entering_fails_with(char const* directory) noexcept;
+int chdir_error(char const* directory) noexcept;
 
 } // namespace brood::os
 

@@ -39,7 +39,7 @@ void* map_wiped_on_fork() noexcept
     return nullptr;
 }
 
-void provide(void* memory, std::size_t size) noexcept
+void populate_pages(void* memory, std::size_t size) noexcept
 {
 #ifdef MADV_POPULATE_WRITE
     if (size < std::size_t{64} << 10)

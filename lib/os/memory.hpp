@@ -18,7 +18,7 @@ void* map_wiped_on_fork() noexcept;
 /**
  * This is only a hint. Does nothing for small sizes or if the system does not support it.
  */
-void provide(void* memory, std::size_t size) noexcept;
+void populate_pages(void* memory, std::size_t size) noexcept;
 
 /// Whether new memory is locked, and so populated, at once (mlockall(2) with MCL_FUTURE).
 bool locks_new_memory() noexcept;

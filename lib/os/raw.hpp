@@ -36,7 +36,7 @@ int unshare_all_descriptors() noexcept; ///< The same, but copies all descriptor
 long write(int fd, void const* data, std::size_t size) noexcept;
 long send(int socket, void const* data, std::size_t size) noexcept; ///< send(2) without SIGPIPE.
 
-int enter_cgroup(int folder) noexcept;
+int enter_cgroup(int directory) noexcept;
 
 int set_session() noexcept;
 int set_terminal(int fd) noexcept; ///< Sets the controlling terminal of the session (TIOCSCTTY).

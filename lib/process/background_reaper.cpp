@@ -26,8 +26,8 @@ public:
     void add(unreaped_child& child)
     {
         std::lock_guard lock(mutex_);
-        bool const attended = running_ || start();
-        if (!attended && child.killed)
+        bool const started = running_ || start();
+        if (!started && child.killed)
             return os::wait_and_reap(child.pid); // the wait is short
         retry_.reserve(children_ + 1);
         auto state = std::make_shared<child_state>(context_.get_executor());
@@ -35,7 +35,7 @@ public:
         state->hold_until_exit(std::move(child.memory));
         ++children_;
         try {
-            if (attended)
+            if (started)
                 return wait_for(state);
         } catch (std::exception const&) {}
         retry_.push_back(std::move(state));
@@ -43,7 +43,7 @@ public:
     }
 
     // Without a thread, the children that have ended are reaped here.
-    void attend()
+    void ensure_running()
     {
         std::lock_guard lock(mutex_);
         if (children_ == 0 || running_ || start())
@@ -94,7 +94,8 @@ private:
         }
     }
 
-    // If no thread can be created, the children wait for the next `attend`. The thread first waits for the lock.
+    // If no thread can be created, the children wait for the next `ensure_running`. The thread first waits for the
+    // lock.
     bool start() noexcept
     {
         os::keep_module_loaded();
@@ -133,15 +134,15 @@ private:
 
 constinit os::per_process<background_reaper> the_reaper;
 
-/// The running children for which there was no memory. They are reaped by `attend_background_children`.
-class memoryless_children {
+/// The running children for which there was no memory. They are reaped by `reap_background_children`.
+class unrecorded_children {
 public:
     void add(pid_t pid) noexcept
     {
         pid_t none = 0;
         for (auto& place : slots_)
             if (place.pid.compare_exchange_strong(none, pid)) {
-                place.parent = ::getpid();
+                place.parent = os::own_pid();
                 return;
             } else {
                 none = 0;
@@ -152,7 +153,7 @@ public:
     void reap_ended() noexcept
     {
         for (auto& place : slots_)
-            if (pid_t const pid = place.pid; pid != 0 && place.parent == ::getpid())
+            if (pid_t const pid = place.pid; pid != 0 && place.parent == os::own_pid())
                 if (auto const end = os::reap({pid, -1}); !end || end.value())
                     place.pid = 0;
     }
@@ -166,7 +167,7 @@ private:
     std::array<slot, 32> slots_;
 };
 
-constinit memoryless_children without_memory;
+constinit unrecorded_children unrecorded;
 
 } // namespace
 
@@ -176,12 +177,12 @@ bool is_reaping_in_background() noexcept
     return reaper && reaper->is_running();
 }
 
-void attend_background_children() noexcept
+void reap_background_children() noexcept
 {
-    without_memory.reap_ended();
+    unrecorded.reap_ended();
     try {
         if (auto* const reaper = the_reaper.find())
-            reaper->attend();
+            reaper->ensure_running();
     } catch (std::bad_alloc const&) {} // the next call tries again
 }
 
@@ -193,7 +194,7 @@ void reap_in_background(unreaped_child child) noexcept
         if (child.killed)
             os::wait_and_reap(child.pid);
         else
-            without_memory.add(child.pid);
+            unrecorded.add(child.pid);
     }
 }
 

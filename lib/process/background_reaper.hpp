@@ -14,7 +14,7 @@ namespace brood::detail {
 struct unreaped_child {
     pid_t pid;
     os::unique_fd pidfd;
-    bool killed;                  ///< It has received SIGKILL: the end is near.
+    bool killed;                  ///< SIGKILL has been sent.
     std::shared_ptr<void> memory; ///< Memory of this process that the child may still use.
 };
 
@@ -25,7 +25,7 @@ struct unreaped_child {
 void reap_in_background(unreaped_child child) noexcept;
 
 /// Gives the background reaper another chance if it could not create its thread: reaps the children that have ended.
-void attend_background_children() noexcept;
+void reap_background_children() noexcept;
 
 /// Whether the background reaper has children that its thread watches.
 bool is_reaping_in_background() noexcept;

@@ -74,10 +74,10 @@ private:
     kill_scope scope_;
     std::unique_ptr<streams_base> streams_;
     std::shared_ptr<void> held_;
-    std::atomic<bool> blocking_wait_ =
-        false; // a thread is in waitid(2): the pid must stay the child's, so nobody reaps
+    // A thread is in waitid(2): the pid must stay the child's, so the child must not be reaped.
+    std::atomic<bool> blocking_wait_ = false;
     bool detached_ = false;
-    std::atomic<bool> killed_ = false; // the end is near
+    std::atomic<bool> killed_ = false; // SIGKILL has been sent
     std::optional<resource_usage> usage_;
 };
 

@@ -38,7 +38,7 @@ public:
 
     basic_completion(basic_completion&&) noexcept = default;
 
-    // Swaps: in Asio 1.26, the move assignment of any_completion_handler calls itself for ever.
+    // Swaps: in Asio 1.26, the move assignment of any_completion_handler calls itself without end.
     basic_completion& operator=(basic_completion&& other) noexcept
     {
         executor_ = std::move(other.executor_);

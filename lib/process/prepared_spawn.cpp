@@ -30,7 +30,7 @@ pidfd_mode mode_for(exit_watcher watcher) noexcept
 
 result<prepared_spawn_ptr> prepare_spawn(asio::any_io_executor const& executor, command const& cmd)
 {
-    attend_background_children();
+    reap_background_children();
     auto const& data = cmd.data();
     if (!available(data.watcher))
         return make_error_code(spawn_stage::prepare, ENOTSUP);
@@ -61,7 +61,7 @@ bool reap_for(error_code const& error, asio::any_io_executor const& executor)
 {
     if (error != make_error_code(spawn_stage::clone, EAGAIN))
         return false;
-    attend_background_children();
+    reap_background_children();
     asio::use_service<context_registry>(asio::query(executor, asio::execution::context)).reap_ended();
     return true;
 }

@@ -2,7 +2,6 @@
 #include "process/siginfo_status.hpp"
 
 #include <signal.h>
-#include <sys/wait.h>
 
 namespace brood::detail {
 

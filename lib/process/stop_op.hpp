@@ -29,7 +29,7 @@ class stop_target {
 public:
     virtual bool has_ended() const = 0;
 
-    /// Returns false if the plan is to be given up.
+    /// Returns false if no further step may follow.
     virtual bool send_stop_signal(int signal) = 0;
 
 protected:

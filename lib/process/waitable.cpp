@@ -64,8 +64,8 @@ void waitable::complete_waits(std::unique_lock<std::mutex> lock)
     auto finished = take_ending();
     lock.unlock();
     finished.ended_watch.reset();
-    for (auto& [id, then] : finished.waiters)
-        then.post(error_, status_);
+    for (auto& [id, done] : finished.waiters)
+        done.post(error_, status_);
 }
 
 error_code waitable::arm()
@@ -93,8 +93,8 @@ void waitable::fail_waits(error_code error, std::unique_lock<std::mutex> lock)
 {
     auto failed = std::exchange(waiters_, {});
     lock.unlock();
-    for (auto& [id, then] : failed)
-        then.post(error, exit_status());
+    for (auto& [id, done] : failed)
+        done.post(error, exit_status());
 }
 
 void waitable::on_ready(completion_mode mode)
@@ -112,12 +112,12 @@ void waitable::on_ready(completion_mode mode)
     auto finished = take_ending();
     lock.unlock();
     finished.ended_watch.reset();
-    finished.waiters.front().then.dispatch(error_, status_);
+    finished.waiters.front().done.dispatch(error_, status_);
 }
 
 void waitable::start_wait(wait_handler handler)
 {
-    completion then(std::move(handler), executor());
+    completion done(std::move(handler), executor());
     std::unique_lock lock(mutex_);
     if (waiters_.size() == waiters_.capacity())
         waiters_.reserve(2 * waiters_.size() + 1); // no exception may destroy the handler under the lock
@@ -125,15 +125,15 @@ void waitable::start_wait(wait_handler handler)
     // skipped: the program has just been executed.
     if (ended_ || (!std::exchange(seen_running_, false) && poll_end())) {
         complete_waits(std::move(lock));
-        return then.post(error_, status_);
+        return done.post(error_, status_);
     }
     auto const id = next_waiter_++;
-    if (auto slot = then.cancellation_slot(); slot.is_connected())
+    if (auto slot = done.cancellation_slot(); slot.is_connected())
         slot.assign([weak = weak_from_this(), id](asio::cancellation_type type) {
             if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
                 self->cancel_wait(id);
         });
-    waiters_.push_back({id, std::move(then)});
+    waiters_.push_back({id, std::move(done)});
     if (waiters_.size() > 1)
         return;
     if (auto error = arm(); error.failed())
@@ -146,12 +146,12 @@ void waitable::cancel_wait(std::uint64_t id)
     auto const found = std::find_if(waiters_.begin(), waiters_.end(), [&](auto const& w) { return w.id == id; });
     if (found == waiters_.end())
         return;
-    auto then = std::move(found->then);
+    auto done = std::move(found->done);
     waiters_.erase(found);
     if (waiters_.empty() && watch_)
         watch_->disarm();
     lock.unlock();
-    then.post(asio::error::operation_aborted, exit_status());
+    done.post(asio::error::operation_aborted, exit_status());
 }
 
 void waitable::poll_assigned()

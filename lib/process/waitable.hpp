@@ -76,7 +76,7 @@ protected:
 private:
     struct waiter {
         std::uint64_t id;
-        completion then;
+        completion done;
     };
 
     // What remains to be done without the lock after the end.

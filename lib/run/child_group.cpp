@@ -7,7 +7,6 @@
 
 #include <boost/asio/error.hpp>
 
-#include <cerrno>
 #include <exception>
 #include <new>
 #include <utility>
@@ -64,7 +63,7 @@ error_code validate_settings(group_settings const& settings)
 /// exception is thrown under the lock.
 class group_state::end_handler {
 public:
-    end_handler(std::shared_ptr<group_state> group, id which) : group_(std::move(group)), which_(which) {}
+    end_handler(std::shared_ptr<group_state> group, id ticket) : group_(std::move(group)), which_(ticket) {}
     end_handler(end_handler&&) noexcept = default;
 
     ~end_handler()
@@ -139,37 +138,38 @@ result<group_child> group_state::spawn(command const& cmd)
 
 void group_state::async_spawn(command cmd, std::optional<output_options> options, group_spawn_handler handler)
 {
-    basic_completion<group_child> then(std::move(handler), executor_);
+    basic_completion<group_child> done(std::move(handler), executor_);
     auto const invalid = prepare(cmd, settings_of(options));
     std::lock_guard lock(mutex_);
     auto const index = next_index_++;
     if (invalid.failed())
-        return then.post(invalid, {index, 0});
-    auto const which = connect(then, &group_state::cancel_spawn);
+        return done.post(invalid, {index, 0});
+    auto const ticket = connect(done, &group_state::cancel_spawn);
     auto const added =
-        pending_.spawns.emplace(which, pending_spawn{std::move(cmd), std::move(options), index, std::move(then)}).first;
+        pending_.spawns.emplace(ticket, pending_spawn{std::move(cmd), std::move(options), index, std::move(done)})
+            .first;
     try {
-        if (!fsm_.enqueue(which))
-            return fail_spawn(which, aborted());
+        if (!fsm_.enqueue(ticket))
+            return fail_spawn(ticket, aborted());
     } catch (std::bad_alloc const&) {
         pending_.spawns.erase(added);
         throw;
     }
     start_next();
-    if (pending_.spawns.contains(which) && !members_.contains(which))
-        dup_borrowed_fds(which);
+    if (pending_.spawns.contains(ticket) && !members_.contains(ticket))
+        dup_borrowed_fds(ticket);
 }
 
-void group_state::fail_spawn(id which, error_code error)
+void group_state::fail_spawn(id ticket, error_code error)
 {
-    if (auto spawn = pending_.spawns.extract(which))
-        spawn.mapped().then.post(error, {spawn.mapped().index, 0});
+    if (auto spawn = pending_.spawns.extract(ticket))
+        spawn.mapped().done.post(error, {spawn.mapped().index, 0});
 }
 
 // The owner of the descriptors may close them while the command is queued.
-void group_state::dup_borrowed_fds(id which)
+void group_state::dup_borrowed_fds(id ticket)
 {
-    auto const queued = pending_.spawns.find(which);
+    auto const queued = pending_.spawns.find(ticket);
     error_code error;
     try {
         auto duplicates = detail::dup_borrowed_fds(queued->second.cmd);
@@ -181,25 +181,25 @@ void group_state::dup_borrowed_fds(id which)
     } catch (std::bad_alloc const&) {
         error = make_error_code(sys::not_enough_memory);
     }
-    fsm_.withdraw(which);
-    fail_spawn(which, error);
+    fsm_.withdraw(ticket);
+    fail_spawn(ticket, error);
 }
 
 void group_state::async_next(group_next_handler handler)
 {
-    basic_completion<group_result> then(std::move(handler), executor_);
+    basic_completion<group_result> done(std::move(handler), executor_);
     std::lock_guard lock(mutex_);
-    auto const which = connect(then, &group_state::cancel_reader);
-    pending_.readers.emplace(which, std::move(then));
+    auto const ticket = connect(done, &group_state::cancel_reader);
+    pending_.readers.emplace(ticket, std::move(done));
     deliver();
 }
 
 void group_state::wait_for_end(group_wait_handler handler, bool stop)
 {
-    basic_completion<> then(std::move(handler), executor_);
+    basic_completion<> done(std::move(handler), executor_);
     std::lock_guard lock(mutex_);
-    auto const which = connect(then, &group_state::cancel_end_wait);
-    pending_.end_waits.emplace(which, end_wait{std::move(then), {}, stop});
+    auto const ticket = connect(done, &group_state::cancel_end_wait);
+    pending_.end_waits.emplace(ticket, end_wait{std::move(done), {}, stop});
     if (stop)
         stop_all();
     deliver();
@@ -211,54 +211,54 @@ void group_state::on_handle_destroyed() noexcept
     closed_ = true;
     fsm_.stop();
     for_each_run([](run_type& run) { ignore_shortage([&] { run.kill(); }); });
-    for (auto& [which, waiter] : pending_.end_waits)
+    for (auto& [ticket, waiter] : pending_.end_waits)
         waiter.error = aborted();
     for (auto& spawn : std::exchange(pending_.spawns, {}))
-        ignore_shortage([&] { spawn.second.then.post(aborted(), {spawn.second.index, 0}); });
+        ignore_shortage([&] { spawn.second.done.post(aborted(), {spawn.second.index, 0}); });
     for (auto& reader : std::exchange(pending_.readers, {}))
         ignore_shortage([&] { reader.second.post(aborted(), {}); });
 }
 
 template <class Completion>
-group_state::id group_state::connect(Completion const& then, void (group_state::*cancel)(id))
+group_state::id group_state::connect(Completion const& done, void (group_state::*cancel)(id))
 {
-    auto const which = next_id_++;
-    if (auto slot = then.cancellation_slot(); slot.is_connected())
-        slot.assign([weak = weak_from_this(), cancel, which](asio::cancellation_type type) {
+    auto const ticket = next_id_++;
+    if (auto slot = done.cancellation_slot(); slot.is_connected())
+        slot.assign([weak = weak_from_this(), cancel, ticket](asio::cancellation_type type) {
             if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
-                (*self.*cancel)(which);
+                (*self.*cancel)(ticket);
         });
-    return which;
+    return ticket;
 }
 
-void group_state::cancel_spawn(id which)
+void group_state::cancel_spawn(id ticket)
 {
     std::lock_guard lock(mutex_);
-    auto const found = pending_.spawns.find(which);
+    auto const found = pending_.spawns.find(ticket);
     if (found == pending_.spawns.end())
         return;
-    if (fsm_.withdraw(which))
-        return fail_spawn(which, aborted());
-    auto& starting = members_.at(which);
+    if (fsm_.withdraw(ticket))
+        return fail_spawn(ticket, aborted());
+    auto& starting = members_.at(ticket);
     starting.cancelled = true;
     if (auto const run = starting.run.lock())
         run->kill();
 }
 
-void group_state::cancel_reader(id which)
+void group_state::cancel_reader(id ticket)
 {
     std::lock_guard lock(mutex_);
-    auto const found = pending_.readers.find(which);
+    auto const found = pending_.readers.find(ticket);
     if (found == pending_.readers.end())
         return;
     found->second.post(aborted(), {});
     pending_.readers.erase(found);
 }
 
-void group_state::cancel_end_wait(id which)
+void group_state::cancel_end_wait(id ticket)
 {
     std::lock_guard lock(mutex_);
-    auto const found = pending_.end_waits.find(which);
+    auto const found = pending_.end_waits.find(ticket);
     if (found == pending_.end_waits.end())
         return;
     found->second.error = aborted();
@@ -267,26 +267,26 @@ void group_state::cancel_end_wait(id which)
     for_each_run([](run_type& run) { run.kill(); });
 }
 
-void group_state::on_started(id which, pid_t pid)
+void group_state::on_started(id ticket, pid_t pid)
 {
     std::lock_guard lock(mutex_);
-    auto const found = members_.find(which);
+    auto const found = members_.find(ticket);
     if (found == members_.end())
         return; // the group has been abandoned
-    fsm_.start_finished(which);
+    fsm_.start_finished(ticket);
     auto& started = found->second;
     if (!started.cancelled) {
         started.child.id = pid;
-        if (auto spawn = pending_.spawns.extract(which))
-            spawn.mapped().then.post({}, started.child);
+        if (auto spawn = pending_.spawns.extract(ticket))
+            spawn.mapped().done.post({}, started.child);
     }
     start_next();
 }
 
-void group_state::on_run_ended(id which, error_code error, group_result result)
+void group_state::on_run_ended(id ticket, error_code error, group_result result)
 {
     std::lock_guard lock(mutex_);
-    auto found = members_.extract(which);
+    auto found = members_.extract(ticket);
     if (!found)
         return; // the group has been abandoned
     exception_collector steps;
@@ -296,9 +296,9 @@ void group_state::on_run_ended(id which, error_code error, group_result result)
         ended.result.front() = {error, std::move(result)};
         steps.run([&] { on_child_ended(std::move(ended.result)); });
     } else {
-        fsm_.start_finished(which);
+        fsm_.start_finished(ticket);
         fsm_.not_started();
-        steps.run([&] { fail_spawn(which, ended.cancelled ? aborted() : error); });
+        steps.run([&] { fail_spawn(ticket, ended.cancelled ? aborted() : error); });
     }
     steps.run([&] { start_next(); });
     steps.run([&] { deliver(); });
@@ -327,55 +327,55 @@ void group_state::on_context_shutdown() noexcept
 // If memory is not available, the child that has been started is killed with the run.
 result<group_child> group_state::start_now(command const& cmd, std::size_t index)
 {
-    auto const which = next_id_++;
+    auto const ticket = next_id_++;
     try {
         auto const run = std::make_shared<run_type>(executor_, 1, settings_.each.settings());
-        auto& started = members_.emplace(which, member{run, {index, 0}}).first->second;
-        run->set_handler(end_handler(shared_from_this(), which));
+        auto& started = members_.emplace(ticket, member{run, {index, 0}}).first->second;
+        run->set_handler(end_handler(shared_from_this(), ticket));
         auto const error = run->start_now(cmd);
         if (!error.failed()) {
             started.child.id = run->children().front()->id();
             run->run_started();
             return started.child;
         }
-        members_.erase(which);
+        members_.erase(ticket);
         fsm_.not_started();
         return error;
     } catch (std::bad_alloc const&) {
-        drop_member(which);
+        drop_member(ticket);
         throw;
     }
 }
 
 void group_state::start_next()
 {
-    while (auto const which = fsm_.admit()) {
+    while (auto const ticket = fsm_.admit()) {
         try {
-            return start(*which);
+            return start(*ticket);
         } catch (std::bad_alloc const&) {
-            drop_member(*which);
-            fail_spawn(*which, make_error_code(sys::not_enough_memory));
+            drop_member(*ticket);
+            fail_spawn(*ticket, make_error_code(sys::not_enough_memory));
         }
     }
 }
 
 // The start of the member has thrown.
-void group_state::drop_member(id which)
+void group_state::drop_member(id ticket)
 {
-    if (auto const dropped = members_.extract(which))
+    if (auto const dropped = members_.extract(ticket))
         if (auto const run = dropped.mapped().run.lock())
             run->drop_handler();
-    fsm_.start_finished(which);
+    fsm_.start_finished(ticket);
     fsm_.not_started();
 }
 
-void group_state::start(id which)
+void group_state::start(id ticket)
 {
-    auto const& spawn = pending_.spawns.at(which);
+    auto const& spawn = pending_.spawns.at(ticket);
     auto const run = std::make_shared<run_type>(executor_, 1, settings_of(spawn.options));
-    members_.emplace(which, member{run, {spawn.index, 0}});
-    run->set_handler(end_handler(shared_from_this(), which));
-    run->run(spawn.cmd, [self = shared_from_this(), which](pid_t pid) { self->on_started(which, pid); });
+    members_.emplace(ticket, member{run, {spawn.index, 0}});
+    run->set_handler(end_handler(shared_from_this(), ticket));
+    run->run(spawn.cmd, [self = shared_from_this(), ticket](pid_t pid) { self->on_started(ticket, pid); });
 }
 
 void group_state::abort_queued()
@@ -401,7 +401,7 @@ void group_state::deliver()
         for (auto& reader : std::exchange(readers, {}))
             steps.run([&] { reader.second.post(asio::error::eof, {}); });
         for (auto& waiter : std::exchange(pending_.end_waits, {}))
-            steps.run([&] { waiter.second.then.post(waiter.second.error); });
+            steps.run([&] { waiter.second.done.post(waiter.second.error); });
     }
     steps.rethrow();
 }
@@ -417,7 +417,7 @@ void group_state::stop_all()
 template <class Function>
 void group_state::for_each_run(Function what)
 {
-    for (auto const& [which, each] : members_)
+    for (auto const& [ticket, each] : members_)
         if (auto const run = each.run.lock())
             what(*run);
 }

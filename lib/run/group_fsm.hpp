@@ -4,7 +4,6 @@
 
 #include <brood/child_group.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>

@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
@@ -19,8 +18,8 @@ namespace brood::detail {
 
 /// A mutex that knows its owner.
 /**
- * An exception may destroy a handler while the lock is held, and the handler may own the group. What the destructors
- * then call may lock again.
+ * An exception may destroy a handler while the lock is held, and the handler may own the group. The destructors
+ * may lock the mutex again.
  */
 class owned_mutex {
 public:
@@ -73,7 +72,7 @@ private:
         command cmd;
         std::optional<output_options> options; // instead of those of the group
         std::size_t index;
-        basic_completion<group_child> then;
+        basic_completion<group_child> done;
         std::vector<os::private_fd> duplicates = {}; // of the descriptors that the command borrows
     };
 
@@ -90,7 +89,7 @@ private:
     };
 
     struct end_wait {
-        basic_completion<> then;
+        basic_completion<> done;
         error_code error;
         bool has_stopped;
     };
@@ -105,23 +104,23 @@ private:
     output_settings const& settings_of(std::optional<output_options> const& options) const;
     error_code prepare(command& cmd, output_settings const& settings) const;
     void wait_for_end(group_wait_handler handler, bool stop);
-    void on_started(id which, pid_t pid);
-    void on_run_ended(id which, error_code error, group_result result);
+    void on_started(id ticket, pid_t pid);
+    void on_run_ended(id ticket, error_code error, group_result result);
     void on_context_shutdown() noexcept;
 
-    void cancel_spawn(id which);
-    void cancel_reader(id which);
-    void cancel_end_wait(id which);
+    void cancel_spawn(id ticket);
+    void cancel_reader(id ticket);
+    void cancel_end_wait(id ticket);
     template <class Completion>
-    id connect(Completion const& then, void (group_state::*cancel)(id));
+    id connect(Completion const& done, void (group_state::*cancel)(id));
 
     // Called with the lock.
     result<group_child> start_now(command const& cmd, std::size_t index);
     void start_next();
-    void start(id which);
-    void drop_member(id which);
-    void fail_spawn(id which, error_code error);
-    void dup_borrowed_fds(id which);
+    void start(id ticket);
+    void drop_member(id ticket);
+    void fail_spawn(id ticket, error_code error);
+    void dup_borrowed_fds(id ticket);
     void on_child_ended(std::list<finished_child> ended);
     void abort_queued();
     void deliver();

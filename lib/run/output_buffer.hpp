@@ -70,7 +70,7 @@ private:
         if (size > text_.capacity() && !reserve(size))
             return false;
         // Populates the pages before the read. During the read, page faults would delay the child's writes, too.
-        os::provide(text_.data() + text_.size(), size - text_.size());
+        os::populate_pages(text_.data() + text_.size(), size - text_.size());
         text_.resize(size);
         return true;
     }
@@ -92,7 +92,7 @@ private:
         try {
             std::string larger;
             larger.reserve(capacity);
-            os::provide(larger.data(), kept_);
+            os::populate_pages(larger.data(), kept_);
             larger.assign(text_.data(), kept_);
             text_ = std::move(larger);
             return true;

@@ -7,7 +7,6 @@
 
 #include <brood/pipeline.hpp>
 
-#include <cerrno>
 #include <ostream>
 
 namespace brood {

@@ -51,7 +51,7 @@ public:
     run_children(run_children const&) = delete;
     run_children& operator=(run_children const&) = delete;
 
-    /// Takes part in a child that already runs.
+    /// Adds a child that already runs.
     void adopt(child_ptr child)
     {
         children_.reserve(1);
@@ -109,19 +109,19 @@ public:
         return {};
     }
 
-    /// Starts the next child. `then` is called with its error_code, but not before this function returns.
+    /// Starts the next child. `done` is called with its error_code, but not before this function returns.
     template <class Function>
-    void async_start(asio::any_io_executor const& executor, Function then)
+    void async_start(asio::any_io_executor const& executor, Function done)
     {
         std::lock_guard lock(mutex_);
         auto& next = unstarted_.front();
         if (next.shares_group && leader_ != 0)
             next.spawn->join_group(leader_);
         starting_ = next.spawn->async_start(
-            executor, std::move(next.streams), [this, then](error_code error, child_owner child) {
+            executor, std::move(next.streams), [this, done](error_code error, child_owner child) {
                 if (!error.failed())
                     add(std::move(child));
-                then(error);
+                done(error);
             });
     }
 

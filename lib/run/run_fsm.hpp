@@ -35,7 +35,7 @@ public:
     void stream_opened() { ++open_; }
 
     /// Whether another child may be started: not after a stop or a kill.
-    bool may_start() const { return !stopping_ && !hurried_; }
+    bool may_start() const { return !stopping_ && !kill_requested_; }
 
     /// The starts have ended; `error` is the failure of the next one, if any. A stop takes effect only now.
     action started(std::size_t running, error_code error)
@@ -44,8 +44,8 @@ public:
         running_ = running;
         if (ended())
             return finish;
-        if (error.failed() || hurried_)
-            return end_now();
+        if (error.failed() || kill_requested_)
+            return kill_children();
         return stopping_ ? stop : none;
     }
 
@@ -60,7 +60,7 @@ public:
             return none;
         if (open_ == 0)
             return finish;
-        return hurried_ ? abandon : start_grace;
+        return kill_requested_ ? abandon : start_grace;
     }
 
     /// A stream has been closed; `complete` if its end was reached.
@@ -75,7 +75,7 @@ public:
     action fail(error_code error)
     {
         set_error(error);
-        return end_soon();
+        return stop_children();
     }
 
     action timeout() { return ended() ? none : fail(errc::timed_out); }
@@ -83,16 +83,16 @@ public:
     action cancel()
     {
         set_error(boost::asio::error::operation_aborted);
-        return ended() || std::exchange(cancelled_, true) ? end_now() : end_soon();
+        return ended() || std::exchange(cancelled_, true) ? kill_children() : stop_children();
     }
 
     /// Stops the children. This is not an error.
-    action end_soon() { return ended() || std::exchange(stopping_, true) ? none : stop; }
+    action stop_children() { return ended() || std::exchange(stopping_, true) ? none : stop; }
 
     /// Kills the children. Their streams are not waited for. This is not an error.
-    action end_now()
+    action kill_children()
     {
-        hurried_ = true;
+        kill_requested_ = true;
         return ended() ? grace_over() : kill;
     }
 
@@ -112,7 +112,7 @@ private:
     std::size_t running_;
     bool stopping_ = false;
     bool cancelled_ = false;
-    bool hurried_ = false;
+    bool kill_requested_ = false;
     error_code error_;
 };
 

@@ -89,13 +89,13 @@ void run_op::run_started()
 
 void run_op::stop()
 {
-    post_event([](run_fsm& fsm) { return fsm.end_soon(); });
+    post_event([](run_fsm& fsm) { return fsm.stop_children(); });
 }
 
 void run_op::kill()
 {
     (void)children_.signal(SIGKILL);
-    post_event([](run_fsm& fsm) { return fsm.end_now(); });
+    post_event([](run_fsm& fsm) { return fsm.kill_children(); });
 }
 
 void run_op::start_timeout()

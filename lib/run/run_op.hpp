@@ -61,7 +61,7 @@ public:
 
     std::vector<child_owner>& children() noexcept { return children_.started(); }
 
-    /// Stops the children by the stop plan, as if that was not an error. May be called from any thread.
+    /// Stops the children by the stop plan. The operation reports no error for this. May be called from any thread.
     void stop();
 
     /// Kills the children before it returns, even if no thread runs the event loop. May be called from any thread.
@@ -162,7 +162,7 @@ public:
             connect(slot);
     }
 
-    /// For a run that could not be started: parts of it may be queued.
+    /// Destroys the handler without calling it. Queued functions may still own the run.
     void drop_handler() noexcept { completion_.reset(); }
 
 private:

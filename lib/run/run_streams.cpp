@@ -112,7 +112,7 @@ void run_op::on_read(captured_stream& from, error_code ec, std::size_t count)
     rethrow();
 }
 
-// Last, because the operation goes on.
+// Last, because the operation continues.
 void run_op::rethrow()
 {
     if (auto const thrown = std::exchange(thrown_, nullptr))

@@ -3,7 +3,6 @@
 #include "process/stop_op.hpp"
 #include "run/run_children.hpp"
 
-#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 

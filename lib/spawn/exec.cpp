@@ -21,12 +21,12 @@ error_code find_failure(plan const& p)
     if (!p.root.empty())
         return {}; // the paths belong to another root
     if (!p.directory.empty())
-        if (int const error = os::missing_with(p.directory.c_str()); error != 0)
+        if (int const error = os::missing_error(p.directory.c_str()); error != 0)
             return make_error_code(spawn_stage::directory, error);
     int result = 0;
     for (auto path = p.target.candidates; *path; ++path) {
         bool const same_path = (*path)[0] == '/' || p.directory.empty();
-        int const error = same_path ? os::missing_with(*path) : 0;
+        int const error = same_path ? os::missing_error(*path) : 0;
         if (error == 0)
             return {};
         result = pick_exec_error(result, error);

@@ -145,7 +145,8 @@ bool is_opened(plan const& p, int fd)
 
 bool is_fifo(stdio const& io) { return io.kind() == source::file && os::is_fifo(io.path().c_str()); }
 
-// Opening a FIFO may wait for another process. The child does that, so that the parent can go on, and kill the child.
+// Opening a FIFO may wait for another process. The child does that, so that the parent can continue, and kill the
+// child.
 void open_in_child(plan& p, int child_fd, stdio const& io)
 {
     p.files.push_back(io.path());

@@ -16,7 +16,7 @@ result<std::string> find_program(detail::text_arg name)
     int failure = 0;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
         std::string path(candidates[i]);
-        int const error = os::executing_fails_with(path.c_str());
+        int const error = os::exec_error(path.c_str());
         if (error == 0)
             return path;
         failure = detail::pick_exec_error(failure, error);

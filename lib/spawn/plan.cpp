@@ -24,10 +24,10 @@ error_code add_cgroup(plan& p, command_data const& cmd)
 {
     if (!cmd.cgroup)
         return {};
-    auto folder = os::open_cgroup(cmd.cgroup->c_str());
-    if (!folder)
-        return make_error_code(spawn_stage::cgroup, folder.error().value());
-    p.cgroup = std::move(folder).value();
+    auto directory = os::open_cgroup(cmd.cgroup->c_str());
+    if (!directory)
+        return make_error_code(spawn_stage::cgroup, directory.error().value());
+    p.cgroup = std::move(directory).value();
     p.steps.push_back({action::enter_cgroup, spawn_stage::cgroup, p.cgroup.get()});
     return {};
 }

@@ -20,7 +20,7 @@
 namespace brood::detail {
 
 enum class action : unsigned char {
-    enter_cgroup, // a: descriptor of its folder
+    enter_cgroup, // a: descriptor of its directory
     set_session,
     set_terminal, // a
     set_group,    // a: leader
@@ -53,6 +53,12 @@ struct step {
     int b = 0;
     void const* data = nullptr;
 };
+
+/// Whether a step changes credentials. This would make the memory of a parent that shares it non-dumpable.
+constexpr bool changes_credentials(step const& s) noexcept
+{
+    return s.what == action::set_groups || s.what == action::set_gid || s.what == action::set_uid;
+}
 
 struct exec_target {
     char* const* candidates; ///< Tried in order. Null-terminated.

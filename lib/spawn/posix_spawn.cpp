@@ -141,9 +141,7 @@ spawn_stage stage_of_failure(plan const& p, int error) noexcept
         case action::set_session: failed = error == EPERM; break;
         case action::set_group: failed = error == EPERM || error == ESRCH; break;
         case action::dup_fd: failed = error == EBADF || error == EMFILE; break;
-        case action::change_directory:
-            failed = os::entering_fails_with(static_cast<char const*>(s.data)) == error;
-            break;
+        case action::change_directory: failed = os::chdir_error(static_cast<char const*>(s.data)) == error; break;
         default: break;
         }
         if (failed)
@@ -187,10 +185,10 @@ result<spawned_child> spawn_once(plan const& p, spawn_attributes const& set, cha
 }
 
 // The error of a candidate that is known not to exist without starting a child; else 0.
-int missing_with(plan const& p, char const* path) noexcept
+int missing_error(plan const& p, char const* path) noexcept
 {
     bool const same_path = path[0] == '/' || p.directory.empty();
-    return same_path ? os::missing_with(path) : 0;
+    return same_path ? os::missing_error(path) : 0;
 }
 
 result<spawned_child> posix_spawn_launch(plan const& p, pidfd_mode mode)
@@ -201,7 +199,7 @@ result<spawned_child> posix_spawn_launch(plan const& p, pidfd_mode mode)
     int failure = 0;
     bool spawned = false;
     for (auto path = p.target.candidates; *path; ++path) {
-        int error = missing_with(p, *path);
+        int error = missing_error(p, *path);
         bool const last = !path[1];
         if ((last && !spawned) || error == 0) { // a step before the exec may fail, too
             spawned = true;

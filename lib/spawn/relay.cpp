@@ -18,11 +18,6 @@ namespace {
 
 std::atomic<bool> refused = false;
 
-bool changes_credentials(step const& s) noexcept
-{
-    return s.what == action::set_groups || s.what == action::set_gid || s.what == action::set_uid;
-}
-
 /// Serializes steps and the data that they point to. Pointers become offsets from the beginning.
 class parcel_writer {
 public:

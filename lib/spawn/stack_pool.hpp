@@ -9,7 +9,7 @@
 
 namespace brood::detail {
 
-/// The stack of the child side. Its largest object is a page of directory entries.
+/// The stack of the child side. Its largest object is 1 KiB of directory entries.
 inline constexpr std::size_t stack_size = 32 * 1024;
 
 /// A stack with a guard page below. The destructor returns it to the pool.

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cerrno>
 #include <new>
-#include <system_error>
 #include <thread>
 #include <utility>
 

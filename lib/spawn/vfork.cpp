@@ -8,19 +8,11 @@ namespace {
 step const* vfork_unsupported_step(plan const& p)
 {
     bool const relayed = wants_relay(p) && can_relay(p);
-    for (auto const& s : p.steps)
-        switch (s.what) {
-        // A change of credentials would make the parent's memory, which the child shares, non-dumpable.
-        case action::set_groups:
-        case action::set_gid:
-        case action::set_uid:
-            if (relayed)
-                break;
+    for (auto const& s : p.steps) {
+        bool const writes = s.what == action::call_hook; // a hook may change the parent's memory
+        if (writes || (changes_credentials(s) && !relayed))
             return &s;
-        // The writes of a hook would change the parent's memory.
-        case action::call_hook: return &s;
-        default: break;
-        }
+    }
     return nullptr;
 }
 

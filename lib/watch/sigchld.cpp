@@ -108,8 +108,8 @@ private:
     // A forked copy of the service must not change the reactor, which it shares with the parent.
     bool is_own() const noexcept { return registry_ == registries.find(); }
 
-    // In the child, the service gets a pipe of its own. The children of the parent have ended as far as this process is
-    // concerned. Their entries are left if another thread held the lock when the process was forked.
+    // In the child, the service gets a pipe of its own. The children of the parent are not this process's children:
+    // their waits complete. Their entries are left if another thread held the lock when the process was forked.
     void notify_fork(asio::execution_context::fork_event event) override
     {
         if (event != asio::execution_context::fork_child || !registry_ || is_own())

@@ -59,26 +59,26 @@ bool can_provide()
 
 TEST_SUITE_BEGIN("memory");
 
-TEST_CASE("provide: pages are resident before the first access" * doctest::skip(!can_provide()))
+TEST_CASE("populate_pages: pages are resident before the first access" * doctest::skip(!can_provide()))
 {
     fresh_memory const memory;
     REQUIRE(memory.resident_pages() == 0);
-    os::provide(memory.data() + 1, memory.size - 1);
+    os::populate_pages(memory.data() + 1, memory.size - 1);
     CHECK(memory.resident_pages() == static_cast<std::ptrdiff_t>(memory.size / memory.page()));
 }
 
-TEST_CASE("provide: keeps the content")
+TEST_CASE("populate_pages: keeps the content")
 {
     fresh_memory const memory;
     std::fill_n(memory.data(), memory.size, 'x');
-    os::provide(memory.data() + 100, memory.size - 200);
+    os::populate_pages(memory.data() + 100, memory.size - 200);
     CHECK(std::count(memory.data(), memory.data() + memory.size, 'x') == static_cast<std::ptrdiff_t>(memory.size));
 }
 
-TEST_CASE("provide: ignores a single page" * doctest::skip(!can_provide()))
+TEST_CASE("populate_pages: ignores a single page" * doctest::skip(!can_provide()))
 {
     fresh_memory const memory;
-    os::provide(memory.data(), memory.page());
+    os::populate_pages(memory.data(), memory.page());
     CHECK(memory.resident_pages() == 0);
 }
 

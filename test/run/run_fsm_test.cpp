@@ -65,7 +65,7 @@ TEST_CASE("run_fsm: children may be started until the operation stops or kills t
     }
     SUBCASE("killed")
     {
-        CHECK(fsm.end_now() == action::kill);
+        CHECK(fsm.kill_children() == action::kill);
         CHECK_FALSE(fsm.may_start());
         CHECK(fsm.started(1, {}) == action::kill);
         CHECK(fsm.child_ended({}) == action::finish);
@@ -97,7 +97,7 @@ TEST_CASE("run_fsm: if no child starts, finishes even with open streams")
     CHECK(fsm.started(0, errc::nul_byte) == action::finish);
     CHECK(fsm.error() == errc::nul_byte);
     CHECK(fsm.timeout() == action::none);
-    CHECK(fsm.end_soon() == action::none);
+    CHECK(fsm.stop_children() == action::none);
 }
 
 TEST_CASE("run_fsm: waits for the child when all streams have ended")
@@ -209,21 +209,21 @@ TEST_CASE("run_fsm: does not wait for the streams of a killed child")
         CHECK(fsm.cancel() == action::stop);
         CHECK(fsm.cancel() == action::kill);
     }
-    SUBCASE("by end_now") { CHECK(fsm.end_now() == action::kill); }
+    SUBCASE("by kill_children") { CHECK(fsm.kill_children() == action::kill); }
     CHECK(fsm.stream_ended(true) == action::none);
     CHECK(fsm.child_ended({}) == action::abandon);
-    CHECK(fsm.end_now() == action::abandon);
+    CHECK(fsm.kill_children() == action::abandon);
     CHECK(fsm.stream_ended(true) == action::finish);
-    CHECK(fsm.end_now() == action::none);
+    CHECK(fsm.kill_children() == action::none);
 }
 
-TEST_CASE("run_fsm: end_soon is not an error")
+TEST_CASE("run_fsm: stop_children is not an error")
 {
     auto fsm = with_streams(1);
-    CHECK(fsm.end_soon() == action::stop);
-    CHECK(fsm.end_soon() == action::none);
+    CHECK(fsm.stop_children() == action::stop);
+    CHECK(fsm.stop_children() == action::none);
     CHECK(fsm.child_ended({}) == action::start_grace);
-    CHECK(fsm.end_soon() == action::none); // does not end the grace
+    CHECK(fsm.stop_children() == action::none); // does not end the grace
     CHECK(fsm.stream_ended(true) == action::finish);
     CHECK_FALSE(fsm.error().failed());
 }

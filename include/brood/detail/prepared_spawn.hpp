@@ -13,7 +13,6 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <memory>
 #include <utility>
 

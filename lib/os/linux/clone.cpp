@@ -77,7 +77,7 @@ std::uint64_t optional_flags(clone_request const& request) noexcept
 }
 
 // Kernels and seccomp profiles that reject clone3 still support clone. A kernel before 5.2 ignores CLONE_PIDFD.
-long clone2(clone_request& request) noexcept
+long clone_without_clone3(clone_request& request) noexcept
 {
     request.handlers_kept = true;
     auto* const top = static_cast<char*>(request.stack) + request.stack_size;
@@ -163,7 +163,7 @@ pid_t clone_sharing_memory(clone_request& request) noexcept
         if (result != -EINVAL)
             clone3_refused.store(true, std::memory_order_relaxed);
     }
-    return static_cast<pid_t>(clone2(request));
+    return static_cast<pid_t>(clone_without_clone3(request));
 }
 
 } // namespace brood::os

@@ -57,9 +57,9 @@ bool leads_to_procfs(char const* path) noexcept
     if (!slash)
         return false;
     slash[1] = '\0';
-    struct statfs folder;
+    struct statfs directory;
     constexpr auto procfs = 0x9fa0;
-    return ::statfs(target, &folder) == 0 && folder.f_type == procfs;
+    return ::statfs(target, &directory) == 0 && directory.f_type == procfs;
 }
 
 } // namespace brood::os

@@ -5,7 +5,6 @@
 #include "os/linux/syscall.hpp"
 
 #include <atomic>
-#include <climits>
 #include <cstring>
 
 #include <fcntl.h>

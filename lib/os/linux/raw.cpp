@@ -160,9 +160,9 @@ long send(int socket, void const* data, std::size_t size) noexcept
     return result;
 }
 
-int enter_cgroup(int folder) noexcept
+int enter_cgroup(int directory) noexcept
 {
-    int const members = call(SYS_openat, folder, word("cgroup.procs"), O_WRONLY | O_CLOEXEC);
+    int const members = call(SYS_openat, directory, word("cgroup.procs"), O_WRONLY | O_CLOEXEC);
     if (members < 0)
         return members;
     long const written = write(members, "0", 1); // 0 is the calling process

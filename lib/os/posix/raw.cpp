@@ -2,7 +2,6 @@
 #include "os/raw.hpp"
 
 #include <cerrno>
-#include <climits>
 
 #include <fcntl.h>
 #include <grp.h>

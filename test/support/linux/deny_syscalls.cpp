@@ -179,7 +179,7 @@ void deny_syscalls(std::string_view calls)
     program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
     sock_fprog const filter{static_cast<unsigned short>(program.size()), program.data()};
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0) {
-        std::perror("skipped: system calls can't be filtered here");
+        std::perror("skipped: system calls cannot be filtered here");
         std::exit(77);
     }
 }
