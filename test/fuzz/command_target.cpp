@@ -5,6 +5,7 @@
 #include "os/spawn_extensions.hpp"
 #include "os/unique_fd.hpp"
 #include "spawn/launcher.hpp"
+#include "support/parent_environment.hpp"
 
 #include <brood/spawn.hpp>
 
@@ -23,8 +24,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char** environ;
 
 using namespace brood;
 
@@ -66,25 +65,6 @@ fixture const& shared()
     static fixture const all;
     return all;
 }
-
-/// Replaces the environment of this process, and restores it.
-class parent_environment {
-public:
-    explicit parent_environment(strings const& entries) : before_(environ)
-    {
-        for (auto const& entry : entries)
-            pointers_.push_back(const_cast<char*>(entry.c_str()));
-        pointers_.push_back(nullptr);
-        environ = pointers_.data();
-    }
-    ~parent_environment() { environ = before_; }
-    parent_environment(parent_environment const&) = delete;
-    parent_environment& operator=(parent_environment const&) = delete;
-
-private:
-    char** before_;
-    std::vector<char*> pointers_;
-};
 
 /// A command, and what the documentation says about it.
 struct fuzzed {

@@ -1,5 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "spawn/exec_strings.hpp"
+#include "support/parent_environment.hpp"
 #include "support/support.hpp"
 
 #include <doctest/doctest.h>
@@ -11,11 +12,11 @@
 
 #include <unistd.h>
 
-extern char** environ; // macOS does not declare it
-
 using namespace brood;
 using namespace brood::detail;
 using namespace std::string_literals;
+
+using test::parent_environment;
 
 namespace {
 
@@ -44,27 +45,6 @@ string_block block_of(strings const& all)
         block.add(text);
     return block;
 }
-
-// Replaces the environment of this process and restores it.
-class parent_environment {
-public:
-    explicit parent_environment(strings entries) : before_(environ), entries_(std::move(entries))
-    {
-        for (auto& entry : entries_)
-            pointers_.push_back(entry.data());
-        pointers_.push_back(nullptr);
-        environ = pointers_.data();
-    }
-    ~parent_environment() { environ = before_; }
-
-    parent_environment(parent_environment const&) = delete;
-    parent_environment& operator=(parent_environment const&) = delete;
-
-private:
-    char** before_;
-    strings entries_;
-    std::vector<char*> pointers_;
-};
 
 strings captured(environment const& changes) { return list(capture_environment(changes)); }
 
