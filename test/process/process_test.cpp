@@ -53,15 +53,6 @@ family spawn_family(asio::io_context& context, std::string const& action)
 // Time in which the parent of a process that has ended may reap it. A test that takes longer proves nothing.
 constexpr auto reap_grace = 250ms;
 
-// Whether the kernel reports the status of a process after its parent has reaped it.
-bool recalls_status()
-{
-    int pidfd = -1;
-    pid_t const pid = system::fork_with_pidfd(5, pidfd);
-    ::waitpid(pid, nullptr, 0);
-    return os::recall_status(os::unique_fd(pidfd).get()).has_value();
-}
-
 // Records the completion of a wait.
 struct completion {
     std::optional<error_code> error;

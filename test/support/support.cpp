@@ -3,10 +3,12 @@
 
 #include "os/cgroup.hpp"
 #include "os/child_signal.hpp"
+#include "os/process.hpp"
 #include "os/spawn_extensions.hpp"
 #include "process/background_reaper.hpp"
 #include "spawn/launcher.hpp"
 #include "support/deny_syscalls.hpp"
+#include "support/system.hpp"
 #include "watch/watch.hpp"
 
 #include <algorithm>
@@ -89,6 +91,16 @@ std::vector<backend_config> all_backends()
         if (works(backend))
             configs.push_back({backend, exit_watcher::automatic});
     return configs;
+}
+
+bool recalls_status()
+{
+    int pidfd = -1;
+    pid_t const pid = system::fork_with_pidfd(5, pidfd);
+    if (pid < 0)
+        return false;
+    ::waitpid(pid, nullptr, 0);
+    return brood::os::recall_status(brood::os::unique_fd(pidfd).get()).has_value();
 }
 
 doctest::skip needs_threads() { return doctest::skip(!libc_clones()); }

@@ -50,6 +50,9 @@ std::vector<backend_config> credentials_configs();
 /// Whether the library supports what only Linux has: cgroups, affinity, parent-death signals.
 bool knows_linux();
 
+/// Whether the kernel reports the status of a process that has been reaped (Linux 6.15).
+bool recalls_status();
+
 /// Skips a test if threads cannot be created because their system calls are refused.
 doctest::skip needs_threads();
 

@@ -1,5 +1,4 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "os/process.hpp"
 #include "support/support.hpp"
 #include "support/system.hpp"
 
@@ -68,15 +67,6 @@ void await_zombie(pid_t pid)
 // A handler of an application that calls the previous handler with the signal number only.
 void (*previous_handler)(int, siginfo_t*, void*);
 void forward_number(int signal) { previous_handler(signal, nullptr, nullptr); }
-
-// Whether the kernel reports the status of a child that another waitpid has reaped.
-bool recalls_status()
-{
-    int pidfd = -1;
-    pid_t const pid = system::fork_with_pidfd(5, pidfd);
-    ::waitpid(pid, nullptr, 0);
-    return os::recall_status(os::unique_fd(pidfd).get()).has_value();
-}
 
 } // namespace
 
