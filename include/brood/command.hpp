@@ -249,6 +249,24 @@ public:
     }
     command&& session() && { return std::move(session()); }
 
+    /// Makes the child's own process group the foreground group of the parent's terminal until the child ends.
+    /**
+     * The child can read the terminal, and the signals of its keys (^C, ^Z) reach the child's group and not the parent's.
+     * When the child has been reaped, however it ended, the parent's group is the foreground again and the terminal has
+     * the modes that it had before the spawn. A child that is stopped keeps the terminal: continue it with
+     * `signal_group(SIGCONT)`. See tcsetpgrp(3).
+     *
+     * Fails with stage `terminal`: `no_such_device_or_address` without a controlling terminal, `operation_not_permitted`
+     * if the parent is not in the foreground. Fails with `invalid_argument` together with `session`, `terminal` or another
+     * process group, in a pipeline and in `exec`.
+     */
+    command& foreground() &
+    {
+        data_.foreground = true;
+        return *this;
+    }
+    command&& foreground() && { return std::move(foreground()); }
+
     /// Runs the child on a new pseudo-terminal, as the leader of a new session (pty(7)).
     /**
      * The standard streams that are not set refer to the terminal. The parent's end is `basic_child::terminal()`.

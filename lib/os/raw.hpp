@@ -41,6 +41,7 @@ int enter_cgroup(int directory) noexcept;
 int set_session() noexcept;
 int set_terminal(int fd) noexcept; ///< Sets the controlling terminal of the session (TIOCSCTTY).
 int set_process_group(pid_t leader) noexcept;
+int set_foreground(int terminal) noexcept; ///< For the leader of a process group, with SIGTTOU blocked.
 
 int set_groups(std::size_t count, gid_t const* ids) noexcept;
 int set_group(gid_t id) noexcept;

@@ -1,13 +1,16 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/terminal.hpp"
 
+#include "os/fork.hpp"
 #include "os/process.hpp"
+#include "os/signals.hpp"
 
 #include <cerrno>
 #include <cstdlib>
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 namespace brood::os {
 
@@ -49,6 +52,42 @@ error_code set_terminal_size(int fd, terminal_size size) noexcept
     if (::ioctl(fd, TIOCSWINSZ, &window) < 0)
         return last_error();
     return {};
+}
+
+result<std::shared_ptr<foreground>> foreground::open()
+{
+    unique_fd terminal;
+    {
+        int fd;
+        do
+            fd = ::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        while (fd < 0 && errno == EINTR);
+        if (fd < 0)
+            return last_error();
+        terminal = unique_fd(fd);
+    }
+    if (::tcgetpgrp(terminal.get()) != ::getpgrp())
+        return error_code(EPERM, boost::system::system_category());
+    return std::make_shared<foreground>(std::move(terminal));
+}
+
+foreground::foreground(unique_fd terminal) noexcept : terminal_(std::move(terminal)) {}
+
+void foreground::lend() noexcept
+{
+    owner_ = own_pid();
+    has_modes_ = ::tcgetattr(terminal(), &modes_) == 0;
+}
+
+// A process in the background may do this only with SIGTTOU blocked.
+foreground::~foreground()
+{
+    if (owner_ == 0 || owner_ != own_pid())
+        return;
+    signal_block const blocked;
+    (void)::tcsetpgrp(terminal(), ::getpgrp());
+    if (has_modes_)
+        (void)::tcsetattr(terminal(), TCSANOW, &modes_); // TCSADRAIN would wait for ever if the output is stopped
 }
 
 } // namespace brood::os

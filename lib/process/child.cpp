@@ -52,7 +52,8 @@ void child_state::set_started(kill_scope scope, std::unique_ptr<streams_base> st
 void child_state::hold_until_exit(std::shared_ptr<void> memory) noexcept
 {
     std::lock_guard lock(mutex_);
-    held_.swap(memory);
+    if (!ended_)
+        held_.swap(memory);
 }
 
 bool child_state::poll_end()

@@ -30,7 +30,7 @@ public:
     /// Adds what belongs to a child whose program runs. `seen_running`: this thread has just waited for its exec.
     void set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept;
 
-    /// Keeps memory that the child uses until it has ended, or until the next call.
+    /// Keeps what the child uses until it has ended, or until the next call.
     void hold_until_exit(std::shared_ptr<void> memory) noexcept;
 
     pid_t id() const noexcept override { return id_of_process(); }

@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "process/prepared_spawn.hpp"
 
+#include "os/terminal.hpp"
 #include "process/background_reaper.hpp"
 #include "process/context_registry.hpp"
 #include "process/spawn_op.hpp"
@@ -76,10 +77,14 @@ result<spawned_child> prepared_spawn::launch_retrying()
 
 result<child_owner> prepared_spawn::start(std::unique_ptr<streams_base> streams)
 {
+    if (plan_->foreground)
+        plan_->foreground->lend();
     auto launched = launch_retrying();
     if (!launched)
         return launched.error();
     child_->assign(launched.value().pid, std::move(launched.value().pidfd));
+    if (plan_->foreground)
+        child_->hold_until_exit(std::move(plan_->foreground));
     close_given_away(*plan_);
     child_->set_started({plan_->leads_group, std::move(plan_->cgroup)}, std::move(streams), true);
     return child_owner(std::move(child_));

@@ -2,6 +2,7 @@
 #include "process/spawn_op.hpp"
 
 #include "os/descriptors.hpp"
+#include "os/terminal.hpp"
 
 #include <boost/asio/error.hpp>
 
@@ -35,6 +36,8 @@ void spawn_op::start(asio::any_io_executor const& executor, spawn_handler handle
             if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
                 self->cancel();
         });
+    if (plan_->foreground)
+        plan_->foreground->lend();
     auto error = launch_by(start_async_launch);
     if (error.failed() && reap_for(error, child_->executor()))
         error = launch_by(start_async_launch);
@@ -114,6 +117,8 @@ error_code spawn_op::finish_launch()
 void spawn_op::succeed(completion_mode mode)
 {
     close_given_away(*plan_);
+    if (plan_->foreground)
+        child_->hold_until_exit(std::move(plan_->foreground));
     child_->set_started({plan_->leads_group, std::move(plan_->cgroup)}, std::move(streams_), false);
     plan_.reset(); // closes the child's ends of its streams
     complete({}, child_owner(std::move(child_)), mode);

@@ -53,6 +53,9 @@ inline error_code validate(pipeline const& line)
         return make_error_code(spawn_stage::prepare, EINVAL);
     auto const invalid = make_error_code(spawn_stage::stdio, EINVAL);
     for (auto const& stage : stages)
+        if (stage.data().foreground) // the terminal would be restored at the end of this stage
+            return make_error_code(spawn_stage::prepare, EINVAL);
+    for (auto const& stage : stages)
         if ((&stage != &stages.front() && sets(stage, 0)) || (&stage != &stages.back() && sets(stage, 1)))
             return invalid;
     auto const& err = line.shared_err();

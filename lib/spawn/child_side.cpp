@@ -54,6 +54,7 @@ int run_step(step const& s, child_args const& args) noexcept
     case action::set_session: return raw::set_session();
     case action::set_terminal: return raw::set_terminal(s.a);
     case action::set_group: return raw::set_process_group(s.a);
+    case action::set_foreground: return raw::set_foreground(s.a);
     case action::dup_fd: return raw::duplicate(s.a, s.b);
     case action::open_file: return raw::open(static_cast<char const*>(s.data), s.a, s.b);
     case action::close_range: return close_fds(s.a, s.b, args);

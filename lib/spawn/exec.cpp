@@ -56,6 +56,8 @@ error_code exec(command const& cmd)
 {
     if (auto error = detail::validate_parent_ends(cmd.data()); error.failed())
         return error;
+    if (cmd.data().foreground)
+        return make_error_code(spawn_stage::prepare, EINVAL); // nothing would restore the terminal
     auto const plan = detail::make_plan(cmd);
     if (!plan)
         return plan.error();

@@ -69,7 +69,9 @@ error_code validate(command_data const& cmd)
         return errc::invalid_environment_key;
     bool const negative_fd = !cmd.descriptors.empty() && cmd.descriptors.begin()->first < 0;
     bool const new_session = cmd.session || cmd.terminal;
-    if (negative_fd || (new_session && cmd.process_group) || cmd.process_group.value_or(0) < 0)
+    bool const no_own_group = new_session || cmd.process_group.value_or(0) != 0;
+    if (negative_fd || (new_session && cmd.process_group) || cmd.process_group.value_or(0) < 0 ||
+        (cmd.foreground && no_own_group))
         return make_error_code(spawn_stage::prepare, EINVAL);
     return {};
 }

@@ -47,14 +47,28 @@ error_code add_terminal(plan& p, terminal_size size)
     return {};
 }
 
+error_code add_foreground(plan& p)
+{
+    auto const stage = spawn_stage::terminal;
+    auto opened = os::foreground::open();
+    if (!opened)
+        return make_error_code(stage, opened.error().value());
+    p.foreground = std::move(opened).value();
+    p.steps.push_back({action::set_foreground, stage, p.foreground->terminal()});
+    return {};
+}
+
 error_code add_session(plan& p, command_data const& cmd)
 {
     bool const leads = cmd.session || cmd.terminal;
     if (leads)
         p.steps.push_back({action::set_session, spawn_stage::session});
-    if (cmd.process_group)
-        p.steps.push_back({action::set_group, spawn_stage::session, *cmd.process_group});
-    p.leads_group = leads || cmd.process_group == 0;
+    auto const group = cmd.foreground ? 0 : cmd.process_group;
+    if (group)
+        p.steps.push_back({action::set_group, spawn_stage::session, *group});
+    p.leads_group = leads || group == 0;
+    if (cmd.foreground)
+        return add_foreground(p);
     return cmd.terminal ? add_terminal(p, *cmd.terminal) : error_code();
 }
 

@@ -17,24 +17,29 @@
 #include <string>
 #include <vector>
 
+namespace brood::os {
+class foreground;
+}
+
 namespace brood::detail {
 
 enum class action : unsigned char {
     enter_cgroup, // a: descriptor of its directory
     set_session,
-    set_terminal, // a
-    set_group,    // a: leader
-    dup_fd,       // a: source, b: target
-    open_file,    // a: flags, b: target, data: path
-    close_range,  // a: first, b: last
-    set_umask,    // a
-    set_limit,    // data: resource_limit
-    add_nice,     // a
-    set_affinity, // a: bytes, data
-    change_root,  // data: path
-    set_groups,   // a: count, b: whether EPERM is ignored, data: gid_t[]
-    set_gid,      // data: gid_t
-    set_uid,      // data: uid_t
+    set_terminal,   // a
+    set_group,      // a: leader
+    set_foreground, // a: the terminal
+    dup_fd,         // a: source, b: target
+    open_file,      // a: flags, b: target, data: path
+    close_range,    // a: first, b: last
+    set_umask,      // a
+    set_limit,      // data: resource_limit
+    add_nice,       // a
+    set_affinity,   // a: bytes, data
+    change_root,    // data: path
+    set_groups,     // a: count, b: whether EPERM is ignored, data: gid_t[]
+    set_gid,        // data: gid_t
+    set_uid,        // data: uid_t
     no_new_privs,
     set_death_signal, // a: signal, b: parent
     change_directory, // data: path
@@ -79,13 +84,14 @@ struct hook_call {
 struct plan {
     std::vector<step> steps; ///< In order. The last one executes the program.
 
-    std::map<int, os::unique_fd> parent_ends; ///< Pipes and channels, by the child's descriptor.
-    os::unique_fd terminal;                   ///< The parent's end.
-    int child_terminal = -1;                  ///< The default of the standard streams, if the child has a terminal.
-    bool leads_group = false;                 ///< The child leads a process group.
-    bool may_lead_group = false;              ///< If the group that the child joins has ended, it may lead one.
-    os::unique_fd cgroup;                     ///< The directory of the cgroup in which the child starts, if any.
-    int highest_target = 2;                   ///< Descriptors of the library must be above it in the child.
+    std::map<int, os::unique_fd> parent_ends;   ///< Pipes and channels, by the child's descriptor.
+    os::unique_fd terminal;                     ///< The parent's end.
+    int child_terminal = -1;                    ///< The default of the standard streams, if the child has a terminal.
+    std::shared_ptr<os::foreground> foreground; ///< Lent to the child until its end.
+    bool leads_group = false;                   ///< The child leads a process group.
+    bool may_lead_group = false;                ///< If the group that the child joins has ended, it may lead one.
+    os::unique_fd cgroup;                       ///< The directory of the cgroup in which the child starts, if any.
+    int highest_target = 2;                     ///< Descriptors of the library must be above it in the child.
 
     // The data that the steps point to.
     string_block candidates, argv, envp;

@@ -27,6 +27,7 @@ int count_copied(std::vector<step> const& steps) noexcept
         case action::dup_fd: highest = std::max({highest, s.a, s.b}); break;
         case action::open_file: highest = std::max(highest, s.b); break;
         case action::set_terminal:
+        case action::set_foreground:
         case action::execute_image: highest = std::max(highest, s.a); break;
         case action::close_range: closes_rest = closes_rest || s.b == INT_MAX; break;
         default: break;

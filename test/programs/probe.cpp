@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -192,6 +193,31 @@ int print_terminal()
     int const tty = ::open("/dev/tty", O_RDWR | O_CLOEXEC);
     answer(all + size_of_terminal(tty));
     return 0;
+}
+
+// Whether this process is in the foreground of its controlling terminal.
+int print_foreground()
+{
+    int const tty = ::open("/dev/tty", O_RDWR | O_CLOEXEC);
+    answer(tty < 0 ? "no terminal" : ::tcgetpgrp(tty) == ::getpgrp() ? "foreground" : "background");
+    return 0;
+}
+
+// Changes the modes of the controlling terminal and reads it.
+int read_terminal(bool keys)
+{
+    int const tty = ::open("/dev/tty", O_RDWR | O_CLOEXEC);
+    termios modes{};
+    if (::tcgetattr(tty, &modes) < 0)
+        return 1;
+    modes.c_lflag &= ~static_cast<tcflag_t>(keys ? ECHO : ECHO | ISIG);
+    if (::tcsetattr(tty, TCSANOW, &modes) < 0)
+        return 2;
+    answer("ready\n");
+    char buffer[64];
+    auto const size = ::read(tty, buffer, sizeof buffer);
+    answer(std::string(buffer, size > 0 ? static_cast<std::size_t>(size) : 0));
+    return size > 0 ? 0 : 3;
 }
 
 // The size of standard output, and again each time that it changes.
@@ -383,6 +409,10 @@ int main(int argc, char** argv)
         case O_WRONLY: return answer("write"), 0;
         default: return answer("both"), 0;
         }
+    if (action == "foreground")
+        return print_foreground();
+    if (action == "read-terminal")
+        return read_terminal(argc > 2);
     if (action == "terminal")
         return print_terminal();
     if (action == "sizes")

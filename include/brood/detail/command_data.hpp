@@ -44,6 +44,7 @@ struct command_data {
     std::optional<std::vector<gid_t>> groups;
     std::optional<pid_t> process_group;
     bool session = false;
+    bool foreground = false;
     std::optional<terminal_size> terminal;
     std::optional<mode_t> umask;
     std::vector<resource_limit> limits;

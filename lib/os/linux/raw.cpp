@@ -173,6 +173,11 @@ int enter_cgroup(int directory) noexcept
 int set_session() noexcept { return call(SYS_setsid); }
 int set_terminal(int fd) noexcept { return call(SYS_ioctl, fd, TIOCSCTTY, 0); }
 int set_process_group(pid_t leader) noexcept { return call(SYS_setpgid, 0, leader); }
+int set_foreground(int terminal) noexcept
+{
+    pid_t const group = call(SYS_getpid);
+    return call(SYS_ioctl, terminal, TIOCSPGRP, word(&group));
+}
 
 int set_groups(std::size_t count, gid_t const* ids) noexcept { return call(sys_setgroups, word(count), word(ids)); }
 int set_group(gid_t id) noexcept { return call(sys_setgid, word(id)); }

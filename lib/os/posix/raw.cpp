@@ -97,6 +97,7 @@ int enter_cgroup(int) noexcept { return -ENOTSUP; }
 int set_session() noexcept { return checked(::setsid()); }
 int set_terminal(int fd) noexcept { return checked(::ioctl(fd, TIOCSCTTY, 0)); }
 int set_process_group(pid_t leader) noexcept { return checked(::setpgid(0, leader)); }
+int set_foreground(int terminal) noexcept { return checked(::tcsetpgrp(terminal, ::getpid())); }
 
 int set_groups(std::size_t count, gid_t const* ids) noexcept
 {
