@@ -69,6 +69,7 @@ constexpr unsigned offset_of_argument = offsetof(seccomp_data, args);
 // and the handler looks. The handler's own call has a further argument, by which the filter knows it.
 constexpr long from_handler = 0x62726f6f;
 
+#if defined(__x86_64__) || defined(__aarch64__)
 bool is_epoll(int fd)
 {
     char path[32], target[32] = {};
@@ -76,7 +77,6 @@ bool is_epoll(int fd)
     return ::readlink(path, target, sizeof target - 1) > 0 && std::strcmp(target, "anon_inode:[eventpoll]") == 0;
 }
 
-#if defined(__x86_64__) || defined(__aarch64__)
 constexpr bool can_answer_traps = true;
 
 void answer_trap(int, siginfo_t* info, void* context)
