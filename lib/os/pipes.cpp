@@ -9,8 +9,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+#ifdef __linux__
+#    include <sys/syscall.h>
+#endif
 
 namespace brood::os {
 namespace {
@@ -31,7 +33,8 @@ result<std::size_t> write_retrying(int fd, std::span<iovec const> parts) noexcep
     return transferred(count);
 }
 
-#ifdef SYS_pwritev2
+#ifndef F_SETNOSIGPIPE
+#    ifdef SYS_pwritev2
 // Since Linux 6.18. Returns EOPNOTSUPP before, and ENOSYS before Linux 4.6.
 result<std::size_t> write_without_signal(int fd, std::span<iovec const> parts) noexcept
 {
@@ -50,14 +53,13 @@ result<std::size_t> write_without_signal(int fd, std::span<iovec const> parts) n
     }
     return transferred(count);
 }
-#else
+#    else
 result<std::size_t> write_without_signal(int, std::span<iovec const>) noexcept
 {
     return error_code(EOPNOTSUPP, boost::system::system_category());
 }
-#endif
+#    endif
 
-#ifndef F_SETNOSIGPIPE
 /// Blocks SIGPIPE on this thread and discards the signal that a write(2) raises. An earlier pending signal stays.
 class no_sigpipe {
 public:
