@@ -48,6 +48,30 @@ struct word {
     }
 };
 
+bool is_identifier(std::string_view text) noexcept
+{
+    bool const starts_with_digit = !text.empty() && text[0] >= '0' && text[0] <= '9';
+    return !text.empty() && !starts_with_digit && std::ranges::all_of(text, [](char c) {
+        return is_plain(c) && std::string_view("%+,-./:=@").find(c) == std::string_view::npos;
+    });
+}
+
+bool is_reserved(std::string_view text) noexcept
+{
+    static constexpr std::string_view words[] = {"case",   "coproc", "do",   "done",     "elif", "else",
+                                                 "esac",   "fi",     "for",  "function", "if",   "in",
+                                                 "select", "then",   "time", "until",    "while"};
+    return std::ranges::find(words, text) != std::end(words);
+}
+
+void print_assignment(std::ostream& out, std::string const& key, std::string const& value)
+{
+    if (is_identifier(key))
+        out << key << '=' << word{value} << ' ';
+    else
+        out << word{key + '=' + value} << ' ';
+}
+
 // The options of env(1). `cd` and `exec -a` of the shell cannot follow chroot(8).
 void print_env_options(std::ostream& out, detail::command_data const& data)
 {
@@ -60,7 +84,7 @@ void print_env_options(std::ostream& out, detail::command_data const& data)
     else
         for (auto const& [key, value] : data.env.changes())
             if (!value)
-                out << " -u " << key;
+                out << " -u " << word{key};
 }
 
 void print_environment(std::ostream& out, detail::command_data const& data)
@@ -68,22 +92,25 @@ void print_environment(std::ostream& out, detail::command_data const& data)
     std::ostringstream options;
     print_env_options(options, data);
     auto const& changes = data.env.changes();
-    auto const sets = [](auto const& change) { return change.second.has_value(); };
-    if (options.tellp() > 0 || (data.root && std::ranges::any_of(changes, sets)))
+    // A shell assigns only to identifiers, and not behind chroot(8).
+    auto const needs_env = [&](auto const& change) {
+        return change.second && (data.root || !is_identifier(change.first));
+    };
+    if (options.tellp() > 0 || std::ranges::any_of(changes, needs_env))
         out << "env" << options.str() << ' ';
     for (auto const& key : data.env.kept())
-        if (!changes.contains(key))
+        if (!changes.contains(key) && is_identifier(key)) // a shell has no other variables
             out << key << "=\"$" << key << "\" ";
     for (auto const& [key, value] : changes)
         if (value)
-            out << key << '=' << word{*value} << ' ';
+            print_assignment(out, key, *value);
 }
 
 // A shell takes a first word with `=` for a variable.
 void print_program(std::ostream& out, std::string const& program)
 {
     word const name{program};
-    if (name.is_plain() && program.find('=') != program.npos)
+    if (name.is_plain() && (program.find('=') != program.npos || is_reserved(program)))
         out << '"' << program << '"';
     else
         out << name;
@@ -93,7 +120,10 @@ void print_program(std::ostream& out, std::string const& program)
 std::string object_of(detail::command_data const& data, spawn_stage stage)
 {
     auto const named = [](std::optional<std::string> const& path, char const* preposition) {
-        return path ? preposition + *path : std::string();
+        std::ostringstream text;
+        if (path)
+            text << preposition << word{*path};
+        return text.str();
     };
     switch (stage) {
     case spawn_stage::root: return named(data.root, " to ");
@@ -111,7 +141,7 @@ std::ostream& operator<<(std::ostream& out, command const& cmd)
     if (data.root)
         out << "chroot " << word{*data.root} << ' ';
     else if (data.directory)
-        out << "cd " << word{*data.directory} << " && ";
+        out << (data.directory->starts_with('-') ? "cd -- " : "cd ") << word{*data.directory} << " && ";
     print_environment(out, data);
     if (data.arg0 && !data.root)
         out << "exec -a " << word{*data.arg0} << ' ';

@@ -89,6 +89,13 @@ TEST_CASE("command <<: prints kept variables, and what runs in another root")
          "chroot /r env -C d -a n -u K prog x"},
         {command("A=1", "B=2"), R"("A=1" B=2)"},
         {command::shell("echo $HOME"), R"(/bin/sh -c "echo \$HOME")"},
+        {command::shell("-x; echo"), R"(/bin/sh -c " -x; echo")"}, // not an option
+        {command::shell("+x"), R"(/bin/sh -c " +x")"},
+        {command("prog").env_keep(), "env -i prog"},
+        {command("prog").env_remove("A B").env("X;y", "1"), R"(env -u "A B" "X;y=1" prog)"},
+        {command("prog").env("1A", "b c"), R"(env "1A=b c" prog)"},
+        {command("prog").current_dir("-x"), "cd -- -x && prog"},
+        {command("time").arg("ls"), R"("time" ls)"}, // not the reserved word
     };
     for (auto const& row : rows) {
         CAPTURE(row.text);
@@ -116,6 +123,8 @@ TEST_CASE("describe: names the program, the stage and what it refers to")
          "convert: change root to /jail: Operation not permitted"},
         {command("convert").cgroup("/c"), make_error_code(spawn_stage::cgroup, EACCES),
          "convert: enter cgroup /c: Permission denied"},
+        {command("convert").current_dir("a\nb"), make_error_code(spawn_stage::directory, ENOENT),
+         R"(convert: change directory to "a\nb": No such file or directory)"},
         {command("a b"), make_error_code(spawn_stage::exec, ENOENT),
          R"("a b": execute program: No such file or directory)"},
         {command("convert"), errc::timed_out, "convert: timed out"},

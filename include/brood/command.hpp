@@ -57,7 +57,13 @@ public:
     /**
      * The shell interprets the whole text, so input from others does not belong in it.
      */
-    static command shell(detail::text_arg text) { return command("/bin/sh", "-c", std::string_view(text)); }
+    static command shell(detail::text_arg text)
+    {
+        std::string line(text);
+        if (line.starts_with('-') || line.starts_with('+'))
+            line.insert(0, 1, ' '); // otherwise the shell would take the text for options
+        return command("/bin/sh", "-c", line);
+    }
 
     /// Appends an argument.
     command& arg(detail::text_arg argument) &
@@ -144,11 +150,12 @@ public:
     }
     command&& env_clear() && { return std::move(env_clear()); }
 
-    /// Passes on only these of the parent's variables. Further calls add variables; those that `env` sets are not
-    /// affected.
+    /// Passes on only these of the parent's variables: none without keys. Further calls add variables. What `env` and
+    /// `env_remove` have set is not affected.
     template <detail::text... Keys>
     command& env_keep(Keys const&... keys) &
     {
+        data_.env.keep();
         (data_.env.keep(std::string(detail::text_arg(keys))), ...);
         return *this;
     }
@@ -251,14 +258,14 @@ public:
 
     /// Makes the child's own process group the foreground group of the parent's terminal until the child ends.
     /**
-     * The child can read the terminal, and the signals of its keys (^C, ^Z) reach the child's group and not the parent's.
-     * When the child has been reaped, however it ended, the parent's group is the foreground again and the terminal has
-     * the modes that it had before the spawn. A child that is stopped keeps the terminal: continue it with
+     * The child can read the terminal, and the signals of its keys (^C, ^Z) reach the child's group and not the
+     * parent's. When the child has been reaped, however it ended, the parent's group is the foreground again and the
+     * terminal has the modes that it had before the spawn. A child that is stopped keeps the terminal: continue it with
      * `signal_group(SIGCONT)`. See tcsetpgrp(3).
      *
-     * Fails with stage `terminal`: `no_such_device_or_address` without a controlling terminal, `operation_not_permitted`
-     * if the parent is not in the foreground. Fails with `invalid_argument` together with `session`, `terminal` or another
-     * process group, in a pipeline and in `exec`.
+     * Fails with stage `terminal`: `no_such_device_or_address` without a controlling terminal,
+     * `operation_not_permitted` if the parent is not in the foreground. Fails with `invalid_argument` together with
+     * `session`, `terminal` or another process group, in a pipeline and in `exec`.
      */
     command& foreground() &
     {
@@ -455,10 +462,10 @@ private:
     detail::command_data data_;
 };
 
-/// The path of the program that a spawn would execute for this name: the search along PATH alone.
+/// The path of the first file along PATH that the caller may execute.
 /**
- * A name with `/` is returned unchanged if the caller may execute it. The errors are those of a spawn, with stage
- * `exec`.
+ * A spawn tries the next one if the kernel cannot execute that file, for example because its interpreter is missing. A
+ * name with `/` is returned unchanged if the caller may execute it. The errors are those of a spawn, with stage `exec`.
  */
 BROOD_API result<std::string> find_program(detail::text_arg name);
 

@@ -46,6 +46,14 @@ public:
     }
     environment&& clear() && { return std::move(clear()); }
 
+    /// Passes on no variable of the parent, except those of further calls.
+    environment& keep() &
+    {
+        cleared_ = true;
+        return *this;
+    }
+    environment&& keep() && { return std::move(keep()); }
+
     /// Passes on this variable of the parent, and no others except those of further calls.
     environment& keep(std::string key) &
     {
