@@ -52,6 +52,16 @@ struct streams final : streams_base {
                 std::make_unique<rare_streams<Executor>>(std::move(static_cast<rare_streams<Other>&>(*other.rare_)));
     }
 
+    bool is_open(int child_fd) const override
+    {
+        return child_fd == 0 ? in.is_open() : child_fd == 1 ? out.is_open() : err.is_open();
+    }
+
+    int release(int child_fd) override
+    {
+        return child_fd == 0 ? in.release() : release_pipe(child_fd == 1 ? out : err);
+    }
+
     rare_streams<Executor>& rare(Executor const& executor)
     {
         if (!rare_)
@@ -428,12 +438,11 @@ private:
     static error_code
     take_standard_ends(detail::child_interface& child, output_options const& options, detail::standard_ends& ends)
     {
-        auto* const from = static_cast<detail::streams<Executor>*>(child.streams().get());
-        if (!from)
-            return detail::validate(options, false, false, false);
-        auto const error = detail::validate(options, from->in.is_open(), from->out.is_open(), from->err.is_open());
-        if (!error.failed())
-            ends = {from->in.release(), detail::release_pipe(from->out), detail::release_pipe(from->err)};
+        auto* const from = child.streams().get(); // may be those of another executor: the child may have been converted
+        auto const is_open = [from](int child_fd) { return from && from->is_open(child_fd); };
+        auto const error = detail::validate(options, is_open(0), is_open(1), is_open(2));
+        if (from && !error.failed())
+            ends = {from->release(0), from->release(1), from->release(2)};
         return error;
     }
 

@@ -86,7 +86,8 @@ struct write_again {
  * SIGPIPE. Use it with `boost::asio::write` and `async_write`.
  *
  * @par Thread safety
- * Distinct objects: safe. Shared objects: unsafe.
+ * Distinct objects: safe. Shared objects: unsafe. A pending write uses the object on its handler's associated executor,
+ * as a composed operation does. Only one asynchronous write may be pending.
  */
 template <class Executor = boost::asio::any_io_executor>
 class basic_pipe_writer {

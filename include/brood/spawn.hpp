@@ -90,7 +90,8 @@ result<basic_child<detail::executor_for<Source>>> spawn(Source&& source, command
  *
  * @par Per-Operation Cancellation
  * `terminal`, `partial` and `total`. The child is killed. The operation completes with
- * `asio::error::operation_aborted` after it has been reaped.
+ * `asio::error::operation_aborted` after it has been reaped. If a thread spawns the child, the child is killed when
+ * that thread has finished the spawn.
  *
  * @par Lifetime
  * The operation owns what it needs. If the execution context is destroyed first, the child is killed and reaped in the

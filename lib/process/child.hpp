@@ -42,11 +42,12 @@ public:
     result<void> signal_group(int number) override;
     result<void> signal_once(int number, std::vector<pid_t>& signalled_groups) override;
     result<void> kill_tree() override;
-    void abandon_waits(error_code error) override { waitable::abandon_waits(error); }
+    void abandon_waits(void const* owner, error_code error) override { waitable::abandon_waits(owner, error); }
     std::optional<resource_usage> usage() const override;
     void detach() noexcept override;
     int release() override { return release_pidfd().release(); }
     void async_wait(wait_handler handler) override { start_wait(std::move(handler)); }
+    void async_wait_as(void const* owner, wait_handler handler) override { start_wait(std::move(handler), owner); }
     void async_kill(wait_handler handler) override;
     void async_stop(stop_plan plan, wait_handler handler) override;
     result<std::optional<exit_status>> wait_for(duration time) override;

@@ -64,8 +64,8 @@ void waitable::complete_waits(std::unique_lock<std::mutex> lock)
     auto finished = take_ending();
     lock.unlock();
     finished.ended_watch.reset();
-    for (auto& [id, done] : finished.waiters)
-        done.post(error_, status_);
+    for (auto& each : finished.waiters)
+        each.done.post(error_, status_);
 }
 
 error_code waitable::arm()
@@ -93,8 +93,8 @@ void waitable::fail_waits(error_code error, std::unique_lock<std::mutex> lock)
 {
     auto failed = std::exchange(waiters_, {});
     lock.unlock();
-    for (auto& [id, done] : failed)
-        done.post(error, exit_status());
+    for (auto& each : failed)
+        each.done.post(error, exit_status());
 }
 
 void waitable::on_ready(completion_mode mode)
@@ -115,7 +115,7 @@ void waitable::on_ready(completion_mode mode)
     finished.waiters.front().done.dispatch(error_, status_);
 }
 
-void waitable::start_wait(wait_handler handler)
+void waitable::start_wait(wait_handler handler, void const* owner)
 {
     completion done(std::move(handler), executor());
     std::unique_lock lock(mutex_);
@@ -133,7 +133,7 @@ void waitable::start_wait(wait_handler handler)
             if (auto self = weak.lock(); self && type != asio::cancellation_type::none)
                 self->cancel_wait(id);
         });
-    waiters_.push_back({id, std::move(done)});
+    waiters_.push_back({id, owner, std::move(done)});
     if (waiters_.size() > 1)
         return;
     if (auto error = arm(); error.failed())
@@ -143,15 +143,19 @@ void waitable::start_wait(wait_handler handler)
 void waitable::cancel_wait(std::uint64_t id)
 {
     std::unique_lock lock(mutex_);
-    auto const found = std::find_if(waiters_.begin(), waiters_.end(), [&](auto const& w) { return w.id == id; });
-    if (found == waiters_.end())
-        return;
-    auto done = std::move(found->done);
-    waiters_.erase(found);
+    auto const found = std::ranges::find(waiters_, id, &waiter::id);
+    if (found != waiters_.end())
+        take_waiter(found, std::move(lock)).post(asio::error::operation_aborted, exit_status());
+}
+
+completion waitable::take_waiter(std::vector<waiter>::iterator at, std::unique_lock<std::mutex> lock)
+{
+    auto done = std::move(at->done);
+    waiters_.erase(at);
     if (waiters_.empty() && watch_)
         watch_->disarm();
     lock.unlock();
-    done.post(asio::error::operation_aborted, exit_status());
+    return done;
 }
 
 void waitable::poll_assigned()
@@ -161,12 +165,15 @@ void waitable::poll_assigned()
         complete_waits(std::move(lock));
 }
 
-void waitable::abandon_waits(error_code error)
+void waitable::abandon_waits(void const* owner, error_code error)
 {
-    std::unique_lock lock(mutex_);
-    if (watch_)
-        watch_->disarm();
-    fail_waits(error, std::move(lock));
+    for (;;) {
+        std::unique_lock lock(mutex_);
+        auto const found = std::ranges::find(waiters_, owner, &waiter::owner);
+        if (found == waiters_.end())
+            return;
+        take_waiter(found, std::move(lock)).post(error, exit_status());
+    }
 }
 
 result<std::optional<exit_status>> waitable::poll()

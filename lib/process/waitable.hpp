@@ -40,9 +40,9 @@ public:
 protected:
     pid_t id_of_process() const noexcept { return id_.pid; }
     int pidfd_of_process() const noexcept;
-    void start_wait(wait_handler handler);
+    void start_wait(wait_handler handler, void const* owner = nullptr);
     result<std::optional<exit_status>> poll();
-    void abandon_waits(error_code error);
+    void abandon_waits(void const* owner, error_code error);
 
     /// Gives the pidfd away. Pending waits are notified by SIGCHLD from now on.
     os::unique_fd release_pidfd();
@@ -76,6 +76,7 @@ protected:
 private:
     struct waiter {
         std::uint64_t id;
+        void const* owner; // see `abandon_waits`
         completion done;
     };
 
@@ -95,6 +96,9 @@ private:
     error_code rearm();
 
     void cancel_wait(std::uint64_t id);
+
+    // Ends the watch if nothing else waits. Called with the lock, which it releases.
+    completion take_waiter(std::vector<waiter>::iterator at, std::unique_lock<std::mutex> lock);
 
     std::vector<waiter> waiters_;
     std::uint64_t next_waiter_ = 0;

@@ -145,7 +145,7 @@ void run_op::wait_for_children()
 {
     for (std::size_t i = 0; i < children().size(); ++i)
         try {
-            children()[i]->async_wait([self = shared_from_this(), i](error_code error, exit_status status) {
+            children()[i]->async_wait_as(this, [self = shared_from_this(), i](error_code error, exit_status status) {
                 asio::dispatch(self->strand_, [self, i, error, status] { self->on_child_ended(i, error, status); });
             });
         } catch (std::bad_alloc const&) {
@@ -197,7 +197,7 @@ bool run_op::send_stop_signal(int signal)
 void run_op::signal_children(int number)
 {
     for (auto const index : children_.signal(number))
-        children()[index]->abandon_waits(make_error_code(boost::system::errc::operation_not_permitted));
+        children()[index]->abandon_waits(this, make_error_code(boost::system::errc::operation_not_permitted));
 }
 
 void run_op::finish(error_code error)

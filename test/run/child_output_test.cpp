@@ -6,6 +6,8 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/write.hpp>
 
+#include <optional>
+
 #include <signal.h>
 
 using namespace brood;
@@ -43,6 +45,21 @@ TEST_CASE("child.async_output: feeds and captures a child that already runs")
 
         auto plain = spawn(ex, probe(config, "exit", "3")).value();
         CHECK((co_await plain.async_output()).status.code() == 3);
+    });
+}
+
+TEST_CASE("child.async_output: a deferred operation may start after the child has been converted")
+{
+    for_each_config([](backend_config const& config) {
+        asio::io_context context;
+        auto typed = spawn(context, probe(config, "write", "1", "text").out(stdio::piped())).value();
+        auto deferred = typed.async_output(asio::deferred);
+        child converted = std::move(typed);
+        std::optional<std::string> text;
+        std::move(deferred)([&](error_code, output result) { text = result.out; });
+        context.run_for(60s);
+        CHECK(text == "text");
+        CHECK_FALSE(converted.out().is_open());
     });
 }
 

@@ -355,4 +355,43 @@ TEST_CASE("async_output: a child that may not be signalled ends the operation, a
     }
 }
 
+TEST_CASE("child.async_output: a child that may not be signalled does not end other waits")
+{
+    public_folder const folder;
+    if (!folder.set_user_id()) {
+        MESSAGE("skipped: no set-user-ID program can be installed");
+        return;
+    }
+    ordinary_user const user;
+    for_each_config([&](backend_config const& config) {
+        auto input = os::make_pipe().value();
+        asio::io_context context;
+        auto cmd = folder.probe(config, "become-root");
+        auto child = spawn(context, cmd.in(stdio::fd(input.first.get())).out(stdio::piped())).value();
+        std::string line;
+        error_code ignored;
+        asio::read_until(child.out(), asio::dynamic_buffer(line), '\n', ignored);
+        if (line != "ready\n") {
+            MESSAGE("skipped: the file system or a filter denies set-user-ID programs");
+            return;
+        }
+        std::optional<error_code> waited, stopped;
+        std::optional<exit_status> status;
+        child.async_wait([&](error_code error, exit_status ended) {
+            waited = error;
+            status = ended;
+        });
+        auto const options = output_options().timeout(1ms).stop(stop_plan(std::vector<stop_step>()));
+        child.async_output(options, [&](error_code error, output) {
+            stopped = error;
+            CHECK_FALSE(waited);
+            input.second.reset(); // the child ends
+        });
+        context.run_for(60s);
+        CHECK(stopped == std::errc::operation_not_permitted);
+        CHECK(waited == error_code());
+        CHECK(status);
+    });
+}
+
 TEST_SUITE_END();

@@ -26,6 +26,10 @@ using wait_handler = boost::asio::any_completion_handler<void(error_code, exit_s
 /// The parent's ends of a child's streams. The executor type is erased.
 struct streams_base {
     virtual ~streams_base() = default;
+
+    /// Whether a standard stream is open, and its descriptor, which the caller then owns.
+    virtual bool is_open(int) const { return false; }
+    virtual int release(int) { return -1; }
 };
 
 /// The state behind `basic_process`.
@@ -52,8 +56,12 @@ public:
     /// As `signal_group`, but skips a child in a group that has been signalled. Adds the group that the child leads.
     virtual result<void> signal_once(int number, std::vector<pid_t>& signalled_groups) = 0;
     virtual result<void> kill_tree() = 0;
-    /// Completes the pending waits with an error. The child is not affected.
-    virtual void abandon_waits(error_code error) = 0;
+
+    /// As `async_wait`, for an operation that may abandon its wait.
+    virtual void async_wait_as(void const* owner, wait_handler handler) = 0;
+
+    /// Completes the pending waits of an owner with an error. The child and other waits are not affected.
+    virtual void abandon_waits(void const* owner, error_code error) = 0;
 
     virtual std::optional<resource_usage> usage() const = 0;
     virtual void detach() noexcept = 0;
