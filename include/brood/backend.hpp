@@ -20,7 +20,7 @@ enum class spawn_backend {
 enum class exit_watcher {
     automatic, ///< `pidfd` if the system has it, else `sigchld`.
     pidfd,     ///< The child's pidfd is registered with the reactor. See pidfd_open(2).
-    sigchld,   ///< A SIGCHLD handler writes to a pipe. If every thread blocks SIGCHLD, exits are reported 250 ms late.
+    sigchld,   ///< A SIGCHLD handler writes to a pipe. If every thread blocks SIGCHLD, exits are up to 250 ms late.
 };
 
 BROOD_API std::ostream& operator<<(std::ostream& out, spawn_backend backend);

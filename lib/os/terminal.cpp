@@ -13,6 +13,20 @@
 #include <unistd.h>
 
 namespace brood::os {
+namespace {
+
+result<unique_fd> open_device(char const* path) noexcept
+{
+    int fd;
+    do
+        fd = ::open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        return last_error();
+    return unique_fd(fd);
+}
+
+} // namespace
 
 result<fd_pair> open_terminal(terminal_size size) noexcept
 {
@@ -35,13 +49,7 @@ result<unique_fd> open_child_end_by_name(int parent_end) noexcept
     char name[128];
     if (int const error = ::ptsname_r(parent_end, name, sizeof name); error != 0)
         return error < 0 ? last_error() : error_code(error, boost::system::system_category());
-    int fd;
-    do
-        fd = ::open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    while (fd < 0 && errno == EINTR);
-    if (fd < 0)
-        return last_error();
-    return unique_fd(fd);
+    return open_device(name);
 }
 
 error_code set_terminal_size(int fd, terminal_size size) noexcept
@@ -56,19 +64,12 @@ error_code set_terminal_size(int fd, terminal_size size) noexcept
 
 result<std::shared_ptr<foreground>> foreground::open()
 {
-    unique_fd terminal;
-    {
-        int fd;
-        do
-            fd = ::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-        while (fd < 0 && errno == EINTR);
-        if (fd < 0)
-            return last_error();
-        terminal = unique_fd(fd);
-    }
-    if (::tcgetpgrp(terminal.get()) != ::getpgrp())
+    auto terminal = open_device("/dev/tty");
+    if (!terminal)
+        return terminal.error();
+    if (::tcgetpgrp(terminal.value().get()) != ::getpgrp())
         return error_code(EPERM, boost::system::system_category());
-    return std::make_shared<foreground>(std::move(terminal));
+    return std::make_shared<foreground>(std::move(terminal).value());
 }
 
 foreground::foreground(unique_fd terminal) noexcept : terminal_(std::move(terminal)) {}
