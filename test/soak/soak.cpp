@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/child_signal.hpp"
 #include "os/unique_fd.hpp"
 #include "process/background_reaper.hpp"
 #include "soak/ledger.hpp"
@@ -741,11 +742,32 @@ usage settle()
     return measure();
 }
 
+// The library keeps the pipes of SIGCHLD for its next contexts. The workers use at most two contexts for each thread at
+// once: one that runs them and one that a worker destroys; the background reaper uses another one.
+void fill_pipe_pool(int threads)
+{
+    if (!detail::available(exit_watcher::sigchld))
+        return;
+    std::vector<os::child_signal_pipe_ptr> pipes;
+    for (int i = 0; i < 2 * threads + 1; ++i)
+        pipes.push_back(os::borrow_child_signal_pipe().value());
+}
+
+void print_descriptors()
+{
+    for (auto const& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        error_code gone;
+        auto const target = std::filesystem::read_symlink(entry.path(), gone);
+        std::fprintf(stderr, "%s: %s\n", entry.path().filename().c_str(), target.c_str());
+    }
+}
+
 void run(settings const& all)
 {
     auto const start = std::chrono::steady_clock::now();
     signal_rain const rain;
     run_workers(all, all.seed, all.operations / 2);
+    fill_pipe_pool(all.threads);
     usage const middle = settle();
     run_workers(all, all.seed + 1'000'000, all.operations - all.operations / 2);
     usage const end = settle();
@@ -754,6 +776,8 @@ void run(settings const& all)
     constexpr std::size_t tolerance = 100'000; // caches of the C library
     book.check(end.heap <= middle.heap + tolerance, "the heap grows");
     book.check(end.descriptors <= middle.descriptors, "the number of descriptors grows");
+    if (end.descriptors > middle.descriptors)
+        print_descriptors();
     book.print();
     std::printf(
         "heap %zu -> %zu bytes, descriptors %ld -> %ld, %ld signals, %.1f s\n", middle.heap, end.heap,
