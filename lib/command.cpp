@@ -19,7 +19,7 @@ bool is_plain(char c) noexcept
 struct word {
     std::string_view text;
 
-    bool is_plain() const { return !text.empty() && std::ranges::all_of(text, brood::is_plain); }
+    bool is_plain() const { return !text.empty() && std::all_of(text.begin(), text.end(), brood::is_plain); }
 
     friend std::ostream& operator<<(std::ostream& out, word w)
     {
@@ -51,7 +51,7 @@ struct word {
 bool is_identifier(std::string_view text) noexcept
 {
     bool const starts_with_digit = !text.empty() && text[0] >= '0' && text[0] <= '9';
-    return !text.empty() && !starts_with_digit && std::ranges::all_of(text, [](char c) {
+    return !text.empty() && !starts_with_digit && std::all_of(text.begin(), text.end(), [](char c) {
         return is_plain(c) && std::string_view("%+,-./:=@").find(c) == std::string_view::npos;
     });
 }
@@ -61,7 +61,7 @@ bool is_reserved(std::string_view text) noexcept
     static constexpr std::string_view words[] = {"case",   "coproc", "do",   "done",     "elif", "else",
                                                  "esac",   "fi",     "for",  "function", "if",   "in",
                                                  "select", "then",   "time", "until",    "while"};
-    return std::ranges::find(words, text) != std::end(words);
+    return std::find(std::begin(words), std::end(words), text) != std::end(words);
 }
 
 void print_assignment(std::ostream& out, std::string const& key, std::string const& value)
@@ -96,7 +96,7 @@ void print_environment(std::ostream& out, detail::command_data const& data)
     auto const needs_env = [&](auto const& change) {
         return change.second && (data.root || !is_identifier(change.first));
     };
-    if (options.tellp() > 0 || std::ranges::any_of(changes, needs_env))
+    if (options.tellp() > 0 || std::any_of(changes.begin(), changes.end(), needs_env))
         out << "env" << options.str() << ' ';
     for (auto const& key : data.env.kept())
         if (!changes.contains(key) && is_identifier(key)) // a shell has no other variables

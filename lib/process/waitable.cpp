@@ -143,7 +143,7 @@ void waitable::start_wait(wait_handler handler, void const* owner)
 void waitable::cancel_wait(std::uint64_t id)
 {
     std::unique_lock lock(mutex_);
-    auto const found = std::ranges::find(waiters_, id, &waiter::id);
+    auto const found = std::find_if(waiters_.begin(), waiters_.end(), [id](waiter const& w) { return w.id == id; });
     if (found != waiters_.end())
         take_waiter(found, std::move(lock)).post(asio::error::operation_aborted, exit_status());
 }
@@ -169,7 +169,8 @@ void waitable::abandon_waits(void const* owner, error_code error)
 {
     for (;;) {
         std::unique_lock lock(mutex_);
-        auto const found = std::ranges::find(waiters_, owner, &waiter::owner);
+        auto const found =
+            std::find_if(waiters_.begin(), waiters_.end(), [owner](waiter const& w) { return w.owner == owner; });
         if (found == waiters_.end())
             return;
         take_waiter(found, std::move(lock)).post(error, exit_status());

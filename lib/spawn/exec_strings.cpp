@@ -39,8 +39,10 @@ bool is_bad_key(std::string const& key) { return key.empty() || key.find('=') !=
 
 bool has_bad_key(environment const& env)
 {
-    return std::ranges::any_of(env.kept(), is_bad_key) ||
-           std::ranges::any_of(env.changes(), [](auto const& change) { return is_bad_key(change.first); });
+    auto const& kept = env.kept();
+    auto const& changes = env.changes();
+    return std::any_of(kept.begin(), kept.end(), is_bad_key) ||
+           std::any_of(changes.begin(), changes.end(), [](auto const& change) { return is_bad_key(change.first); });
 }
 
 // An entry without '=' is not a variable. It is passed on unless the environment is cleared.
