@@ -27,7 +27,7 @@ async_output(boost::asio::any_io_executor const& executor, command cmd, output_o
 /**
  * The child is started as by `async_spawn`, without blocking. The operation completes after the child has been reaped.
  * A stop during the spawn takes effect when the program runs. If the spawn takes longer than the stop plan, the child
- * is killed: at once, or after the spawn if a thread carries it out (see `async_spawn`).
+ * is killed: at once, or with the backend `posix_spawn` when its program runs.
  *
  * A `piped()` stream and a terminal fail with `errc::unexpected_pipe`.
  *

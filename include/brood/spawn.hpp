@@ -73,8 +73,8 @@ result<basic_child<detail::executor_for<Source>>> spawn(Source&& source, command
  * other work.
  *
  * The child runs the steps before exec in this process's memory, or a thread of the library spawns it. The thread is
- * used if the system does not support such a child, for the backends `fork` and `posix_spawn`, for `pre_exec` and for a
- * change of credentials. The child has all attributes of the calling thread that a child inherits. If the thread would
+ * used if the system does not support such a child, for the backends `fork` and `posix_spawn`, and for `pre_exec`. The
+ * child has all attributes of the calling thread that a child inherits. If the thread would
  * be needed but cannot be created, or the command sets `parent_death_signal`, which refers to the calling thread, the
  * initiating function blocks.
  *
@@ -90,8 +90,8 @@ result<basic_child<detail::executor_for<Source>>> spawn(Source&& source, command
  *
  * @par Per-Operation Cancellation
  * `terminal`, `partial` and `total`. The child is killed. The operation completes with
- * `asio::error::operation_aborted` after it has been reaped. If a thread spawns the child, the child is killed when
- * that thread has finished the spawn.
+ * `asio::error::operation_aborted` after it has been reaped. With `posix_spawn`, the child is killed when its program
+ * runs.
  *
  * @par Lifetime
  * The operation owns what it needs. If the execution context is destroyed first, the child is killed and reaped in the

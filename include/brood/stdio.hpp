@@ -59,8 +59,8 @@ public:
     /// A file that is opened at the spawn. A relative path is resolved in the parent's working directory.
     /**
      * The child opens a FIFO (fifo(7)), because the open may block. `async_spawn` does not block the event loop
-     * meanwhile. It can be cancelled meanwhile if the backend is `vfork`, which is the automatic choice, and the
-     * command does not change credentials.
+     * meanwhile, and can be cancelled, unless the backend is `posix_spawn`. Before the open, the child closes the
+     * descriptors that its program does not inherit.
      */
     static stdio file(detail::text_arg path, open_mode mode)
     {

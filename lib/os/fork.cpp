@@ -33,8 +33,8 @@ private_fds& the_private_fds() noexcept
 
 std::mutex environment; // held during every fork: a forked process could not unlock it
 
-// The child of the fork backend needs its descriptors until its exec.
-thread_local bool forks_own_child = false;
+// What `fork_process` keeps. The library's child needs descriptors of its own until its exec.
+thread_local std::span<int const> kept_in_child;
 
 // The pid, or 0. The kernel wipes it in every forked process. An emulator may not, so that the handler resets it, too.
 // Null if the pid cannot be kept.
@@ -66,11 +66,10 @@ void after_fork_in_child() noexcept
     if (auto* const kept = kept_pid())
         kept->store(0, std::memory_order_relaxed);
     auto& fds = the_private_fds();
-    if (!forks_own_child) {
-        for (int const fd : fds.open)
+    for (int const fd : fds.open)
+        if (std::find(kept_in_child.begin(), kept_in_child.end(), fd) == kept_in_child.end())
             ::close(fd);
-        fds.open.clear();
-    }
+    fds.open.clear();
     fds.mutex.unlock();
 }
 
@@ -96,11 +95,11 @@ pid_t own_pid() noexcept
     return pid;
 }
 
-pid_t fork_process() noexcept
+pid_t fork_process(std::span<int const> kept) noexcept
 {
-    forks_own_child = true;
+    kept_in_child = kept;
     pid_t const pid = ::fork();
-    forks_own_child = false;
+    kept_in_child = {};
     return pid < 0 ? -errno : pid;
 }
 

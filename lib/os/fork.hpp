@@ -4,6 +4,7 @@
 
 #include "os/unique_fd.hpp"
 
+#include <span>
 #include <utility>
 
 #include <sys/types.h>
@@ -13,8 +14,8 @@ namespace brood::os {
 /// getpid(2), without a system call where possible. Async-signal-safe after the first call.
 pid_t own_pid() noexcept;
 
-/// fork(2): returns 0 in the child, its pid in the parent, or -errno. The child keeps the private descriptors.
-pid_t fork_process() noexcept;
+/// fork(2): returns 0 in the child, its pid in the parent, or -errno. The child keeps the private descriptors in `kept`.
+pid_t fork_process(std::span<int const> kept) noexcept;
 
 /// Makes fork(3) on other threads wait during the lifetime of this object, which must be short.
 class fork_block {

@@ -29,6 +29,9 @@ int open(char const* path, int flags, int to) noexcept; ///< open(2) as descript
 /// Sets FD_CLOEXEC for a range. Closing is left to exec, so that the program may be named by /proc/self/fd.
 int close_on_exec(int first, int last) noexcept;
 
+/// Closes now what exec would close, except the descriptors in `spared`.
+int close_marked(int const* spared, std::size_t count) noexcept;
+
 /// Stops sharing the descriptor table with another process, and copies only the descriptors below `first`.
 /// The cost does not depend on the number of the others, which are never copied.
 int unshare_descriptors(int first) noexcept;

@@ -68,9 +68,18 @@ error_code spawn_op::launch_by(starter start_launch)
     exec_watch_ = std::move(watch).value();
     launch_ = std::move(started).value();
     take_child(*launch_);
-    if (phase_ != phase::launching && child_->id() != 0)
-        (void)child_->kill();
+    if (phase_ != phase::launching)
+        kill_child();
     return {};
+}
+
+// A child that does not exist yet is killed as soon as it does.
+void spawn_op::kill_child()
+{
+    if (child_->id() != 0)
+        (void)child_->kill();
+    else if (launch_)
+        launch_->kill();
 }
 
 void spawn_op::take_child(async_launch& launch)
@@ -128,6 +137,7 @@ void spawn_op::reap_and_fail(error_code error, completion_mode mode)
 {
     if (child_->id() == 0 || kill_denied_)
         return fail(error, mode); // a child that may not be killed may never end
+    (void)child_->kill();         // it is exiting, unless its report was lost
     child_->async_wait(
         [self = shared_from_this(), error](error_code, exit_status) { self->fail(error, completion_mode::dispatch); });
 }
@@ -153,8 +163,8 @@ void spawn_op::fail(error_code error, completion_mode mode)
     complete(error, child_owner(), mode);
 }
 
-// Each retry happens once. The child of the failed launch has ended. If its program file was busy, the second launch
-// runs on a thread, which can wait and retry.
+// Each retry happens once. The child of the failed launch has ended. If its program file was busy, or it could not
+// execute the relay, the second launch runs on a thread, which can wait, retry and use another backend.
 spawn_op::starter spawn_op::prepare_retry(error_code const& error)
 {
     std::lock_guard lock(mutex_);
@@ -164,7 +174,8 @@ spawn_op::starter spawn_op::prepare_retry(error_code const& error)
         set_group(*plan_, 0);
         return start_async_launch;
     }
-    if (is_busy(error) && std::exchange(may_retry_, false))
+    bool const thread_may_succeed = is_busy(error) || is_refused(error) || is_unprivileged(error);
+    if (thread_may_succeed && std::exchange(may_retry_, false))
         return launch_on_thread;
     bool const may_reap = std::exchange(may_reap_, false);
     return may_reap && reap_for(error, child_->executor()) ? start_async_launch : nullptr;
@@ -189,7 +200,7 @@ void spawn_op::kill()
         return;
     take_child(*launch_);
     if (child_->id() == 0)
-        return;
+        return launch_->kill();
     child_->set_started({plan_->leads_group, {}}, nullptr, false);
     (void)child_->kill_tree();
 }
@@ -200,8 +211,7 @@ void spawn_op::cancel()
     if (phase_ == phase::done)
         return;
     phase_ = phase::cancelled;
-    if (child_->id() != 0)
-        (void)child_->kill();
+    kill_child();
 }
 
 } // namespace brood::detail

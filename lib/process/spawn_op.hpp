@@ -35,6 +35,7 @@ private:
 
     error_code launch_by(starter start_launch);
     void take_child(async_launch& launch); // called with the lock
+    void kill_child();                     // called with the lock
     void on_ready(completion_mode mode) override;
     error_code finish_launch(); // called with the lock
     void succeed(completion_mode mode);

@@ -3,7 +3,6 @@
 
 #include "os/module.hpp"
 #include "spawn/launcher.hpp"
-#include "spawn/relay.hpp"
 
 #include <utility>
 
@@ -18,7 +17,7 @@ start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mod
     {
         os::signal_block const blocked;
         set_inherited_mask(*p, blocked.previous());
-        if (applies(vfork_backend, *p, choice) && !wants_relay(*p)) {
+        if (applies(vfork_backend, *p, choice)) {
             auto started = clone_async(p, mode, blocked, exec_pipe);
             if (started || !is_refused(started.error()))
                 return started;

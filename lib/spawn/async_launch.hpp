@@ -24,6 +24,12 @@ public:
     /// Why the program was not executed. Valid after the launch has finished.
     virtual error_code outcome() const noexcept = 0;
 
+    /// Kills a child that has not been taken, now or when it exists, so that the launch finishes.
+    /**
+     * Not while posix_spawn(3) waits for the child: its pid is not known then.
+     */
+    virtual void kill() noexcept = 0;
+
     /// Kills and reaps a child that has not been taken, now or when it exists.
     virtual void abandon() noexcept = 0;
 };

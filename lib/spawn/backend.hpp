@@ -18,14 +18,17 @@ struct spawned_child {
     os::unique_fd pidfd; ///< Valid if it was required, unless other code has reaped the child already.
 };
 
+class kill_switch;
+
 /// One way to carry out a plan.
 struct backend {
     spawn_backend name;
     bool (*available)() noexcept;
     /// The first step that the backend does not support; null if it supports the plan.
     step const* (*unsupported_step)(plan const&);
-    /// A failure leaves no child, no descriptor and no changed signal mask.
-    result<spawned_child> (*launch)(plan const&, pidfd_mode);
+    /// A failure leaves no child, no descriptor and no changed signal mask. With `fork`, the switch may be used while
+    /// the child runs; it may be null.
+    result<spawned_child> (*launch)(plan const&, pidfd_mode, kill_switch*);
 };
 
 extern backend const posix_spawn_backend; // posix_spawn.cpp

@@ -28,15 +28,7 @@ int close_fds(int first, int last, child_args const& args) noexcept
 {
     if (args.unshare_below >= 0 && args.unshare_below <= first)
         return 0; // they were not copied
-    int const spared = args.report_fd;
-    if (spared < first || spared > last)
-        return raw::close_on_exec(first, last);
-    int outcome = 0;
-    if (spared > first)
-        outcome = raw::close_on_exec(first, spared - 1);
-    if (outcome >= 0 && spared < last)
-        outcome = raw::close_on_exec(spared + 1, last);
-    return outcome;
+    return raw::close_on_exec(first, last);
 }
 
 template <class T>
@@ -58,6 +50,8 @@ int run_step(step const& s, child_args const& args) noexcept
     case action::dup_fd: return raw::duplicate(s.a, s.b);
     case action::open_file: return raw::open(static_cast<char const*>(s.data), s.a, s.b);
     case action::close_range: return close_fds(s.a, s.b, args);
+    case action::close_marked:
+        return args.exec_self ? 0 : raw::close_marked(args.kept, sizeof args.kept / sizeof args.kept[0]);
     case action::set_umask: return raw::set_umask(static_cast<mode_t>(s.a));
     case action::set_limit: {
         auto const& limit = as<detail::resource_limit>(s.data);

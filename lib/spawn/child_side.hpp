@@ -18,7 +18,8 @@ struct child_args {
     step const* steps;
     std::size_t count;
     os::raw::signal_bits inherited_mask;
-    int report_fd = -1;          ///< Stays open until exec, whatever the plan closes.
+    int report_fd = -1;          ///< Where a child with memory of its own reports a failure.
+    int kept[3] = {-1, -1, -1};  ///< Descriptors of the library that stay open until exec.
     bool born_in_cgroup = false; ///< The child was cloned into the plan's cgroup.
     bool exec_self = false;      ///< There is no child: this process carries out the steps.
 

@@ -10,13 +10,11 @@ namespace {
 
 class clone_launch final : public async_launch {
 public:
-    clone_launch(std::shared_ptr<plan const> p, pooled_stack stack) noexcept
-        : plan_(std::move(p)), child_(*plan_, plan_->steps, std::move(stack))
-    {}
+    explicit clone_launch(std::shared_ptr<plan const> p) noexcept : plan_(std::move(p)), child_(*plan_) {}
 
-    error_code clone(pidfd_mode mode, os::signal_block const& blocked) noexcept
+    error_code clone(pidfd_mode mode, os::signal_block const& blocked, int exec_pipe)
     {
-        auto cloned = child_.clone(vfork_child::parent::runs_on, mode, blocked);
+        auto cloned = child_.clone(vfork_child::parent::runs_on, mode, blocked, exec_pipe);
         if (!cloned)
             return cloned.error();
         spawned_ = std::move(cloned).value();
@@ -25,6 +23,7 @@ public:
 
     std::optional<spawned_child> take_child() noexcept override { return std::exchange(spawned_, std::nullopt); }
     error_code outcome() const noexcept override { return child_.outcome(); }
+    void kill() noexcept override {} // the caller has taken the child
     void abandon() noexcept override {}
 
 private:
@@ -40,11 +39,8 @@ clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::signal_block con
 {
     if (auto error = move_above_targets(exec_pipe, *p); error.failed())
         return error;
-    auto stack = borrow_stack();
-    if (!stack)
-        return make_error_code(spawn_stage::clone, stack.error().value());
-    auto launch = std::make_shared<clone_launch>(std::move(p), std::move(stack).value());
-    if (auto error = launch->clone(mode, blocked); error.failed())
+    auto launch = std::make_shared<clone_launch>(std::move(p));
+    if (auto error = launch->clone(mode, blocked, exec_pipe.get()); error.failed())
         return error;
     exec_pipe.reset(); // the child has its own copy
     return async_launch_result(std::move(launch));

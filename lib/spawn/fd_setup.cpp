@@ -145,8 +145,14 @@ bool is_opened(plan const& p, int fd)
 
 bool is_fifo(stdio const& io) { return io.kind() == source::file && os::is_fifo(io.path().c_str()); }
 
+// Such a name needs the descriptor until the exec.
+bool is_named_by_fd(std::string const& program)
+{
+    return program.starts_with("/proc/") || program.starts_with("/dev/");
+}
+
 // Opening a FIFO may wait for another process. The child does that, so that the parent can continue, and kill the
-// child.
+// child. Meanwhile the child must have no copies of other descriptors: their readers would wait, too.
 void open_in_child(plan& p, int child_fd, stdio const& io)
 {
     p.files.push_back(io.path());
@@ -205,14 +211,15 @@ error_code add_descriptors(plan& p, command_data const& cmd)
         return ordered.error();
     for (auto const& dup : ordered.value())
         p.steps.push_back({action::dup_fd, stage, dup.from, dup.to});
+    if (!cmd.inherit_fds)
+        for (auto const& range : ranges_between(kept))
+            p.steps.push_back({action::close_range, stage, range.first, range.last});
+    if (!fifos.empty() && !is_named_by_fd(cmd.program))
+        p.steps.push_back({action::close_marked, stage});
     for (int const child_fd : fifos)
         open_in_child(p, child_fd, cmd.descriptors.at(child_fd));
     for (auto const& dup : dups_of_fifos)
         p.steps.push_back({action::dup_fd, stage, dup.from, dup.to});
-
-    if (!cmd.inherit_fds)
-        for (auto const& range : ranges_between(kept))
-            p.steps.push_back({action::close_range, stage, range.first, range.last});
     return {};
 }
 

@@ -3,30 +3,48 @@
 #include "os/signals.hpp"
 #include "spawn/backend.hpp"
 #include "spawn/child_side.hpp"
+#include "spawn/kill_switch.hpp"
 #include "spawn/report_channel.hpp"
+
+#include <vector>
 
 namespace brood::detail {
 namespace {
 
 step const* fork_unsupported_step(plan const&) { return nullptr; }
 
-result<spawned_child> fork_launch(plan const& p, pidfd_mode mode)
+// The private descriptors that the child needs.
+std::vector<int> needed_fds(plan const& p, int report_fd)
+{
+    std::vector<int> needed{report_fd};
+    for (auto const& s : p.steps)
+        if (s.what == action::dup_fd || s.what == action::set_terminal || s.what == action::set_foreground)
+            needed.push_back(s.a);
+    return needed;
+}
+
+result<spawned_child> fork_launch(plan const& p, pidfd_mode mode, kill_switch* early_kill)
 {
     auto created = report_channel::create(p);
     if (!created)
         return created.error();
     auto& channel = created.value();
 
+    auto const needed = needed_fds(p, channel.child_end());
     os::signal_block blocked;
     child_args args(p.steps, blocked.previous());
-    args.report_fd = channel.child_end();
-    pid_t const pid = os::fork_process();
+    args.kept[0] = args.report_fd = channel.child_end();
+    pid_t const pid = os::fork_process(needed);
     if (pid == 0)
         forked_child_main(args, mode != pidfd_mode::none);
     if (pid < 0)
         return make_error_code(spawn_stage::clone, -pid);
     channel.close_child_end();
+    if (early_kill)
+        early_kill->arm(pid);
     auto outcome = channel.read();
+    if (early_kill)
+        early_kill->disarm();
     if (auto const failure = outcome.failure; failure.failed())
         return outcome.reported ? reap_failed_child(pid, failure) : kill_and_reap(pid, failure);
     return ensure_pidfd({pid, std::move(outcome.pidfd)}, mode);

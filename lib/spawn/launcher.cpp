@@ -17,19 +17,13 @@ bool is_candidate(backend const& b, spawn_backend choice) noexcept
     return choice == spawn_backend::automatic || choice == b.name;
 }
 
-// The exec of the relay drops the privileges of file capabilities, which a forked child keeps.
-bool is_unprivileged(error_code const& error) noexcept
-{
-    return stage_of(error) == spawn_stage::credentials && error.value() == EPERM;
-}
-
-result<spawned_child> launch_once(plan const& p, spawn_backend choice, pidfd_mode mode)
+result<spawned_child> launch_once(plan const& p, spawn_backend choice, pidfd_mode mode, kill_switch* early_kill)
 {
     error_code failure = make_error_code(spawn_stage::prepare, ENOTSUP);
     for (auto const* b : backends) {
         if (!applies(*b, p, choice))
             continue;
-        auto child = b->launch(p, mode);
+        auto child = b->launch(p, mode, early_kill);
         if (child || !(is_refused(child.error()) || is_unprivileged(child.error())))
             return child;
         failure = child.error();
@@ -65,15 +59,20 @@ bool is_group_gone(error_code const& error) noexcept
     return stage_of(error) == spawn_stage::session && (error.value() == EPERM || error.value() == ESRCH);
 }
 
+bool is_unprivileged(error_code const& error) noexcept
+{
+    return stage_of(error) == spawn_stage::credentials && error.value() == EPERM;
+}
+
 bool is_busy(error_code const& error) noexcept { return error == make_error_code(spawn_stage::exec, ETXTBSY); }
 
-result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mode)
+result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mode, kill_switch* early_kill)
 {
     // A program file that has just been written is busy while a child of another thread, between clone and exec, holds
     // a copy of the descriptor that wrote it. That passes within milliseconds.
     using std::chrono::milliseconds;
     for (auto pause = milliseconds(1);; pause *= 2) {
-        auto child = launch_once(p, choice, mode);
+        auto child = launch_once(p, choice, mode, early_kill);
         if (child || !is_busy(child.error()) || pause > milliseconds(32))
             return child;
         std::this_thread::sleep_for(pause);

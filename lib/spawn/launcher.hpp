@@ -7,13 +7,17 @@
 namespace brood::detail {
 
 /// Carries out a plan with the given backend, or with the cheapest one that supports it. Retries a busy program.
-result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mode);
+result<spawned_child> launch(plan const& p, spawn_backend choice, pidfd_mode mode, kill_switch* early_kill = nullptr);
 
 /// Whether a backend may carry out a plan: it is chosen, available and supports all steps.
 bool applies(backend const& b, plan const& p, spawn_backend choice);
 
 /// Whether another way to create the child may succeed: an old kernel, a seccomp filter or an emulator lacks a call.
 bool is_refused(error_code const& error) noexcept;
+
+/// Whether the child lacked a right that a forked one has: the exec of the relay drops the privileges of file
+/// capabilities.
+bool is_unprivileged(error_code const& error) noexcept;
 
 /// Whether the child could not join a process group because the group has ended.
 /**

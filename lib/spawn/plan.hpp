@@ -32,6 +32,7 @@ enum class action : unsigned char {
     dup_fd,         // a: source, b: target
     open_file,      // a: flags, b: target, data: path
     close_range,    // a: first, b: last
+    close_marked,   // closes what exec would close, because the next step may block
     set_umask,      // a
     set_limit,      // data: resource_limit
     add_nice,       // a

@@ -32,6 +32,7 @@ bool is_supported(step const& s, plan const& p, os::spawn_extensions const& libc
         return os::is_valid_target(s.a) && os::is_valid_target(s.b);
     }
     case action::open_file:
+    case action::close_marked: // left out: the child keeps these descriptors until its exec
     case action::set_group:
     case action::default_signals:
     case action::set_mask:
@@ -105,7 +106,7 @@ private:
             auto const set = os::to_sigset(*static_cast<os::raw::signal_bits const*>(s.data));
             return with_flag(POSIX_SPAWN_SETSIGMASK, ::posix_spawnattr_setsigmask(&attributes, &set));
         }
-        default: return 0; // execute: an argument of posix_spawn itself
+        default: return 0; // `close_marked`, and `execute`, which is an argument of posix_spawn itself
         }
     }
 
@@ -191,7 +192,7 @@ int missing_error(plan const& p, char const* path) noexcept
     return same_path ? os::missing_error(path) : 0;
 }
 
-result<spawned_child> posix_spawn_launch(plan const& p, pidfd_mode mode)
+result<spawned_child> posix_spawn_launch(plan const& p, pidfd_mode mode, kill_switch*)
 {
     spawn_attributes const set(p);
     if (set.error() != 0)

@@ -6,6 +6,7 @@
 #include "spawn/relay_parcel.hpp"
 #include "spawn/report_channel.hpp"
 
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -35,20 +36,27 @@ public:
     relay_launch(relay_launch const&) = delete;
     relay_launch& operator=(relay_launch const&) = delete;
 
-    /// Writes the program and the remaining steps to the memory file.
-    error_code prepare(plan const& p);
+    /// Writes the program and the remaining steps to the memory file. The child keeps `exec_pipe` until the last exec.
+    error_code prepare(plan const& p, os::raw::signal_bits inherited_mask, int exec_pipe = -1);
 
     /// The steps of the child up to the exec of the relay, after `prepare`.
     std::vector<step> const& steps() const noexcept { return steps_; }
 
-    /// Waits until the child has carried out the remaining steps. Returns it if it has executed the plan's program.
-    result<spawned_child> finish(result<spawned_child> child);
+    /// The descriptors that the child keeps until the last exec.
+    std::array<int, 3> kept() const noexcept { return {channel_->child_end(), file_.get(), exec_pipe_}; }
+
+    /// Called after the child has been created.
+    void close_child_end() noexcept { channel_->close_child_end(); }
+
+    /// Waits until the child has carried out the remaining steps. Returns why it has failed, given what failed before.
+    error_code outcome(error_code const& failure) const noexcept;
 
 private:
     void set_arguments(int fd, char* const* argv);
 
     std::optional<report_channel> channel_;
     os::private_fd file_;
+    int exec_pipe_ = -1;
     char file_number_[16];         // the first argument
     std::vector<char*> arguments_; // the number, then the program's arguments
     exec_target relay_{};

@@ -27,7 +27,7 @@ extern "C" [[noreturn]] void brood_relay_main(char** argv, char** envp) noexcept
 {
     char* const base = os::raw::map_rest(number(argv[0]), relay_parcel_offset);
     if (!base)
-        os::raw::exit_now(127);
+        os::raw::kill_self(); // unlike a code, the signal is not taken for the program's exit
     auto& parcel = *reinterpret_cast<relay_parcel*>(base);
     auto* const steps = reinterpret_cast<step*>(base + sizeof parcel);
     for (unsigned i = 0; i < parcel.count; ++i)
@@ -42,8 +42,9 @@ extern "C" [[noreturn]] void brood_relay_main(char** argv, char** envp) noexcept
 
     child_args args(steps, parcel.count, parcel.inherited_mask);
     args.report_fd = parcel.report_fd;
-    for (int fd : {number(argv[0]), parcel.report_fd})
-        os::raw::close_on_exec(fd, fd);
+    for (int fd : {number(argv[0]), parcel.report_fd, parcel.exec_pipe})
+        if (fd >= 0)
+            os::raw::close_on_exec(fd, fd);
     run_and_report(args);
 }
 

@@ -11,6 +11,7 @@ namespace brood::detail {
 struct relay_parcel {
     os::raw::signal_bits inherited_mask;
     int report_fd;
+    int exec_pipe;  ///< See `start_async_launch`. -1: none.
     unsigned count; ///< The number of steps, which follow. The last one executes the program.
 };
 

@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/signals.hpp"
 #include "spawn/async_launch.hpp"
+#include "spawn/kill_switch.hpp"
 #include "spawn/launcher.hpp"
 
 #include <algorithm>
@@ -40,10 +41,13 @@ public:
 
     error_code outcome() const noexcept override { return launched_ ? error_code() : launched_.error(); }
 
+    void kill() noexcept override { kill_switch_.kill(); }
+
     void abandon() noexcept override
     {
         auto running = progress::running;
-        progress_.compare_exchange_strong(running, progress::taken);
+        if (progress_.compare_exchange_strong(running, progress::taken))
+            kill();
     }
 
 private:
@@ -52,7 +56,7 @@ private:
     result<spawned_child> try_launch() noexcept
     {
         try {
-            return launch(*plan_, choice_, mode_);
+            return launch(*plan_, choice_, mode_, &kill_switch_);
         } catch (std::bad_alloc const&) {
             return make_error_code(spawn_stage::prepare, ENOMEM);
         }
@@ -62,6 +66,7 @@ private:
     spawn_backend const choice_;
     pidfd_mode const mode_;
     os::private_fd exec_pipe_;
+    kill_switch kill_switch_;
     result<spawned_child> launched_ = error_code();
     std::atomic<progress> progress_ = progress::running;
 };

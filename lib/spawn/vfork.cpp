@@ -16,29 +16,16 @@ step const* vfork_unsupported_step(plan const& p)
     return nullptr;
 }
 
-result<spawned_child> launch_sharing_memory(plan const& p, std::vector<step> const& steps, pidfd_mode mode)
+result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode, kill_switch*)
 {
-    auto stack = borrow_stack();
-    if (!stack)
-        return make_error_code(spawn_stage::clone, stack.error().value());
-    vfork_child child(p, steps, std::move(stack).value());
+    vfork_child child(p);
     os::signal_block const blocked;
     auto cloned = child.clone(vfork_child::parent::waits, mode, blocked);
     if (!cloned)
         return cloned;
     if (auto const failure = child.outcome(); failure.failed())
-        return reap_failed_child(cloned.value().pid, failure);
+        return kill_and_reap(cloned.value().pid, failure);
     return ensure_pidfd(std::move(cloned).value(), mode);
-}
-
-result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode)
-{
-    if (!wants_relay(p))
-        return launch_sharing_memory(p, p.steps, mode);
-    relay_launch relay;
-    if (auto error = relay.prepare(p); error.failed())
-        return error;
-    return relay.finish(launch_sharing_memory(p, relay.steps(), mode));
 }
 
 } // namespace

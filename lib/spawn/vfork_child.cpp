@@ -2,6 +2,7 @@
 #include "spawn/vfork_child.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 
@@ -37,28 +38,31 @@ int count_copied(std::vector<step> const& steps) noexcept
 
 } // namespace
 
-vfork_child::vfork_child(plan const& p, std::vector<step> const& steps, pooled_stack stack) noexcept
-    : plan_(p),
-      steps_(steps),
-      stack_(std::move(stack)),
-      request_{shared_child_main, &args_, stack_.bottom(), stack_size, false},
-      args_(steps, 0)
+result<spawned_child>
+vfork_child::clone(parent behaviour, pidfd_mode mode, os::signal_block const& blocked, int exec_pipe)
 {
-    request_.cgroup = p.cgroup.get();
+    if (wants_relay(plan_)) {
+        relay_.emplace();
+        if (auto error = relay_->prepare(plan_, blocked.previous(), exec_pipe); error.failed())
+            return error;
+    }
+    auto stack = borrow_stack();
+    if (!stack)
+        return make_error_code(spawn_stage::clone, stack.error().value());
+    stack_ = std::move(stack).value();
+    request_ = {shared_child_main, &args_, stack_->bottom(), stack_size, mode != pidfd_mode::none};
+    request_.cgroup = plan_.cgroup.get();
+    args_ = child_args(steps(), blocked.previous());
     args_.born_in_cgroup = true;
     args_.handlers_kept = &request_.handlers_kept;
-}
-
-result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, os::signal_block const& blocked) noexcept
-{
-    args_.inherited_mask = blocked.previous();
+    auto const kept = relay_ ? relay_->kept() : std::array{exec_pipe, -1, -1};
+    std::copy(kept.begin(), kept.end(), args_.kept);
     request_.wait = behaviour == parent::waits;
     args_.yield_first = !request_.wait;
     // A parent that runs on may close descriptors that the child still needs, so the table is not shared.
     if (request_.wait && os::can_unshare_descriptors())
-        args_.unshare_below = count_copied(steps_);
+        args_.unshare_below = count_copied(steps());
     request_.share_descriptors = args_.unshare_below >= 0;
-    request_.want_pidfd = mode != pidfd_mode::none;
     pid_t pid = os::clone_sharing_memory(request_);
     if (pid == -EMFILE && mode == pidfd_mode::wanted) {
         request_.want_pidfd = false;
@@ -66,13 +70,16 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, os::
     }
     if (pid < 0)
         return make_error_code(stage_of_clone(plan_, -pid), -pid);
+    if (relay_)
+        relay_->close_child_end();
     return spawned_child{pid, os::unique_fd(request_.pidfd)};
 }
 
 error_code vfork_child::outcome() const noexcept
 {
     auto const [error, stage] = args_.report;
-    return error != 0 ? make_error_code(stage, error) : error_code();
+    auto const failure = error != 0 ? make_error_code(stage, error) : error_code();
+    return relay_ ? relay_->outcome(failure) : failure;
 }
 
 } // namespace brood::detail

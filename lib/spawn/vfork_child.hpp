@@ -6,20 +6,22 @@
 #include "os/signals.hpp"
 #include "spawn/backend.hpp"
 #include "spawn/child_side.hpp"
+#include "spawn/relay.hpp"
 #include "spawn/stack_pool.hpp"
 
+#include <optional>
 #include <vector>
 
 namespace brood::detail {
 
 /// A child that shares this process's memory until its exec, and the memory that it uses.
 /**
- * The plan, the steps and this object must exist until the child has left the memory by its exec or its exit.
+ * The plan and this object must exist until the child has left the memory by its exec or its exit. If the plan changes
+ * credentials, the child executes the relay first.
  */
 class vfork_child {
 public:
-    /// The steps are the plan's or replace them.
-    vfork_child(plan const& p, std::vector<step> const& steps, pooled_stack stack) noexcept;
+    explicit vfork_child(plan const& p) noexcept : plan_(p) {}
 
     vfork_child(vfork_child const&) = delete; // the child has its address
     vfork_child& operator=(vfork_child const&) = delete;
@@ -29,19 +31,21 @@ public:
     /// Creates the child. Called once. A parent that waits returns after the child has left the memory.
     /**
      * The caller has blocked all signals; otherwise a handler could run in the child, on the parent's memory. The child
-     * gets the mask from before, unless the plan sets one.
+     * gets the mask from before, unless the plan sets one. It keeps `exec_pipe` until it executes the program.
      */
-    result<spawned_child> clone(parent behaviour, pidfd_mode mode, os::signal_block const& blocked) noexcept;
+    result<spawned_child> clone(parent behaviour, pidfd_mode mode, os::signal_block const& blocked, int exec_pipe = -1);
 
-    /// Why the child has failed. Valid after it has left the memory.
+    /// Why the child has failed. Called after it has left the memory; waits for the relay.
     error_code outcome() const noexcept;
 
 private:
+    std::vector<step> const& steps() const noexcept { return relay_ ? relay_->steps() : plan_.steps; }
+
     plan const& plan_;
-    std::vector<step> const& steps_;
-    pooled_stack stack_;
-    os::clone_request request_;
-    child_args args_;
+    std::optional<relay_launch> relay_;
+    std::optional<pooled_stack> stack_;
+    os::clone_request request_{};
+    child_args args_{nullptr, 0, 0};
 };
 
 } // namespace brood::detail

@@ -51,19 +51,23 @@ TEST_CASE("private_fd: fork closes the descriptor in the forked process")
     CHECK_FALSE(end);
 }
 
-TEST_CASE("fork_process: the child keeps private descriptors")
+TEST_CASE("fork_process: the child keeps the private descriptors that it needs")
 {
-    os::private_fd end;
+    os::private_fd kept, other;
     {
         os::fork_block const block;
-        end = os::private_fd(std::move(os::make_pipe().value().first), block);
+        auto ends = os::make_pipe().value();
+        kept = os::private_fd(std::move(ends.first), block);
+        other = os::private_fd(std::move(ends.second), block);
     }
-    pid_t const pid = os::fork_process();
+    int const needed = kept.get();
+    pid_t const pid = os::fork_process({&needed, 1});
     if (pid == 0)
-        ::_exit(os::is_open(end.get()) ? 0 : 1);
+        ::_exit(os::is_open(kept.get()) && !os::is_open(other.get()) ? 0 : 1);
     int status = 0;
     REQUIRE(::waitpid(pid, &status, 0) == pid);
     CHECK(status == 0);
+    CHECK(os::is_open(other.get()));
 }
 
 TEST_CASE("per_process: a forked process gets an object of its own")

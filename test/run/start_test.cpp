@@ -110,6 +110,59 @@ TEST_CASE("start: the timeout includes the time of the start" * needs_threads())
     });
 }
 
+TEST_CASE("start: a second cancellation ends a child whose hook does not return" * needs_threads())
+{
+    for_each(fork_only, [](backend_config const& config) {
+        start_gate const gate;
+        running_output op(gate.hold(probe(config, "pause")));
+        poll_while_held(op);
+        op.cancel();
+        poll_while_held(op);
+        op.cancel();
+        op.finish();
+        CHECK(op.error == aborted);
+        CHECK(op.result.status.signal() == SIGKILL);
+    });
+}
+
+TEST_CASE("start: a timeout ends a child whose hook does not return" * needs_threads())
+{
+    for_each(fork_only, [](backend_config const& config) {
+        start_gate const gate;
+        output_options options;
+        options.timeout(0s).stop(stop_plan(SIGTERM, 1ms));
+        running_output op(gate.hold(probe(config, "pause")), options);
+        op.finish();
+        CHECK(op.error == errc::timed_out);
+        CHECK(op.result.status.signal() == SIGKILL);
+    });
+}
+
+TEST_CASE("start: a cancellation ends an async_spawn whose hook does not return" * needs_threads())
+{
+    for (bool at_once : {false, true}) {
+        CAPTURE(at_once);
+        for_each(fork_only, [&](backend_config const& config) {
+            start_gate const gate;
+            asio::io_context context;
+            asio::cancellation_signal cancel;
+            error_code error;
+            auto handler = [&](error_code ec, child) {
+                error = ec;
+                CHECK_FALSE(has_children());
+            };
+            async_spawn(
+                context, gate.hold(probe(config, "pause")),
+                asio::bind_cancellation_slot(cancel.slot(), std::move(handler)));
+            if (!at_once)
+                REQUIRE(eventually(has_children));
+            cancel.emit(asio::cancellation_type::terminal);
+            context.run_for(60s);
+            CHECK(error == aborted);
+        });
+    }
+}
+
 TEST_CASE("start: a second cancellation during the start kills the child and completes when it is reaped")
 {
     for_each_config([](backend_config const& config) {
@@ -252,7 +305,7 @@ TEST_CASE("start: a destroyed context kills children that are being started and 
 TEST_CASE("start: a child that is held while its context is destroyed is killed" * needs_threads())
 {
     for_each(fork_only, [](backend_config const& config) {
-        start_gate gate;
+        start_gate const gate;
         auto const handler_data = std::make_shared<int>();
         {
             asio::io_context context;
@@ -261,7 +314,6 @@ TEST_CASE("start: a child that is held while its context is destroyed is killed"
             context.poll();
         }
         CHECK(handler_data.use_count() == 1);
-        gate.open();
         CHECK(eventually([] { return !has_children(); }));
     });
 }

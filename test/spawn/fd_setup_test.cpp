@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/unique_fd.hpp"
 #include "spawn/launcher.hpp"
 #include "support/beside_other_spawns.hpp"
 #include "support/deny_syscalls.hpp"
@@ -438,38 +439,105 @@ TEST_CASE("file: a FIFO does not block the event loop" * needs_threads())
     });
 }
 
-TEST_CASE("file: a child that opens a FIFO can be cancelled and has a timeout")
+// posix_spawn(3) does not return before the child has opened its files.
+std::vector<backend_config> configs_with_early_pid()
 {
-    if (denied_syscalls().find("clone3") != std::string_view::npos)
-        return; // without clone3, a thread waits for the child's exec
-    for (bool cancelled : {false, true}) {
-        CAPTURE(cancelled);
-        for_each({{spawn_backend::vfork, exit_watcher::automatic}}, [&](backend_config const& config) {
-            if (!detail::available(config.backend))
-                return;
+    auto configs = all_configs();
+    std::erase_if(configs, [](backend_config const& config) {
+        bool const on_thread = denied_syscalls().find("clone3") != std::string_view::npos;
+        return config.backend == spawn_backend::posix_spawn || (on_thread && config.backend == spawn_backend::vfork);
+    });
+    return configs;
+}
+
+TEST_CASE("file: a child that opens a FIFO can be cancelled and has a timeout" * needs_threads())
+{
+    for (bool cancelled : {false, true})
+        for (bool with_credentials : {false, true}) {
+            CAPTURE(cancelled);
+            CAPTURE(with_credentials);
+            for_each(configs_with_early_pid(), [&](backend_config const& config) {
+                scratch_folder folder;
+                auto const path = folder.path("fifo");
+                REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+                asio::io_context context;
+                asio::cancellation_signal cancel;
+                std::optional<error_code> error;
+                auto cmd = probe(config, "copy");
+                if (with_credentials)
+                    cmd.user(::geteuid());
+                output_options options;
+                options.stop(stop_plan(SIGTERM, 10ms));
+                if (!cancelled)
+                    options.timeout(1ms);
+                async_output(
+                    context, cmd.in(stdio::file(path, open_mode::read)), options,
+                    asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec, output const&) { error = ec; }));
+                context.poll();
+                CHECK_FALSE(error);
+                if (cancelled) {
+                    cancel.emit(asio::cancellation_type::terminal);
+                    cancel.emit(asio::cancellation_type::terminal);
+                }
+                context.restart();
+                context.run_for(60s);
+                CHECK(error == (cancelled ? error_code(asio::error::operation_aborted) : error_code(errc::timed_out)));
+                CHECK_FALSE(has_children());
+            });
+        }
+}
+
+TEST_CASE("file: a child that waits for a FIFO keeps no copies of other descriptors" * needs_threads())
+{
+    for (bool inherits : {false, true}) {
+        CAPTURE(inherits);
+        for_each(configs_with_early_pid(), [&](backend_config const& config) {
             scratch_folder folder;
-            auto const path = folder.path("fifo");
-            REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+            auto const first = folder.path("first"), second = folder.path("second");
+            REQUIRE(::mkfifo(first.c_str(), 0600) == 0);
+            REQUIRE(::mkfifo(second.c_str(), 0600) == 0);
             asio::io_context context;
-            asio::cancellation_signal cancel;
-            std::optional<error_code> error;
-            auto cmd = probe(config, "copy");
-            output_options options;
-            options.stop(stop_plan(SIGTERM, 10ms));
-            if (!cancelled)
-                options.timeout(1ms);
-            async_output(
-                context, cmd.in(stdio::file(path, open_mode::read)), options,
-                asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec, output const&) { error = ec; }));
-            context.poll();
-            CHECK_FALSE(error);
-            if (cancelled) {
-                cancel.emit(asio::cancellation_type::terminal);
-                cancel.emit(asio::cancellation_type::terminal);
-            }
-            context.restart();
-            context.run_for(60s);
-            CHECK(error == (cancelled ? error_code(asio::error::operation_aborted) : error_code(errc::timed_out)));
+            auto const start = [&](std::string const& fifo) {
+                auto cmd = probe(config, "copy");
+                cmd.in(stdio::file(fifo, open_mode::read)).out(stdio::null());
+                if (inherits)
+                    cmd.inherit_fds(true);
+                auto started = std::make_shared<std::optional<child>>();
+                async_spawn(context, cmd, [started](error_code ec, child c) {
+                    if (!ec.failed())
+                        *started = std::move(c);
+                });
+                return started;
+            };
+            auto const open_for_writing = [](std::string const& fifo) {
+                os::unique_fd writer;
+                CHECK(eventually([&] {
+                    writer.reset(::open(fifo.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)); // fails without a reader
+                    return writer.get() >= 0;
+                }));
+            };
+            auto const run_until = [&](auto const& condition) {
+                context.restart();
+                while (!condition() && context.run_one_for(60s)) {}
+                return condition();
+            };
+            auto copying = spawn(context, probe(config, "copy").in(stdio::piped()).out(stdio::piped())).value();
+            auto const earlier = start(first);
+            auto const later = start(second);
+            open_for_writing(first);
+            CHECK(run_until([&] { return earlier->has_value(); }));
+            CHECK_FALSE(*later);
+            copying.in().close();
+            std::optional<std::string> text;
+            asio::co_spawn(context, read_all(copying.out()), [&](std::exception_ptr, std::string out) { text = out; });
+            CHECK(run_until([&] { return text.has_value(); }));
+            CHECK(text == "");
+            CHECK_FALSE(*later);
+            open_for_writing(second);
+            CHECK(run_until([&] { return later->has_value(); }));
+            CHECK((*earlier)->wait().has_value());
+            CHECK((*later)->wait().has_value());
+            CHECK(copying.wait().has_value());
         });
     }
 }

@@ -60,10 +60,9 @@ struct directory_entry {
     char name[1]; // variable length
 };
 
-int mark(int fd) noexcept { return call(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC); }
-
 // Uses the list in /proc/self/fd.
-int mark_listed(int first, int last) noexcept
+template <class Function>
+int for_each_listed(Function what) noexcept
 {
     alignas(directory_entry) char buffer[1024];
     int const listing = call(SYS_openat, AT_FDCWD, word("/proc/self/fd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -74,8 +73,8 @@ int mark_listed(int first, int last) noexcept
         for (int at = 0; at < size;) {
             auto const* entry = reinterpret_cast<directory_entry const*>(&buffer[at]);
             int const fd = parse_fd(entry->name);
-            if (fd >= first && fd <= last)
-                mark(fd);
+            if (fd >= 0 && fd != listing)
+                what(fd);
             at += entry->length;
         }
     }
@@ -83,7 +82,8 @@ int mark_listed(int first, int last) noexcept
     return size;
 }
 
-int mark_each(int first, int last) noexcept
+template <class Function>
+int for_each_number(int first, int last, Function what) noexcept
 {
     abi::rlimit limit{};
     int const result = call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, word(&limit));
@@ -92,7 +92,7 @@ int mark_each(int first, int last) noexcept
     // If the soft limit was lowered after descriptors were opened, they can be above it. The hard limit is safer.
     int const end = limit.hard < 1 << 20 ? static_cast<int>(limit.hard) : 1 << 20;
     for (int fd = first; fd <= last && fd < end; ++fd)
-        mark(fd);
+        what(fd);
     return 0;
 }
 
@@ -129,9 +129,23 @@ int close_on_exec(int first, int last) noexcept
     constexpr int close_range_cloexec = 4; // since Linux 5.11
     if (call(abi::sys_close_range, first, last, close_range_cloexec) == 0)
         return 0;
-    if (mark_listed(first, last) == 0)
-        return 0;
-    return mark_each(first, last);
+    auto const mark = [=](int fd) {
+        if (fd >= first && fd <= last)
+            call(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+    };
+    return for_each_listed(mark) == 0 ? 0 : for_each_number(first, last, mark);
+}
+
+int close_marked(int const* spared, std::size_t count) noexcept
+{
+    auto const close = [=](int fd) {
+        for (std::size_t i = 0; i < count; ++i)
+            if (spared[i] == fd)
+                return;
+        if (call(SYS_fcntl, fd, F_GETFD) == FD_CLOEXEC)
+            call(SYS_close, fd);
+    };
+    return for_each_listed(close) == 0 ? 0 : for_each_number(0, INT_MAX, close);
 }
 
 int unshare_descriptors(int first) noexcept

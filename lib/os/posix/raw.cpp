@@ -2,6 +2,7 @@
 #include "os/raw.hpp"
 
 #include <cerrno>
+#include <climits>
 
 #include <fcntl.h>
 #include <grp.h>
@@ -30,6 +31,18 @@ int default_signal(int signal) noexcept
     sigemptyset(&action.sa_mask);
     // EINVAL: libc reserves the signal, so its disposition cannot have been changed.
     return ::sigaction(signal, &action, nullptr) < 0 && errno != EINVAL ? -errno : 0;
+}
+
+template <class Function>
+int for_each_number(int first, int last, Function what) noexcept
+{
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return -errno;
+    rlim_t const end = limit.rlim_max < 1 << 20 ? limit.rlim_max : 1 << 20;
+    for (int fd = first; fd <= last && static_cast<rlim_t>(fd) < end; ++fd)
+        what(fd);
+    return 0;
 }
 
 } // namespace
@@ -62,13 +75,18 @@ int open(char const* path, int flags, int to) noexcept
 
 int close_on_exec(int first, int last) noexcept
 {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return -errno;
-    rlim_t const end = limit.rlim_max < 1 << 20 ? limit.rlim_max : 1 << 20;
-    for (int fd = first; fd <= last && static_cast<rlim_t>(fd) < end; ++fd)
-        ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-    return 0;
+    return for_each_number(first, last, [](int fd) { ::fcntl(fd, F_SETFD, FD_CLOEXEC); });
+}
+
+int close_marked(int const* spared, std::size_t count) noexcept
+{
+    return for_each_number(0, INT_MAX, [=](int fd) {
+        for (std::size_t i = 0; i < count; ++i)
+            if (spared[i] == fd)
+                return;
+        if (::fcntl(fd, F_GETFD) == FD_CLOEXEC)
+            ::close(fd);
+    });
 }
 
 int unshare_descriptors(int) noexcept { return -ENOSYS; }
