@@ -60,7 +60,8 @@ public:
     /**
      * The child opens a FIFO (fifo(7)), because the open may block. `async_spawn` does not block the event loop
      * meanwhile, and can be cancelled, unless the backend is `posix_spawn`. Before the open, the child closes the
-     * descriptors that its program does not inherit.
+     * descriptors that its program does not inherit, unless the command has a `pre_exec` hook. A start that is retried,
+     * because its program file is busy for example, opens the FIFO again.
      */
     static stdio file(detail::text_arg path, open_mode mode)
     {

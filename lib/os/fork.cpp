@@ -66,10 +66,10 @@ void after_fork_in_child() noexcept
     if (auto* const kept = kept_pid())
         kept->store(0, std::memory_order_relaxed);
     auto& fds = the_private_fds();
-    for (int const fd : fds.open)
-        if (std::find(kept_in_child.begin(), kept_in_child.end(), fd) == kept_in_child.end())
-            ::close(fd);
-    fds.open.clear();
+    std::erase_if(fds.open, [](int fd) {
+        bool const kept = std::find(kept_in_child.begin(), kept_in_child.end(), fd) != kept_in_child.end();
+        return !kept && ::close(fd) == 0; // one that is kept is closed in a process that the child forks
+    });
     fds.mutex.unlock();
 }
 

@@ -56,6 +56,7 @@ int set_limit(
     int resource, std::uint64_t soft, std::uint64_t hard) noexcept; ///< A value with all bits set means no limit.
 int add_nice(int increment) noexcept;
 int set_affinity(std::size_t bytes, void const* mask) noexcept;
+pid_t own_pid() noexcept;
 pid_t parent() noexcept;
 int set_death_signal(int signal, pid_t parent) noexcept; ///< -ESRCH: the parent has already ended.
 

@@ -117,6 +117,7 @@ error_code spawn_op::finish_launch()
             }
         return asio::error::operation_aborted;
     }
+    tried_one_backend_ = launch->tries_one_backend();
     auto const error = launch->outcome();
     if (!error.failed())
         phase_ = phase::done;
@@ -174,8 +175,11 @@ spawn_op::starter spawn_op::prepare_retry(error_code const& error)
         set_group(*plan_, 0);
         return start_async_launch;
     }
-    bool const thread_may_succeed = is_busy(error) || is_refused(error) || is_unprivileged(error);
-    if (thread_may_succeed && std::exchange(may_retry_, false))
+    bool const other_backend =
+        tried_one_backend_ && backend_ == spawn_backend::automatic && (is_refused(error) || is_unprivileged(error));
+    if (other_backend)
+        backend_ = spawn_backend::fork; // supports every plan
+    if ((other_backend || is_busy(error)) && std::exchange(may_retry_, false))
         return launch_on_thread;
     bool const may_reap = std::exchange(may_reap_, false);
     return may_reap && reap_for(error, child_->executor()) ? start_async_launch : nullptr;

@@ -48,7 +48,7 @@ private:
     enum class phase { launching, killed, cancelled, done };
 
     std::shared_ptr<plan> plan_;
-    spawn_backend const backend_;
+    spawn_backend backend_;
     pidfd_mode const pidfd_mode_;
     std::unique_ptr<streams_base> streams_;
     std::optional<basic_completion<child_owner>> completion_;
@@ -56,7 +56,7 @@ private:
     std::shared_ptr<async_launch> launch_; // null unless a launch is in progress
     std::unique_ptr<watch> exec_watch_;
     phase phase_ = phase::launching;
-    bool may_retry_ = true;
+    bool may_retry_ = true, tried_one_backend_ = false;
     bool may_reap_ = true;
     bool kill_denied_ = false;
     std::shared_ptr<child_state> child_;

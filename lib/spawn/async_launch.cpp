@@ -3,6 +3,7 @@
 
 #include "os/module.hpp"
 #include "spawn/launcher.hpp"
+#include "spawn/relay.hpp"
 
 #include <utility>
 
@@ -17,7 +18,9 @@ start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mod
     {
         os::signal_block const blocked;
         set_inherited_mask(*p, blocked.previous());
-        if (applies(vfork_backend, *p, choice)) {
+        // The relay may be refused. Another backend would then have to be tried in the calling thread.
+        bool const may_be_late = wants_relay(*p) && requires_calling_thread(*p);
+        if (applies(vfork_backend, *p, choice) && !may_be_late) {
             auto started = clone_async(p, mode, blocked, exec_pipe);
             if (started || !is_refused(started.error()))
                 return started;

@@ -21,6 +21,9 @@ public:
      */
     virtual std::optional<spawned_child> take_child() noexcept = 0;
 
+    /// Whether only one of the backends has been tried.
+    virtual bool tries_one_backend() const noexcept = 0;
+
     /// Why the program was not executed. Valid after the launch has finished.
     virtual error_code outcome() const noexcept = 0;
 
@@ -39,6 +42,9 @@ using async_launch_result = result<std::shared_ptr<async_launch>>;
 /// Starts to carry out a plan. It has finished when every copy of `exec_pipe`, a pipe's write end, has been closed.
 async_launch_result
 start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe);
+
+/// Whether the plan refers to the thread that initiates the launch.
+bool requires_calling_thread(plan const& p) noexcept;
 
 /// Calls `launch` on a thread of its own. `set_inherited_mask` has been called.
 async_launch_result

@@ -110,6 +110,11 @@ failure run_steps(child_args const& args) noexcept
 void shared_child_main(void* argument) noexcept
 {
     auto& args = *static_cast<child_args*>(argument);
+    if (args.early.pid) {
+        args.early.pid->store(raw::own_pid());
+        if (args.early.killed->load())
+            raw::kill_self();
+    }
     if (args.yield_first)
         raw::yield();
     if (*args.handlers_kept)

@@ -4,12 +4,20 @@
 
 #include "spawn/plan.hpp"
 
+#include <atomic>
+
 namespace brood::detail {
 
 /// The step of a plan that failed; `error` is 0 if none did.
 struct failure {
     int error;
     spawn_stage stage;
+};
+
+/// Lets another thread kill a child whose parent is suspended.
+struct early_death {
+    std::atomic<pid_t>* pid;         ///< Set by the child; null if nobody asks for it.
+    std::atomic<bool> const* killed; ///< Set before `pid` is read.
 };
 
 /// The input and the output of the child side. It uses no container, because a container's functions could be linked
@@ -24,6 +32,7 @@ struct child_args {
     bool exec_self = false;      ///< There is no child: this process carries out the steps.
 
     // For a child that shares its parent's memory.
+    early_death early{nullptr, nullptr};
     bool yield_first = false;            ///< The parent runs on and should keep its processor.
     bool const* handlers_kept = nullptr; ///< Whether the child must reset the parent's signal handlers itself.
     int unshare_below =

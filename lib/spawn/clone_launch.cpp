@@ -22,6 +22,7 @@ public:
     }
 
     std::optional<spawned_child> take_child() noexcept override { return std::exchange(spawned_, std::nullopt); }
+    bool tries_one_backend() const noexcept override { return true; }
     error_code outcome() const noexcept override { return child_.outcome(); }
     void kill() noexcept override {} // the caller has taken the child
     void abandon() noexcept override {}

@@ -3,6 +3,7 @@
 
 #include "os/descriptors.hpp"
 #include "os/files.hpp"
+#include "os/image.hpp"
 #include "spawn/fd_map.hpp"
 
 #include <algorithm>
@@ -143,12 +144,10 @@ bool is_opened(plan const& p, int fd)
     return std::any_of(p.opened.begin(), p.opened.end(), [fd](os::private_fd const& own) { return own.get() == fd; });
 }
 
-bool is_fifo(stdio const& io) { return io.kind() == source::file && os::is_fifo(io.path().c_str()); }
-
-// Such a name needs the descriptor until the exec.
-bool is_named_by_fd(std::string const& program)
+// A name such as /dev/fd/3 refers to a descriptor of the parent.
+bool is_fifo(stdio const& io)
 {
-    return program.starts_with("/proc/") || program.starts_with("/dev/");
+    return io.kind() == source::file && os::is_fifo(io.path().c_str()) && !os::leads_to_procfs(io.path().c_str());
 }
 
 // Opening a FIFO may wait for another process. The child does that, so that the parent can continue, and kill the
@@ -214,7 +213,7 @@ error_code add_descriptors(plan& p, command_data const& cmd)
     if (!cmd.inherit_fds)
         for (auto const& range : ranges_between(kept))
             p.steps.push_back({action::close_range, stage, range.first, range.last});
-    if (!fifos.empty() && !is_named_by_fd(cmd.program))
+    if (!fifos.empty() && cmd.pre_exec.empty()) // a hook may use every descriptor
         p.steps.push_back({action::close_marked, stage});
     for (int const child_fd : fifos)
         open_in_child(p, child_fd, cmd.descriptors.at(child_fd));

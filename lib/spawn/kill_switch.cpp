@@ -11,27 +11,21 @@ void kill_switch::kill() noexcept
 {
     std::lock_guard lock(mutex_);
     killed_ = true;
-    kill_armed();
+    if (pid_t const pid = pid_)
+        (void)os::send_signal({pid, -1}, SIGKILL);
 }
 
 void kill_switch::arm(pid_t pid) noexcept
 {
-    std::lock_guard lock(mutex_);
     pid_ = pid;
     if (killed_)
-        kill_armed();
+        kill();
 }
 
 void kill_switch::disarm() noexcept
 {
     std::lock_guard lock(mutex_);
     pid_ = 0;
-}
-
-void kill_switch::kill_armed() noexcept
-{
-    if (pid_ != 0)
-        (void)os::send_signal({pid_, -1}, SIGKILL);
 }
 
 } // namespace brood::detail

@@ -2,6 +2,9 @@
 #ifndef BROOD_LIB_SPAWN_KILL_SWITCH_HPP
 #define BROOD_LIB_SPAWN_KILL_SWITCH_HPP
 
+#include "spawn/child_side.hpp"
+
+#include <atomic>
 #include <mutex>
 
 #include <sys/types.h>
@@ -14,16 +17,19 @@ public:
     /// Called by any thread. A child that does not exist yet is killed when it is created.
     void kill() noexcept;
 
-    /// Called after the child has been created. The caller must not reap it before `disarm`.
+    /// Called after the child has been created, by its parent.
     void arm(pid_t pid) noexcept;
+
+    /// Called by the parent before it reaps the child or returns it.
     void disarm() noexcept;
 
-private:
-    void kill_armed() noexcept;
+    /// For a child that shares the memory. It announces its pid, and ends itself if `killed` is set by then.
+    early_death child_view() noexcept { return {&pid_, &killed_}; }
 
-    std::mutex mutex_;
-    pid_t pid_ = 0; // 0 unless armed
-    bool killed_ = false;
+private:
+    std::mutex mutex_; // guards the use of the pid: it is not reaped meanwhile
+    std::atomic<pid_t> pid_ = 0;
+    std::atomic<bool> killed_ = false;
 };
 
 } // namespace brood::detail

@@ -2,6 +2,7 @@
 #include "spawn/plan.hpp"
 
 #include "os/cgroup.hpp"
+#include "os/image.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
 #include "os/terminal.hpp"
@@ -206,6 +207,18 @@ void set_group(plan& p, pid_t leader) noexcept
     p.leads_group = leader == 0;
 }
 
+bool is_named_by_procfs(plan const& p)
+{
+    for (std::size_t i = 0; i < p.candidates.size(); ++i) {
+        std::string path(p.candidates[i]);
+        if (!path.starts_with('/') && !p.directory.empty())
+            path.insert(0, p.directory + '/');
+        if (os::leads_to_procfs(path.c_str()))
+            return true;
+    }
+    return false;
+}
+
 void close_given_away(plan& p) noexcept
 {
     for (auto const& end : p.given_away)
@@ -237,6 +250,10 @@ result<std::unique_ptr<plan>> make_plan(command const& cmd)
     if (auto ec = add_signals(*p, data); ec.failed())
         return ec;
     add_program(*p, data);
+    auto const is_close_marked = [](step const& s) { return s.what == action::close_marked; };
+    if (auto const closing = std::find_if(p->steps.begin(), p->steps.end(), is_close_marked);
+        closing != p->steps.end() && is_named_by_procfs(*p))
+        p->steps.erase(closing); // the program may be one of the descriptors
     return p;
 }
 

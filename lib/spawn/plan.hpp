@@ -123,6 +123,9 @@ void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept;
 /// Makes the child join another process group; 0: lead one. The plan has a step for the group.
 void set_group(plan& p, pid_t leader) noexcept;
 
+/// Whether the program's name refers to the child itself, such as `/proc/self/exe` or `/dev/fd/3`.
+bool is_named_by_procfs(plan const& p);
+
 /// Closes what the command has given away. The child runs.
 void close_given_away(plan& p) noexcept;
 

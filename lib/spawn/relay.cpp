@@ -101,14 +101,7 @@ bool can_relay(plan const& p)
 {
     if (relay_image.empty() || refused.load(std::memory_order_relaxed))
         return false;
-    for (std::size_t i = 0; i < p.candidates.size(); ++i) {
-        std::string path(p.candidates[i]);
-        if (!path.starts_with('/') && !p.directory.empty())
-            path.insert(0, p.directory + '/');
-        if (os::leads_to_procfs(path.c_str()))
-            return false;
-    }
-    return true;
+    return !is_named_by_procfs(p);
 }
 
 error_code relay_launch::prepare(plan const& p, os::raw::signal_bits inherited_mask, int exec_pipe)

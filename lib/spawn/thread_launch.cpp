@@ -39,6 +39,7 @@ public:
         return std::move(launched_).value();
     }
 
+    bool tries_one_backend() const noexcept override { return false; }
     error_code outcome() const noexcept override { return launched_ ? error_code() : launched_.error(); }
 
     void kill() noexcept override { kill_switch_.kill(); }
@@ -71,13 +72,6 @@ private:
     std::atomic<progress> progress_ = progress::running;
 };
 
-// The parent-death signal would be sent when the thread ends.
-bool requires_calling_thread(plan const& p) noexcept
-{
-    return std::any_of(
-        p.steps.begin(), p.steps.end(), [](step const& s) { return s.what == action::set_death_signal; });
-}
-
 bool run_on_thread(std::shared_ptr<thread_launch> const& launch)
 {
     try {
@@ -90,6 +84,13 @@ bool run_on_thread(std::shared_ptr<thread_launch> const& launch)
 }
 
 } // namespace
+
+// The parent-death signal would be sent when the thread ends.
+bool requires_calling_thread(plan const& p) noexcept
+{
+    return std::any_of(
+        p.steps.begin(), p.steps.end(), [](step const& s) { return s.what == action::set_death_signal; });
+}
 
 async_launch_result
 launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe)

@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "spawn/kill_switch.hpp"
 #include "spawn/relay.hpp"
 #include "spawn/vfork_child.hpp"
 
@@ -16,14 +17,19 @@ step const* vfork_unsupported_step(plan const& p)
     return nullptr;
 }
 
-result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode, kill_switch*)
+result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode, kill_switch* early_kill)
 {
     vfork_child child(p);
+    if (early_kill)
+        child.kill_by(*early_kill);
     os::signal_block const blocked;
     auto cloned = child.clone(vfork_child::parent::waits, mode, blocked);
     if (!cloned)
         return cloned;
-    if (auto const failure = child.outcome(); failure.failed())
+    auto const failure = child.outcome();
+    if (early_kill)
+        early_kill->disarm();
+    if (failure.failed())
         return kill_and_reap(cloned.value().pid, failure);
     return ensure_pidfd(std::move(cloned).value(), mode);
 }

@@ -1,6 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "spawn/vfork_child.hpp"
 
+#include "spawn/kill_switch.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -54,6 +56,8 @@ vfork_child::clone(parent behaviour, pidfd_mode mode, os::signal_block const& bl
     request_.cgroup = plan_.cgroup.get();
     args_ = child_args(steps(), blocked.previous());
     args_.born_in_cgroup = true;
+    if (kill_switch_)
+        args_.early = kill_switch_->child_view();
     args_.handlers_kept = &request_.handlers_kept;
     auto const kept = relay_ ? relay_->kept() : std::array{exec_pipe, -1, -1};
     std::copy(kept.begin(), kept.end(), args_.kept);

@@ -35,6 +35,9 @@ public:
      */
     result<spawned_child> clone(parent behaviour, pidfd_mode mode, os::signal_block const& blocked, int exec_pipe = -1);
 
+    /// Called before `clone`, for a parent that waits. The parent disarms the switch afterwards.
+    void kill_by(kill_switch& other) noexcept { kill_switch_ = &other; }
+
     /// Why the child has failed. Called after it has left the memory; waits for the relay.
     error_code outcome() const noexcept;
 
@@ -42,6 +45,7 @@ private:
     std::vector<step> const& steps() const noexcept { return relay_ ? relay_->steps() : plan_.steps; }
 
     plan const& plan_;
+    kill_switch* kill_switch_ = nullptr;
     std::optional<relay_launch> relay_;
     std::optional<pooled_stack> stack_;
     os::clone_request request_{};

@@ -1,5 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "os/unique_fd.hpp"
+#include "os/descriptors.hpp"
 #include "spawn/launcher.hpp"
 #include "support/beside_other_spawns.hpp"
 #include "support/deny_syscalls.hpp"
@@ -440,13 +440,9 @@ TEST_CASE("file: a FIFO does not block the event loop" * needs_threads())
 }
 
 // posix_spawn(3) does not return before the child has opened its files.
-std::vector<backend_config> configs_with_early_pid()
+std::vector<backend_config> with_early_pid(std::vector<backend_config> configs)
 {
-    auto configs = all_configs();
-    std::erase_if(configs, [](backend_config const& config) {
-        bool const on_thread = denied_syscalls().find("clone3") != std::string_view::npos;
-        return config.backend == spawn_backend::posix_spawn || (on_thread && config.backend == spawn_backend::vfork);
-    });
+    std::erase_if(configs, [](backend_config const& config) { return config.backend == spawn_backend::posix_spawn; });
     return configs;
 }
 
@@ -456,34 +452,38 @@ TEST_CASE("file: a child that opens a FIFO can be cancelled and has a timeout" *
         for (bool with_credentials : {false, true}) {
             CAPTURE(cancelled);
             CAPTURE(with_credentials);
-            for_each(configs_with_early_pid(), [&](backend_config const& config) {
-                scratch_folder folder;
-                auto const path = folder.path("fifo");
-                REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
-                asio::io_context context;
-                asio::cancellation_signal cancel;
-                std::optional<error_code> error;
-                auto cmd = probe(config, "copy");
-                if (with_credentials)
-                    cmd.user(::geteuid());
-                output_options options;
-                options.stop(stop_plan(SIGTERM, 10ms));
-                if (!cancelled)
-                    options.timeout(1ms);
-                async_output(
-                    context, cmd.in(stdio::file(path, open_mode::read)), options,
-                    asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec, output const&) { error = ec; }));
-                context.poll();
-                CHECK_FALSE(error);
-                if (cancelled) {
-                    cancel.emit(asio::cancellation_type::terminal);
-                    cancel.emit(asio::cancellation_type::terminal);
-                }
-                context.restart();
-                context.run_for(60s);
-                CHECK(error == (cancelled ? error_code(asio::error::operation_aborted) : error_code(errc::timed_out)));
-                CHECK_FALSE(has_children());
-            });
+            for_each(
+                with_early_pid(with_credentials ? credentials_configs() : all_configs()),
+                [&](backend_config const& config) {
+                    scratch_folder folder;
+                    auto const path = folder.path("fifo");
+                    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+                    asio::io_context context;
+                    asio::cancellation_signal cancel;
+                    std::optional<error_code> error;
+                    auto cmd = probe(config, "copy");
+                    if (with_credentials)
+                        cmd.user(::geteuid());
+                    output_options options;
+                    options.stop(stop_plan(SIGTERM, 10ms));
+                    if (!cancelled)
+                        options.timeout(1ms);
+                    async_output(
+                        context, cmd.in(stdio::file(path, open_mode::read)), options,
+                        asio::bind_cancellation_slot(cancel.slot(), [&](error_code ec, output const&) { error = ec; }));
+                    context.poll();
+                    CHECK_FALSE(error);
+                    if (cancelled) {
+                        cancel.emit(asio::cancellation_type::terminal);
+                        cancel.emit(asio::cancellation_type::terminal);
+                    }
+                    context.restart();
+                    context.run_for(60s);
+                    CHECK(
+                        error ==
+                        (cancelled ? error_code(asio::error::operation_aborted) : error_code(errc::timed_out)));
+                    CHECK_FALSE(has_children());
+                });
         }
 }
 
@@ -491,7 +491,7 @@ TEST_CASE("file: a child that waits for a FIFO keeps no copies of other descript
 {
     for (bool inherits : {false, true}) {
         CAPTURE(inherits);
-        for_each(configs_with_early_pid(), [&](backend_config const& config) {
+        for_each(with_early_pid(all_configs()), [&](backend_config const& config) {
             scratch_folder folder;
             auto const first = folder.path("first"), second = folder.path("second");
             REQUIRE(::mkfifo(first.c_str(), 0600) == 0);
@@ -540,6 +540,49 @@ TEST_CASE("file: a child that waits for a FIFO keeps no copies of other descript
             CHECK(copying.wait().has_value());
         });
     }
+}
+
+TEST_CASE("file: a FIFO may be named by a descriptor of the parent")
+{
+    for (bool inherits : {false, true})
+        for_each_backend([&](backend_config const& config) {
+            auto ends = os::make_pipe().value();
+            REQUIRE(::write(ends.second.get(), "text", 4) == 4);
+            ends.second.reset();
+            auto cmd = probe(config, "copy");
+            cmd.in(stdio::file("/dev/fd/" + std::to_string(ends.first.get()), open_mode::read)).inherit_fds(inherits);
+            asio::io_context context;
+            std::string text;
+            async_output(context, cmd, [&](error_code, output result) { text = result.out; });
+            context.run_for(60s);
+            CHECK(text == "text");
+        });
+}
+
+TEST_CASE(
+    "file: the program may be named by a descriptor although the child opens a FIFO" * doctest::skip(!knows_linux()))
+{
+    for (bool inherits : {false, true})
+        for_each(with_early_pid(all_configs()), [&](backend_config const& config) {
+            scratch_folder folder;
+            auto const path = folder.path("fifo"), link = folder.path("link");
+            REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+            os::unique_fd const program(::open(probe_path().c_str(), O_RDONLY | O_CLOEXEC));
+            os::unique_fd const other_side(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+            auto const number = std::to_string(program.get());
+            REQUIRE(::symlink(("/proc/self/fd/" + number).c_str(), link.c_str()) == 0);
+            for (auto const& name : {"/proc/self/fd/" + number, link, "./" + number}) {
+                command cmd(name, "exit", "7");
+                cmd.backend(config.backend).watcher(config.watcher).inherit_fds(inherits);
+                if (name.starts_with('.'))
+                    cmd.current_dir("/proc/self/fd");
+                asio::io_context context;
+                auto child = spawn(context, cmd.in(stdio::file(path, open_mode::read)));
+                CAPTURE(name);
+                REQUIRE(child.has_value());
+                CHECK(child.value().wait().value().code() == 7);
+            }
+        });
 }
 
 TEST_CASE("fd_setup: from passes the end of another child's pipe on")

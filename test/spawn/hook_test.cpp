@@ -1,9 +1,11 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/descriptors.hpp"
 #include "support/support.hpp"
 
 #include <cerrno>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 using namespace brood;
 using namespace test;
@@ -30,6 +32,30 @@ TEST_CASE("pre_exec: runs in the child and cannot change the parent's memory")
         });
         CHECK(output_of_now(cmd) == std::to_string(0123));
         CHECK(calls == 0);
+    });
+}
+
+TEST_CASE("pre_exec: a process that the hook forks does not delay the start")
+{
+    for_each(hook_configs, [](backend_config const& config) {
+        auto ends = os::make_pipe().value();
+        auto cmd = probe(config, "exit", "0");
+        cmd.pre_exec([&] {
+            ends.second.reset();
+            if (::fork() == 0) {
+                char ended;
+                (void)!::read(ends.first.get(), &ended, 1); // until the parent has closed its end
+                ::_exit(0);
+            }
+            return error_code();
+        });
+        cmd.in(stdio::null()).out(stdio::null()).err(stdio::null());
+        asio::io_context context;
+        CHECK(spawn(context, cmd).value().wait().value().success()); // hangs if the start waits for the process
+        bool success = false;
+        async_run(context, cmd, [&](error_code ec, exit_status status) { success = !ec.failed() && status.success(); });
+        context.run_for(60s);
+        CHECK(success);
     });
 }
 

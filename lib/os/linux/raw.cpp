@@ -228,6 +228,7 @@ int set_affinity(std::size_t bytes, void const* mask) noexcept
     return call(SYS_sched_setaffinity, 0, word(bytes), word(mask));
 }
 
+pid_t own_pid() noexcept { return call(SYS_getpid); }
 pid_t parent() noexcept { return call(SYS_getppid); }
 
 int set_death_signal(int signal, pid_t expected_parent) noexcept

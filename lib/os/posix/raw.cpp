@@ -148,6 +148,7 @@ int add_nice(int increment) noexcept
 }
 
 int set_affinity(std::size_t, void const*) noexcept { return -ENOTSUP; }
+pid_t own_pid() noexcept { return ::getpid(); }
 pid_t parent() noexcept { return ::getppid(); }
 int set_death_signal(int, pid_t) noexcept { return -ENOTSUP; }
 
