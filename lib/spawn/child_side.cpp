@@ -111,7 +111,8 @@ void shared_child_main(void* argument) noexcept
 {
     auto& args = *static_cast<child_args*>(argument);
     if (args.early.pid) {
-        args.early.pid->store(raw::own_pid());
+        if (raw::parent() != 0) // otherwise the child is in a new PID namespace, and the parent knows another pid
+            args.early.pid->store(raw::own_pid());
         if (args.early.killed->load())
             raw::kill_self();
     }
