@@ -11,8 +11,12 @@ void kill_switch::kill() noexcept
 {
     std::lock_guard lock(mutex_);
     killed_ = true;
-    if (pid_t const pid = pid_)
-        (void)os::send_signal({pid, -1}, SIGKILL);
+    pid_t const pid = pid_;
+    if (pid == 0)
+        return;
+    if (leads_group_)
+        (void)os::send_signal_to_group(pid, SIGKILL);
+    (void)os::send_signal({pid, -1}, SIGKILL); // it may not lead the group yet
 }
 
 void kill_switch::arm(pid_t pid) noexcept

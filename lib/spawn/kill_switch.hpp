@@ -11,9 +11,11 @@
 
 namespace brood::detail {
 
-/// Kills the child of a launch that has not returned.
+/// Kills the child of a launch that has not returned, and the process group that it leads.
 class kill_switch {
 public:
+    explicit kill_switch(bool leads_group) noexcept : leads_group_(leads_group) {}
+
     /// Called by any thread. A child that does not exist yet is killed when it is created.
     void kill() noexcept;
 
@@ -27,6 +29,7 @@ public:
     early_death child_view() noexcept { return {&pid_, &killed_}; }
 
 private:
+    bool const leads_group_;
     std::mutex mutex_; // guards the use of the pid: it is not reaped meanwhile
     std::atomic<pid_t> pid_ = 0;
     std::atomic<bool> killed_ = false;

@@ -18,7 +18,11 @@ class thread_launch final : public async_launch {
 public:
     thread_launch(
         std::shared_ptr<plan const> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe) noexcept
-        : plan_(std::move(p)), choice_(choice), mode_(mode), exec_pipe_(std::move(exec_pipe))
+        : plan_(std::move(p)),
+          choice_(choice),
+          mode_(mode),
+          exec_pipe_(std::move(exec_pipe)),
+          kill_switch_(plan_->leads_group)
     {}
 
     void run() noexcept

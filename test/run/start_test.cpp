@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <signal.h>
+#include <unistd.h>
 
 using namespace brood;
 using namespace test;
@@ -118,6 +119,32 @@ TEST_CASE("start: a second cancellation ends a child whose hook does not return"
         poll_while_held(op);
         op.cancel();
         poll_while_held(op);
+        op.cancel();
+        op.finish();
+        CHECK(op.error == aborted);
+        CHECK(op.result.status.signal() == SIGKILL);
+    });
+}
+
+TEST_CASE("start: a kill reaches the processes that a hook has forked" * needs_threads())
+{
+    for_each(fork_only, [](backend_config const& config) {
+        start_gate const gate;
+        auto const forked_one = os::make_pipe().value();
+        auto cmd = probe(config, "pause").process_group();
+        cmd.pre_exec([&] {
+            if (::fork() == 0) {
+                (void)!::write(forked_one.second.get(), "!", 1);
+                for (;;)
+                    ::pause();
+            }
+            return error_code();
+        });
+        output_options options;
+        options.stop(stop_plan(std::vector<stop_step>())).drain_grace(1h); // the streams end with the forked process
+        running_output op(gate.hold(cmd), options);
+        char mark;
+        REQUIRE(::read(forked_one.first.get(), &mark, 1) == 1);
         op.cancel();
         op.finish();
         CHECK(op.error == aborted);
