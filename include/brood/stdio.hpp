@@ -59,9 +59,10 @@ public:
     /// A file that is opened at the spawn. A relative path is resolved in the parent's working directory.
     /**
      * The child opens a FIFO (fifo(7)), because the open may block. `async_spawn` does not block the event loop
-     * meanwhile, and can be cancelled, unless the backend is `posix_spawn`. Before the open, the child closes the
-     * descriptors that its program does not inherit, unless the command has a `pre_exec` hook. A start that is retried,
-     * because its program file is busy for example, opens the FIFO again.
+     * meanwhile, and can be cancelled, unless the command chooses the backend `posix_spawn`. Before the open, the child
+     * closes the descriptors that its program does not inherit; not with this backend, with a `pre_exec` hook, or if a
+     * path of the command leads to a descriptor, as `/dev/fd/3` does. A start that is retried, because its program file
+     * is busy for example, opens the FIFO again.
      */
     static stdio file(detail::text_arg path, open_mode mode)
     {

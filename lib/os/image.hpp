@@ -13,7 +13,8 @@ namespace brood::os {
 /// Creates a sealed file in memory that contains `program`, and `rest` at `offset`.
 result<unique_fd> make_image(std::span<unsigned char const> program, long offset, std::span<char const> rest) noexcept;
 
-/// Whether a path, or a symbolic link at it, leads into procfs, where names such as `self` depend on the program.
+/// Whether a path, or a chain of symbolic links that begins with it, leads into procfs. Names there, such as `self`,
+/// depend on the program and its descriptors.
 bool leads_to_procfs(char const* path) noexcept;
 
 } // namespace brood::os

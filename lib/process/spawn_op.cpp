@@ -177,9 +177,11 @@ spawn_op::starter spawn_op::prepare_retry(error_code const& error)
     }
     bool const other_backend =
         tried_one_backend_ && backend_ == spawn_backend::automatic && (is_refused(error) || is_unprivileged(error));
-    if (other_backend)
+    if (other_backend) {
         backend_ = spawn_backend::fork; // supports every plan
-    if ((other_backend || is_busy(error)) && std::exchange(may_retry_, false))
+        return launch_on_thread;
+    }
+    if (is_busy(error) && std::exchange(may_retry_, false))
         return launch_on_thread;
     bool const may_reap = std::exchange(may_reap_, false);
     return may_reap && reap_for(error, child_->executor()) ? start_async_launch : nullptr;

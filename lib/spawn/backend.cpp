@@ -17,7 +17,8 @@ error_code reap_failed_child(pid_t pid, error_code failure) noexcept
 
 error_code kill_and_reap(pid_t pid, error_code failure) noexcept
 {
-    (void)os::send_signal({pid, -1}, SIGKILL);
+    if (os::is_child(pid)) // not if other code, or the kernel, has reaped it
+        (void)os::send_signal({pid, -1}, SIGKILL);
     return reap_failed_child(pid, failure);
 }
 

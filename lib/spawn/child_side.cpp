@@ -111,10 +111,15 @@ void shared_child_main(void* argument) noexcept
 {
     auto& args = *static_cast<child_args*>(argument);
     if (args.early.pid) {
-        if (raw::parent() != 0) // otherwise the child is in a new PID namespace, and the parent knows another pid
+        bool const is_known = raw::parent() != 0; // not in a new PID namespace: the parent knows another pid
+        if (is_known)
             args.early.pid->store(raw::own_pid());
-        if (args.early.killed->load())
-            raw::kill_self();
+        if (args.early.killed->load()) {
+            if (is_known)
+                raw::kill_self();
+            args.report = {ECANCELED, spawn_stage::clone}; // the first process of a namespace cannot kill itself
+            raw::exit_now(failed_child);
+        }
     }
     if (args.yield_first)
         raw::yield();

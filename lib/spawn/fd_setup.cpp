@@ -144,10 +144,16 @@ bool is_opened(plan const& p, int fd)
     return std::any_of(p.opened.begin(), p.opened.end(), [fd](os::private_fd const& own) { return own.get() == fd; });
 }
 
-// A name such as /dev/fd/3 refers to a descriptor of the parent.
-bool is_fifo(stdio const& io)
+bool is_fifo(stdio const& io) { return io.kind() == source::file && os::is_fifo(io.path().c_str()); }
+
+// Whether a path that the child uses leads to a descriptor of the parent. The program is looked up later: see make_plan.
+bool names_descriptor(command_data const& cmd)
 {
-    return io.kind() == source::file && os::is_fifo(io.path().c_str()) && !os::leads_to_procfs(io.path().c_str());
+    auto const leads = [](std::string const& path) { return os::leads_to_procfs(path.c_str()); };
+    return (cmd.directory && leads(*cmd.directory)) || (cmd.root && leads(*cmd.root)) ||
+           std::any_of(cmd.descriptors.begin(), cmd.descriptors.end(), [&](auto const& entry) {
+               return is_fifo(entry.second) && leads(entry.second.path());
+           });
 }
 
 // Opening a FIFO may wait for another process. The child does that, so that the parent can continue, and kill the
@@ -210,15 +216,27 @@ error_code add_descriptors(plan& p, command_data const& cmd)
         return ordered.error();
     for (auto const& dup : ordered.value())
         p.steps.push_back({action::dup_fd, stage, dup.from, dup.to});
-    if (!cmd.inherit_fds)
-        for (auto const& range : ranges_between(kept))
-            p.steps.push_back({action::close_range, stage, range.first, range.last});
-    if (!fifos.empty() && cmd.pre_exec.empty()) // a hook may use every descriptor
+    auto const close_others = [&] {
+        if (!cmd.inherit_fds)
+            for (auto const& range : ranges_between(kept))
+                p.steps.push_back({action::close_range, stage, range.first, range.last});
+    };
+    if (fifos.empty()) {
+        close_others();
+        return {};
+    }
+    // A name such as /dev/fd/3 and a hook need descriptors that exec would close.
+    bool const needs_others = !cmd.pre_exec.empty() || names_descriptor(cmd);
+    if (!needs_others) {
+        close_others();
         p.steps.push_back({action::close_marked, stage});
+    }
     for (int const child_fd : fifos)
         open_in_child(p, child_fd, cmd.descriptors.at(child_fd));
     for (auto const& dup : dups_of_fifos)
         p.steps.push_back({action::dup_fd, stage, dup.from, dup.to});
+    if (needs_others)
+        close_others();
     return {};
 }
 

@@ -12,11 +12,11 @@ void kill_switch::kill() noexcept
     std::lock_guard lock(mutex_);
     killed_ = true;
     pid_t const pid = pid_;
-    if (pid == 0)
+    if (pid == 0 || !os::is_child(pid)) // other code, or the kernel, may have reaped it
         return;
+    (void)os::send_signal({pid, -1}, SIGKILL); // the first, so that it forks no process after the second
     if (leads_group_)
         (void)os::send_signal_to_group(pid, SIGKILL);
-    (void)os::send_signal({pid, -1}, SIGKILL); // it may not lead the group yet
 }
 
 void kill_switch::arm(pid_t pid) noexcept

@@ -30,7 +30,7 @@ public:
 
 private:
     bool const leads_group_;
-    std::mutex mutex_; // guards the use of the pid: it is not reaped meanwhile
+    std::mutex mutex_; // guards the use of the pid: the launch does not reap it meanwhile
     std::atomic<pid_t> pid_ = 0;
     std::atomic<bool> killed_ = false;
 };

@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "spawn/launcher.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -15,6 +16,12 @@ constexpr std::array backends{&vfork_backend, &posix_spawn_backend, &fork_backen
 bool is_candidate(backend const& b, spawn_backend choice) noexcept
 {
     return choice == spawn_backend::automatic || choice == b.name;
+}
+
+// The child may wait before its exec. Under posix_spawn it could not be killed meanwhile.
+bool opens_file(plan const& p) noexcept
+{
+    return std::any_of(p.steps.begin(), p.steps.end(), [](step const& s) { return s.what == action::open_file; });
 }
 
 result<spawned_child> launch_once(plan const& p, spawn_backend choice, pidfd_mode mode, kill_switch* early_kill)
@@ -43,7 +50,8 @@ bool available(spawn_backend choice) noexcept
 
 bool applies(backend const& b, plan const& p, spawn_backend choice)
 {
-    return is_candidate(b, choice) && b.available() && !b.unsupported_step(p);
+    return is_candidate(b, choice) && b.available() && !b.unsupported_step(p) &&
+           !(choice == spawn_backend::automatic && &b == &posix_spawn_backend && opens_file(p));
 }
 
 bool is_refused(error_code const& error) noexcept

@@ -26,6 +26,8 @@ result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode, kill_switch* 
     auto cloned = child.clone(vfork_child::parent::waits, mode, blocked);
     if (!cloned)
         return cloned;
+    if (early_kill)
+        early_kill->arm(cloned.value().pid); // the child may have announced none
     auto const failure = child.outcome();
     if (early_kill)
         early_kill->disarm();

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <string_view>
 
 namespace brood::detail {
 namespace {
@@ -18,6 +19,13 @@ spawn_stage stage_of_clone(plan const& p, int error) noexcept
     return p.cgroup && !shortage ? spawn_stage::cgroup : spawn_stage::clone;
 }
 
+// Such a path may need any descriptor.
+bool may_name_descriptor(char const* path) noexcept
+{
+    std::string_view const text(path);
+    return text.starts_with("/proc/") || text.starts_with("/dev/");
+}
+
 // The number of descriptors, from 0 on, that the child copies; -1 for all. The kernel copies whole words of its bitmap.
 // The exec closes the descriptors of the last word that no step needs.
 int count_copied(std::vector<step> const& steps) noexcept
@@ -25,7 +33,21 @@ int count_copied(std::vector<step> const& steps) noexcept
     constexpr int word = 64;
     int highest = 2;
     bool closes_rest = false;
-    for (auto const& s : steps)
+    for (auto const& s : steps) {
+        switch (s.what) {
+        case action::open_file:
+        case action::change_root:
+        case action::change_directory:
+            if (may_name_descriptor(static_cast<char const*>(s.data)))
+                return -1;
+            break;
+        case action::execute:
+            for (auto path = static_cast<exec_target const*>(s.data)->candidates; *path; ++path)
+                if (may_name_descriptor(*path))
+                    return -1;
+            break;
+        default: break;
+        }
         switch (s.what) {
         case action::dup_fd: highest = std::max({highest, s.a, s.b}); break;
         case action::open_file: highest = std::max(highest, s.b); break;
@@ -35,6 +57,7 @@ int count_copied(std::vector<step> const& steps) noexcept
         case action::close_range: closes_rest = closes_rest || s.b == INT_MAX; break;
         default: break;
         }
+    }
     return closes_rest && highest < INT_MAX - word ? (highest / word + 1) * word : -1;
 }
 

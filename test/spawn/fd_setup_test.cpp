@@ -585,6 +585,45 @@ TEST_CASE(
         });
 }
 
+TEST_CASE("file: paths below a descriptor of the parent" * doctest::skip(!knows_linux()))
+{
+    for (int number : {40, 140}) // a child may copy only the first descriptors
+        for_each(with_early_pid(all_configs()), [&](backend_config const& config) {
+            scratch_folder folder;
+            auto const path = folder.path("fifo"), first_link = folder.path("first"), link = folder.path("link");
+            REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+            os::unique_fd const other_side(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+            auto const duplicate = [&](char const* target) {
+                os::unique_fd const opened(::open(target, O_RDONLY | O_CLOEXEC));
+                return os::unique_fd(::fcntl(opened.get(), F_DUPFD_CLOEXEC, number));
+            };
+            auto const directory = duplicate(folder.path("").c_str()), program = duplicate(probe_path().c_str());
+            auto const name_of = [](os::unique_fd const& fd) { return "/proc/self/fd/" + std::to_string(fd.get()); };
+            REQUIRE(::symlink(name_of(program).c_str(), first_link.c_str()) == 0);
+            REQUIRE(::symlink(first_link.c_str(), link.c_str()) == 0);
+            auto const code_of = [&](std::string const& name, stdio in, bool changes_directory) {
+                command cmd(name, "exit", "7");
+                cmd.backend(config.backend)
+                    .watcher(config.watcher)
+                    .in(std::move(in))
+                    .out(stdio::null())
+                    .err(stdio::null());
+                if (changes_directory)
+                    cmd.current_dir(name_of(directory));
+                asio::io_context context;
+                auto child = spawn(context, cmd);
+                return child ? child.value().wait().value().code() : -1;
+            };
+            auto const fifo = stdio::file(path, open_mode::read);
+            CHECK(code_of(name_of(program), stdio::null(), false) == 7);
+            CHECK(code_of(name_of(program), fifo, false) == 7);
+            if (number < 64)
+                CHECK(code_of(link, fifo, false) == 7);
+            CHECK(code_of(probe_path(), stdio::file(name_of(directory) + "/fifo", open_mode::read), false) == 7);
+            CHECK(code_of(probe_path(), fifo, true) == 7);
+        });
+}
+
 TEST_CASE("fd_setup: from passes the end of another child's pipe on")
 {
     for_each_config([](backend_config const& config) -> asio::awaitable<void> {

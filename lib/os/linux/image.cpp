@@ -29,6 +29,19 @@ bool write_at(int fd, long offset, void const* data, std::size_t size) noexcept
     return ::pwrite(fd, data, size, offset) == static_cast<ssize_t>(size);
 }
 
+bool is_in_procfs(char const* path) noexcept
+{
+    char folder[PATH_MAX] = {};
+    std::strncpy(folder, path, sizeof folder - 1); // a longer path cannot be executed
+    char* const slash = std::strrchr(folder, '/');
+    if (!slash)
+        return false;
+    slash[1] = '\0';
+    struct statfs system;
+    constexpr auto procfs = 0x9fa0;
+    return ::statfs(folder, &system) == 0 && system.f_type == procfs;
+}
+
 } // namespace
 
 result<unique_fd> make_image(std::span<unsigned char const> program, long offset, std::span<char const> rest) noexcept
@@ -46,20 +59,23 @@ result<unique_fd> make_image(std::span<unsigned char const> program, long offset
 
 bool leads_to_procfs(char const* path) noexcept
 {
-    char target[PATH_MAX];
-    auto const length = ::readlink(path, target, sizeof target - 1);
-    target[length < 0 ? 0 : length] = '\0';
-    if (std::strncmp(target, "/proc/", 6) == 0)
+    if (std::strncmp(path, "/proc/", 6) == 0 || is_in_procfs(path))
         return true;
-    std::strncpy(target, path, sizeof target - 1); // a longer path cannot be executed
+    char target[PATH_MAX];
+    std::strncpy(target, path, sizeof target - 1);
     target[sizeof target - 1] = '\0';
-    char* const slash = std::strrchr(target, '/');
-    if (!slash)
-        return false;
-    slash[1] = '\0';
-    struct statfs directory;
-    constexpr auto procfs = 0x9fa0;
-    return ::statfs(target, &directory) == 0 && directory.f_type == procfs;
+    constexpr int most_links = 40; // in one path, by path_resolution(7)
+    for (int links = 0; links < most_links; ++links) {
+        char link[PATH_MAX];
+        auto const length = ::readlink(target, link, sizeof link - 1);
+        if (length <= 0 || link[0] != '/')
+            return false;
+        link[length] = '\0';
+        if (is_in_procfs(link))
+            return true;
+        std::memcpy(target, link, static_cast<std::size_t>(length) + 1);
+    }
+    return false;
 }
 
 } // namespace brood::os
