@@ -5,6 +5,7 @@
 #include "os/process.hpp"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <unistd.h>
 
 namespace brood::os {
@@ -34,6 +35,16 @@ spawn_extensions look_up() noexcept
     return extensions;
 }
 
+// pidfd_getpid(3) fails for a child that has been reaped.
+bool kernel_reaps_children() noexcept
+{
+    struct sigaction current {};
+    if (::sigaction(SIGCHLD, nullptr, &current) != 0)
+        return false;
+    bool const is_ignored = !(current.sa_flags & SA_SIGINFO) && current.sa_handler == SIG_IGN;
+    return is_ignored || (current.sa_flags & SA_NOCLDWAIT) != 0;
+}
+
 } // namespace
 
 spawn_extensions const& find_spawn_extensions() noexcept
@@ -45,7 +56,8 @@ spawn_extensions const& find_spawn_extensions() noexcept
 bool pidfd_spawn_available() noexcept
 {
     auto const& libc = find_spawn_extensions();
-    return libc.pidfd_spawn && libc.pidfd_getpid && pidfd_available() && ::access("/proc/self/fdinfo", X_OK) == 0;
+    return libc.pidfd_spawn && libc.pidfd_getpid && pidfd_available() && !kernel_reaps_children() &&
+           ::access("/proc/self/fdinfo", X_OK) == 0;
 }
 
 bool posix_spawn_reports_failure() noexcept

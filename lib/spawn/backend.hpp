@@ -26,8 +26,8 @@ struct backend {
     bool (*available)() noexcept;
     /// The first step that the backend does not support; null if it supports the plan.
     step const* (*unsupported_step)(plan const&);
-    /// A failure leaves no child, no descriptor and no changed signal mask. The switch kills the
-    /// child before its exec, except with `posix_spawn`; it may be null.
+    /// A failure leaves no child, no descriptor and no changed signal mask. The switch, which may be null, kills the
+    /// child before its exec, except with `posix_spawn`.
     result<spawned_child> (*launch)(plan const&, pidfd_mode, kill_switch*);
 };
 
