@@ -62,6 +62,18 @@ struct streams final : streams_base {
         return child_fd == 0 ? in.release() : release_pipe(child_fd == 1 ? out : err);
     }
 
+    int read_end(int child_fd) override
+    {
+        auto& pipe = child_fd == 1 ? out : err;
+        return pipe.is_open() ? pipe.native_handle() : -1;
+    }
+
+    void cancel_read(int child_fd) override
+    {
+        error_code ignored;
+        (child_fd == 1 ? out : err).cancel(ignored);
+    }
+
     rare_streams<Executor>& rare(Executor const& executor)
     {
         if (!rare_)
@@ -82,7 +94,7 @@ struct streams final : streams_base {
  *
  * @par Thread safety
  * Distinct objects: safe. Shared objects: all functions may be called from several threads at once, except moving,
- * destroying, `async_output` and the streams.
+ * destroying, `async_output`, `async_wait_drained` and the streams.
  *
  * @par Lifetime
  * Operations own what they need: the child may be moved or destroyed while they are pending.
@@ -237,6 +249,46 @@ public:
         return initiate_wait(std::forward<CompletionToken>(token), [time](auto& child, auto handler) {
             child.async_wait_for(time, std::move(handler));
         });
+    }
+
+    /// Waits as `async_wait` does, then until `out()` and `err()` have ended, but not longer than `grace`.
+    /**
+     * A descendant that holds a copy of a stream, such as a daemon, keeps it open after the child's end: reading to the
+     * end of file would wait for that descendant. This operation runs beside the reading. When `grace` has expired, it
+     * cancels the operations that read the streams; they complete with `asio::error::operation_aborted`. The streams
+     * stay open.
+     *
+     * @code
+     * using namespace boost::asio::experimental::awaitable_operators;
+     * co_await (read_lines(child.out()) && child.async_wait_drained());
+     * @endcode
+     *
+     * Streams that are closed or were moved away are not waited for. The operation uses the streams on the child's
+     * executor.
+     *
+     * @par Completion Signature
+     * @code void(error_code, exit_status) @endcode
+     *
+     * @par Errors
+     * Those of `async_wait`; `errc::output_incomplete` with the status of the child if `grace` has expired.
+     *
+     * @par Per-Operation Cancellation
+     * As `async_wait`.
+     */
+    template <class CompletionToken = detail::default_token<Executor>>
+    auto async_wait_drained(duration grace, CompletionToken&& token = {})
+    {
+        return initiate_wait(std::forward<CompletionToken>(token), [grace](auto& child, auto handler) {
+            child.async_wait_drained(grace, std::move(handler));
+        });
+    }
+
+    /// Waits one second for the ends of the streams.
+    template <class CompletionToken = detail::default_token<Executor>>
+        requires(!std::convertible_to<CompletionToken, duration>)
+    auto async_wait_drained(CompletionToken&& token = {})
+    {
+        return async_wait_drained(std::chrono::seconds(1), std::forward<CompletionToken>(token));
     }
 
     /// Sends SIGKILL, then waits as `async_wait` does.

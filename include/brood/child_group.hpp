@@ -2,14 +2,18 @@
 #ifndef BROOD_CHILD_GROUP_HPP
 #define BROOD_CHILD_GROUP_HPP
 
+#include <brood/child.hpp>
 #include <brood/detail/export.hpp>
 #include <brood/detail/initiation.hpp>
+#include <brood/detail/prepared_spawn.hpp>
+#include <brood/detail/wrapped_handler.hpp>
 #include <brood/run.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <iosfwd>
 #include <limits>
 #include <memory>
@@ -88,16 +92,23 @@ struct group_result : group_child, output {};
 
 namespace detail {
 
-using group_spawn_handler = boost::asio::any_completion_handler<void(error_code, group_child)>;
+using group_spawn_handler = boost::asio::any_completion_handler<void(error_code, group_child, child_owner)>;
 using group_next_handler = boost::asio::any_completion_handler<void(error_code, group_result)>;
 using group_wait_handler = boost::asio::any_completion_handler<void(error_code)>;
+
+/// Creates the streams of a child that the group hands out.
+using streams_factory = std::function<result<std::unique_ptr<streams_base>>(prepared_spawn&, command_data const&)>;
 
 /// The state behind `basic_child_group`.
 class group_interface {
 public:
     virtual std::size_t running() const = 0;
     virtual result<group_child> spawn(command const& cmd) = 0;
-    virtual void async_spawn(command cmd, std::optional<output_options> options, group_spawn_handler handler) = 0;
+    virtual result<child_owner> spawn_child(command const& cmd, streams_factory streams) = 0;
+
+    /// With a factory, the child is handed out and the options do not matter.
+    virtual void async_spawn(
+        command cmd, std::optional<output_options> options, streams_factory streams, group_spawn_handler handler) = 0;
     virtual void async_next(group_next_handler handler) = 0;
     virtual void async_wait_all(group_wait_handler handler) = 0;
     virtual void async_stop(group_wait_handler handler) = 0;
@@ -127,6 +138,10 @@ create_group(boost::asio::any_io_executor const& executor, group_options options
  * captures both streams in `out`. Other `piped()` descriptors and a terminal fail with `errc::unexpected_pipe`.
  * `output_options::input` is the standard input of a child whose command sets none; with another one the spawn fails
  * with `invalid_argument`.
+ *
+ * `spawn_child` and `async_spawn_child` hand out a child: the application uses its streams and waits for its end. Of
+ * `group_options::each`, the stop plan and the timeout apply to it. Its failure counts for the `failure_policy`, and
+ * `async_next` returns no result for it.
  *
  * A child counts as running until it has been reaped and its captured streams have ended, at most
  * `output_options::drain_grace` later. Stopping and killing a child includes the process group that it leads.
@@ -184,6 +199,15 @@ public:
      */
     result<group_child> spawn(command const& cmd) { return group_->spawn(cmd); }
 
+    /// Spawns a child as `spawn` does, and hands it out. See `async_spawn_child`.
+    result<basic_child<Executor>> spawn_child(command const& cmd)
+    {
+        auto owner = group_->spawn_child(cmd, streams_on(executor_));
+        if (!owner)
+            return owner.error();
+        return basic_child<Executor>(executor_, std::move(owner).value());
+    }
+
     /// Spawns a child as soon as fewer than the maximum number run. The children are spawned in the order of the calls.
     /**
      * The operation completes after the program has been executed or the spawn has failed, without blocking. A failed
@@ -211,6 +235,37 @@ public:
     auto async_spawn(command cmd, output_options options, CompletionToken&& token = {})
     {
         return initiate_spawn(std::move(cmd), std::move(options), std::forward<CompletionToken>(token));
+    }
+
+    /// Spawns a child as `async_spawn` does, and hands it out: to stream its output, or to talk to it.
+    /**
+     * The child belongs to the group as well: it counts as running until its end, and the group stops it with the
+     * others. Destroying the child kills it, unless it is detached. A detached child still counts, and ends with the
+     * group.
+     *
+     * @par Completion Signature
+     * @code void(error_code, basic_child<Executor>) @endcode
+     * With an error, the child is an object without a child.
+     *
+     * @par Errors
+     * Those of `async_spawn`.
+     *
+     * @par Per-Operation Cancellation
+     * As `async_spawn`.
+     */
+    template <class CompletionToken = detail::default_token<Executor>>
+    auto async_spawn_child(command cmd, CompletionToken&& token = {})
+    {
+        return detail::initiate<void(error_code, basic_child<Executor>)>(
+            executor_, std::forward<CompletionToken>(token),
+            [group = group_, executor = executor_, cmd = std::move(cmd)](auto&& handler) mutable {
+                auto to_child = [executor](auto&& wrapped, error_code ec, group_child, detail::child_owner owner) {
+                    std::move(wrapped)(ec, basic_child<Executor>(executor, std::move(owner)));
+                };
+                group->async_spawn(
+                    std::move(cmd), std::nullopt, streams_on(executor),
+                    detail::wrap_handler(std::forward<decltype(handler)>(handler), std::move(to_child)));
+            });
     }
 
     /// Returns the result of the next child that has ended, in the order of the ends. Each result is returned once.
@@ -281,8 +336,23 @@ private:
         return detail::initiate<void(error_code, group_child)>(
             executor_, std::forward<CompletionToken>(token),
             [group = group_, cmd = std::move(cmd), options = std::move(options)](auto&& handler) mutable {
-                group->async_spawn(std::move(cmd), std::move(options), std::forward<decltype(handler)>(handler));
+                auto to_id = [](auto&& wrapped, error_code ec, group_child spawned, detail::child_owner const&) {
+                    std::move(wrapped)(ec, spawned);
+                };
+                group->async_spawn(
+                    std::move(cmd), std::move(options), {},
+                    detail::wrap_handler(std::forward<decltype(handler)>(handler), to_id));
             });
+    }
+
+    static detail::streams_factory streams_on(Executor const& executor)
+    {
+        return [executor](auto& prepared, auto const& cmd) -> result<std::unique_ptr<detail::streams_base>> {
+            auto streams = detail::assign_streams(executor, prepared, cmd);
+            if (!streams)
+                return streams.error();
+            return std::unique_ptr<detail::streams_base>(std::move(streams).value());
+        };
     }
 
     Executor executor_;

@@ -111,6 +111,12 @@ void wait_until_readable(int fd, std::chrono::milliseconds time) noexcept
     (void)::poll(&entry, 1, static_cast<int>(std::min<std::chrono::milliseconds::rep>(time.count(), INT_MAX)));
 }
 
+bool is_hung_up(int read_end) noexcept
+{
+    pollfd entry{read_end, 0, 0};
+    return ::poll(&entry, 1, 0) > 0;
+}
+
 error_code wait_until_writable(int fd) noexcept
 {
     pollfd entry{fd, POLLOUT, 0};

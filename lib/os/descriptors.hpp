@@ -33,6 +33,9 @@ result<unique_fd> duplicate_above(int fd, int floor) noexcept;
 /// Blocks until the descriptor is readable, the time has expired or a signal has been handled. -1 is never readable.
 void wait_until_readable(int fd, std::chrono::milliseconds time) noexcept;
 
+/// Whether every copy of the write end of a pipe has been closed. There may still be something to read.
+bool is_hung_up(int read_end) noexcept;
+
 /// Blocks until a write would not block, or fails.
 error_code wait_until_writable(int fd) noexcept;
 

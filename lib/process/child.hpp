@@ -52,6 +52,7 @@ public:
     void async_stop(stop_plan plan, wait_handler handler) override;
     result<std::optional<exit_status>> wait_for(duration time) override;
     void async_wait_for(duration time, wait_handler handler) override;
+    void async_wait_drained(duration grace, wait_handler handler) override;
     std::unique_ptr<streams_base>& streams() noexcept override { return streams_; }
     void on_handle_destroyed() noexcept override;
 

@@ -54,6 +54,9 @@ protected:
     /// Starts the timer.
     virtual void begin() = 0;
 
+    /// The child has ended, or cannot be waited for.
+    virtual void on_ended(error_code error, exit_status status) { finish(error, status); }
+
     child_state& child() noexcept { return *child_; }
     strand_timer& timer() noexcept { return *timer_; }
     bool finished() const noexcept { return finished_; }
@@ -71,7 +74,7 @@ private:
     void wait()
     {
         auto done = [self = shared_from_this()](error_code error, exit_status status) {
-            asio::dispatch(self->strand_, [self, error, status] { self->finish(error, status); });
+            asio::dispatch(self->strand_, [self, error, status] { self->on_ended(error, status); });
         };
         child_->async_wait(asio::bind_cancellation_slot(wait_cancelled_.slot(), std::move(done)));
     }

@@ -100,12 +100,15 @@ output_settings const& group_state::settings_of(std::optional<output_options> co
     return (options ? *options : settings_.each).settings();
 }
 
-// Validates a command and connects its input.
+error_code group_state::validate_spawn(output_settings const& settings) const
+{
+    return invalid_.failed() ? invalid_ : validate(settings.stop);
+}
+
+// Validates a command whose streams the group feeds and captures, and connects its input.
 error_code group_state::prepare(command& cmd, output_settings const& settings) const
 {
-    if (invalid_.failed())
-        return invalid_;
-    if (auto error = validate(settings.stop); error.failed())
+    if (auto error = validate_spawn(settings); error.failed())
         return error;
     if (auto const in = cmd.data().descriptors.find(0);
         in != cmd.data().descriptors.end() && in->second.kind() == stdio::source_kind::piped)
@@ -128,26 +131,48 @@ result<group_child> group_state::spawn(command const& cmd)
     auto prepared = cmd;
     if (auto error = prepare(prepared, settings_.each.settings()); error.failed())
         return error;
+    auto const started = start_if_free(prepared, index, {});
+    if (!started)
+        return started.error();
+    return group_child{index, started.value()->children().front()->id()};
+}
+
+result<child_owner> group_state::spawn_child(command const& cmd, streams_factory streams)
+{
+    std::lock_guard lock(mutex_);
+    auto const index = next_index_++;
+    if (auto error = validate_spawn(settings_.each.settings()); error.failed())
+        return error;
+    auto const started = start_if_free(cmd, index, std::move(streams));
+    if (!started)
+        return started.error();
+    return started.value()->share_child();
+}
+
+result<std::shared_ptr<group_state::run_type>>
+group_state::start_if_free(command const& cmd, std::size_t index, streams_factory streams)
+{
     switch (fsm_.request()) {
-    case group_fsm::now: return start_now(prepared, index);
+    case group_fsm::now: return start_now(cmd, index, std::move(streams));
     case group_fsm::later: return sys::make_error_code(sys::resource_unavailable_try_again);
     case group_fsm::never: break;
     }
     return aborted();
 }
 
-void group_state::async_spawn(command cmd, std::optional<output_options> options, group_spawn_handler handler)
+void group_state::async_spawn(
+    command cmd, std::optional<output_options> options, streams_factory streams, group_spawn_handler handler)
 {
-    basic_completion<group_child> done(std::move(handler), executor_);
-    auto const invalid = prepare(cmd, settings_of(options));
+    basic_completion<group_child, child_owner> done(std::move(handler), executor_);
+    auto const& settings = settings_of(options);
+    auto const invalid = streams ? validate_spawn(settings) : prepare(cmd, settings);
     std::lock_guard lock(mutex_);
     auto const index = next_index_++;
     if (invalid.failed())
-        return done.post(invalid, {index, 0});
+        return done.post(invalid, {index, 0}, {});
     auto const ticket = connect(done, &group_state::cancel_spawn);
-    auto const added =
-        pending_.spawns.emplace(ticket, pending_spawn{std::move(cmd), std::move(options), index, std::move(done)})
-            .first;
+    pending_spawn queued{std::move(cmd), std::move(options), std::move(streams), index, std::move(done)};
+    auto const added = pending_.spawns.emplace(ticket, std::move(queued)).first;
     try {
         if (!fsm_.enqueue(ticket))
             return fail_spawn(ticket, aborted());
@@ -163,7 +188,7 @@ void group_state::async_spawn(command cmd, std::optional<output_options> options
 void group_state::fail_spawn(id ticket, error_code error)
 {
     if (auto spawn = pending_.spawns.extract(ticket))
-        spawn.mapped().done.post(error, {spawn.mapped().index, 0});
+        spawn.mapped().done.post(error, {spawn.mapped().index, 0}, {});
 }
 
 // The owner of the descriptors may close them while the command is queued.
@@ -214,7 +239,7 @@ void group_state::on_handle_destroyed() noexcept
     for (auto& [ticket, waiter] : pending_.end_waits)
         waiter.error = aborted();
     for (auto& spawn : std::exchange(pending_.spawns, {}))
-        ignore_shortage([&] { spawn.second.done.post(aborted(), {spawn.second.index, 0}); });
+        ignore_shortage([&] { spawn.second.done.post(aborted(), {spawn.second.index, 0}, {}); });
     for (auto& reader : std::exchange(pending_.readers, {}))
         ignore_shortage([&] { reader.second.post(aborted(), {}); });
 }
@@ -267,7 +292,7 @@ void group_state::cancel_end_wait(id ticket)
     for_each_run([](run_type& run) { run.kill(); });
 }
 
-void group_state::on_started(id ticket, pid_t pid)
+void group_state::on_started(id ticket, child_ptr const& child)
 {
     std::lock_guard lock(mutex_);
     auto const found = members_.find(ticket);
@@ -276,9 +301,10 @@ void group_state::on_started(id ticket, pid_t pid)
     fsm_.start_finished(ticket);
     auto& started = found->second;
     if (!started.cancelled) {
-        started.child.id = pid;
+        started.child.id = child->id();
+        auto const run = started.run.lock();
         if (auto spawn = pending_.spawns.extract(ticket))
-            spawn.mapped().done.post({}, started.child);
+            spawn.mapped().done.post({}, started.child, started.handed_out ? run->share_child() : child_owner());
     }
     start_next();
 }
@@ -294,7 +320,7 @@ void group_state::on_run_ended(id ticket, error_code error, group_result result)
     if (ended.child.id != 0) {
         static_cast<group_child&>(result) = ended.child;
         ended.result.front() = {error, std::move(result)};
-        steps.run([&] { on_child_ended(std::move(ended.result)); });
+        steps.run([&] { on_child_ended(ended); });
     } else {
         fsm_.start_finished(ticket);
         fsm_.not_started();
@@ -305,12 +331,12 @@ void group_state::on_run_ended(id ticket, error_code error, group_result result)
     steps.rethrow();
 }
 
-void group_state::on_child_ended(std::list<finished_child> ended)
+void group_state::on_child_ended(member& ended)
 {
-    auto const& [error, result] = ended.front();
+    auto const& [error, result] = ended.result.front();
     bool const success = !error.failed() && result.status.success();
-    if (!closed_)
-        finished_.splice(finished_.end(), ended);
+    if (!closed_ && !ended.handed_out)
+        finished_.splice(finished_.end(), ended.result);
     if (fsm_.ended(success))
         stop_all();
 }
@@ -325,18 +351,20 @@ void group_state::on_context_shutdown() noexcept
 }
 
 // If memory is not available, the child that has been started is killed with the run.
-result<group_child> group_state::start_now(command const& cmd, std::size_t index)
+result<std::shared_ptr<group_state::run_type>>
+group_state::start_now(command const& cmd, std::size_t index, streams_factory streams)
 {
     auto const ticket = next_id_++;
     try {
         auto const run = std::make_shared<run_type>(executor_, 1, settings_.each.settings());
-        auto& started = members_.emplace(ticket, member{run, {index, 0}}).first->second;
+        auto& started = members_.emplace(ticket, member{run, {index, 0}, streams != nullptr}).first->second;
         run->set_handler(end_handler(shared_from_this(), ticket));
+        run->leave_streams(std::move(streams));
         auto const error = run->start_now(cmd);
         if (!error.failed()) {
             started.child.id = run->children().front()->id();
             run->run_started();
-            return started.child;
+            return run;
         }
         members_.erase(ticket);
         fsm_.not_started();
@@ -371,11 +399,13 @@ void group_state::drop_member(id ticket)
 
 void group_state::start(id ticket)
 {
-    auto const& spawn = pending_.spawns.at(ticket);
+    auto& spawn = pending_.spawns.at(ticket);
     auto const run = std::make_shared<run_type>(executor_, 1, settings_of(spawn.options));
-    members_.emplace(ticket, member{run, {spawn.index, 0}});
+    members_.emplace(ticket, member{run, {spawn.index, 0}, spawn.streams != nullptr});
     run->set_handler(end_handler(shared_from_this(), ticket));
-    run->run(spawn.cmd, [self = shared_from_this(), ticket](pid_t pid) { self->on_started(ticket, pid); });
+    run->leave_streams(std::move(spawn.streams));
+    run->run(
+        spawn.cmd, [self = shared_from_this(), ticket](child_ptr const& child) { self->on_started(ticket, child); });
 }
 
 void group_state::abort_queued()

@@ -56,7 +56,10 @@ public:
 
     std::size_t running() const override;
     result<group_child> spawn(command const& cmd) override;
-    void async_spawn(command cmd, std::optional<output_options> options, group_spawn_handler handler) override;
+    result<child_owner> spawn_child(command const& cmd, streams_factory streams) override;
+    void async_spawn(
+        command cmd, std::optional<output_options> options, streams_factory streams,
+        group_spawn_handler handler) override;
     void async_next(group_next_handler handler) override;
     void async_wait_all(group_wait_handler handler) override { wait_for_end(std::move(handler), false); }
     void async_stop(group_wait_handler handler) override { wait_for_end(std::move(handler), true); }
@@ -71,8 +74,9 @@ private:
     struct pending_spawn {
         command cmd;
         std::optional<output_options> options; // instead of those of the group
+        streams_factory streams;               // set if the child is handed out
         std::size_t index;
-        basic_completion<group_child> done;
+        basic_completion<group_child, child_owner> done;
         std::vector<os::private_fd> duplicates = {}; // of the descriptors that the command borrows
     };
 
@@ -83,7 +87,8 @@ private:
 
     struct member {
         std::weak_ptr<run_type> run;
-        group_child child;      // the id is 0 until it has been started
+        group_child child; // the id is 0 until it has been started
+        bool handed_out;
         bool cancelled = false; // during the start: the child does not become a child of the group
         std::list<finished_child> result = std::list<finished_child>(1); // the end of the child needs no memory
     };
@@ -102,9 +107,10 @@ private:
     };
 
     output_settings const& settings_of(std::optional<output_options> const& options) const;
+    error_code validate_spawn(output_settings const& settings) const;
     error_code prepare(command& cmd, output_settings const& settings) const;
     void wait_for_end(group_wait_handler handler, bool stop);
-    void on_started(id ticket, pid_t pid);
+    void on_started(id ticket, child_ptr const& child);
     void on_run_ended(id ticket, error_code error, group_result result);
     void on_context_shutdown() noexcept;
 
@@ -115,13 +121,14 @@ private:
     id connect(Completion const& done, void (group_state::*cancel)(id));
 
     // Called with the lock.
-    result<group_child> start_now(command const& cmd, std::size_t index);
+    result<std::shared_ptr<run_type>> start_if_free(command const& cmd, std::size_t index, streams_factory streams);
+    result<std::shared_ptr<run_type>> start_now(command const& cmd, std::size_t index, streams_factory streams);
     void start_next();
     void start(id ticket);
     void drop_member(id ticket);
     void fail_spawn(id ticket, error_code error);
     void dup_borrowed_fds(id ticket);
-    void on_child_ended(std::list<finished_child> ended);
+    void on_child_ended(member& ended);
     void abort_queued();
     void deliver();
     void stop_all();

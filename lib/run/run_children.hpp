@@ -41,10 +41,10 @@ class run_children {
 public:
     explicit run_children(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
-    // The handle of a child that was adopted belongs to the caller.
+    // The handle of a child that has another owner belongs to that owner.
     ~run_children()
     {
-        if (adopted_)
+        if (shared_)
             children_.front().release();
     }
 
@@ -57,7 +57,14 @@ public:
         children_.reserve(1);
         groups_.reserve(1);
         children_.emplace_back(std::move(child));
-        adopted_ = true;
+        shared_ = true;
+    }
+
+    /// Returns another owner of the only child.
+    child_owner share()
+    {
+        shared_ = true;
+        return child_owner(children_.front().get());
     }
 
     /// Does everything that can fail except the start. `open_streams` takes the parent's ends, and may return streams
@@ -102,7 +109,8 @@ public:
     /// Starts the next child and returns after its exec.
     error_code start_now()
     {
-        auto started = unstarted_.front().spawn->start(nullptr);
+        auto& next = unstarted_.front();
+        auto started = next.spawn->start(std::move(next.streams));
         if (!started)
             return started.error();
         add(std::move(started).value());
@@ -199,7 +207,7 @@ private:
 
     std::mutex mutex_; // guards what signal() uses, which any thread may call
     bool all_started_ = false;
-    bool adopted_ = false;
+    bool shared_ = false;
     std::weak_ptr<spawn_op> starting_; // the last start
     std::vector<child_owner> children_;
     std::vector<pid_t> groups_; // for signal(), which needs no memory: has room for all children

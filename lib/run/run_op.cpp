@@ -48,15 +48,15 @@ template <class What>
 void run_op::start_all(What const& what)
 {
     started_ = std::chrono::steady_clock::now();
-    auto const error =
-        children_.prepare_ahead(what, [this](prepared_spawn& from, command const&) { return open_streams(from); });
+    auto const error = children_.prepare_ahead(
+        what, [this](prepared_spawn& from, command const& each) { return open_streams(from, each); });
     if (error.failed())
         return finish(error);
     asio::dispatch(strand_, [self = shared_from_this()] { self->start_timeout(); });
     start_next();
 }
 
-void run_op::run(command const& cmd, std::function<void(pid_t)> on_running)
+void run_op::run(command const& cmd, std::function<void(child_ptr const&)> on_running)
 {
     on_running_ = std::move(on_running);
     start_all(cmd);
@@ -68,7 +68,7 @@ error_code run_op::start_now(command const& cmd)
 {
     started_ = std::chrono::steady_clock::now();
     auto const error =
-        children_.prepare(cmd, [this](prepared_spawn& from, command const&) { return open_streams(from); });
+        children_.prepare(cmd, [this](prepared_spawn& from, command const& each) { return open_streams(from, each); });
     return error.failed() ? error : children_.start_now();
 }
 
@@ -123,7 +123,7 @@ void run_op::on_started(error_code error)
     if (!error.failed() && children_.has_next() && fsm_.may_start())
         return start_next();
     if (auto const on_running = std::exchange(on_running_, {}); on_running && !error.failed())
-        on_running(children().front()->id());
+        on_running(children().front().get());
     on_all_started(error);
 }
 

@@ -10,6 +10,7 @@
 #include "run/run_fsm.hpp"
 #include "run/run_result.hpp"
 
+#include <brood/child_group.hpp>
 #include <brood/pipeline.hpp>
 
 #include <boost/asio/cancellation_signal.hpp>
@@ -41,12 +42,16 @@ public:
     /// Captures standard error from a pipe that the stages share.
     error_code capture_err(os::unique_fd read_end);
 
+    /// The child of a command keeps its streams instead of being fed and captured. Called before `run` or `start_now`; null has
+    /// no effect.
+    void leave_streams(streams_factory create) { child_streams_ = std::move(create); }
+
     /// Starts the child of a command, or the children of a pipeline, and runs them to their end.
     /**
-     * The first start begins before the function returns. `on_running` is called with the first child's id after all
+     * The first start begins before the function returns. `on_running` is called with the first child after all
      * have been started.
      */
-    void run(command const& cmd, std::function<void(pid_t)> on_running = {});
+    void run(command const& cmd, std::function<void(child_ptr const&)> on_running = {});
     void run(pipeline const& line);
 
     /// Starts the child of a command and returns after its exec. `run_started` must follow.
@@ -60,6 +65,9 @@ public:
     void fail(error_code error) { finish(error); }
 
     std::vector<child_owner>& children() noexcept { return children_.started(); }
+
+    /// Another owner of the child. It decides what becomes of the child when its handle is gone.
+    child_owner share_child() { return children_.share(); }
 
     /// Stops the children by the stop plan. The operation reports no error for this. May be called from any thread.
     void stop();
@@ -112,7 +120,7 @@ private:
 
     // The streams: run_streams.cpp.
     void open_stream(int child_fd, os::unique_fd fd);
-    std::unique_ptr<streams_base> open_streams(prepared_spawn& from);
+    result<std::unique_ptr<streams_base>> open_streams(prepared_spawn& from, command const& cmd);
     void open_streams(std::array<os::unique_fd, 3> ends);
     void start_streams();
     void feed();
@@ -136,7 +144,8 @@ private:
     std::chrono::steady_clock::time_point started_; // zero until then
     duration elapsed_{};
     run_children children_;
-    std::function<void(pid_t)> on_running_;
+    std::function<void(child_ptr const&)> on_running_;
+    streams_factory child_streams_; // set if the child keeps its streams
     run_fsm fsm_;
     std::optional<strand_timer> timer_; // for the timeout, then the stop plan, then the drain grace
     std::optional<stopper> stopper_;

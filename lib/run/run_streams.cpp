@@ -25,10 +25,14 @@ void run_op::open_stream(int child_fd, os::unique_fd fd)
     fsm_.stream_opened();
 }
 
-std::unique_ptr<streams_base> run_op::open_streams(prepared_spawn& from)
+result<std::unique_ptr<streams_base>> run_op::open_streams(prepared_spawn& from, command const& cmd)
 {
-    open_streams({from.take_parent_end(0), from.take_parent_end(1), from.take_parent_end(2)});
-    return nullptr;
+    if (!child_streams_) {
+        open_streams({from.take_parent_end(0), from.take_parent_end(1), from.take_parent_end(2)});
+        return nullptr;
+    }
+    open_streams({});
+    return child_streams_(from, cmd.data());
 }
 
 void run_op::open_streams(std::array<os::unique_fd, 3> ends)

@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/kill_guard.hpp"
 #include "support/running_group.hpp"
 #include "support/side_channel.hpp"
 
@@ -27,16 +28,6 @@ command family(backend_config const& config, side_channel const& side)
 {
     return captured(probe(config, "--to=3", "family")).fd(3, side.child_end());
 }
-
-/// Kills a process that is not a child of this process.
-struct kill_guard {
-    ~kill_guard()
-    {
-        if (pid > 1)
-            ::kill(pid, SIGKILL);
-    }
-    pid_t pid;
-};
 
 } // namespace
 

@@ -30,6 +30,10 @@ struct streams_base {
     /// Whether a standard stream is open, and its descriptor, which the caller then owns.
     virtual bool is_open(int) const { return false; }
     virtual int release(int) { return -1; }
+
+    /// The descriptor of standard output or standard error, or -1. `cancel_read` cancels what reads it.
+    virtual int read_end(int) { return -1; }
+    virtual void cancel_read(int) {}
 };
 
 /// The state behind `basic_process`.
@@ -69,6 +73,7 @@ public:
     virtual void async_stop(stop_plan plan, wait_handler handler) = 0;
     virtual result<std::optional<exit_status>> wait_for(duration time) = 0;
     virtual void async_wait_for(duration time, wait_handler handler) = 0;
+    virtual void async_wait_drained(duration grace, wait_handler handler) = 0;
 
     /// The streams are closed with the event loop if that is destroyed first.
     virtual std::unique_ptr<streams_base>& streams() noexcept = 0;
