@@ -4,6 +4,9 @@
 //
 // Two loops are measured. The first keeps the data, as a capture must, and is the floor. It reads directly into memory
 // that realloc(3) grows by remapping pages, without copying. The second discards the data: the throughput of the pipe.
+//
+// "brood on_out" passes the data to a function. Its "peak" is the number of bytes by which that raises the peak of the
+// resident memory.
 #include "check.hpp"
 #include "measure.hpp"
 #include "options.hpp"
@@ -17,9 +20,13 @@
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,10 +108,32 @@ void async_output(writer const& child, std::size_t expected_size)
     check_size(size, expected_size);
 }
 
+void pass_to_function(writer const& child, std::size_t expected_size)
+{
+    boost::asio::io_context context;
+    std::size_t size = 0;
+    auto const count = [&size](std::string_view piece) { size += piece.size(); };
+    brood::async_output(
+        context, brood::command(child.program, child.mib), brood::output_options().on_out(count),
+        [](brood::error_code, brood::output const&) {});
+    context.run();
+    check_size(size, expected_size);
+}
+
+double peak_resident_bytes()
+{
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return static_cast<double>(usage.ru_maxrss) * 1024;
+}
+
 void measure(int mib, int rounds)
 {
     writer const child{.mib = std::to_string(mib)};
     auto const size = static_cast<std::size_t>(mib) * bytes_per_mib;
+    auto const before = peak_resident_bytes();
+    pass_to_function(child, size);
+    bench::emit("capture", mib, "brood on_out", "peak", peak_resident_bytes() - before);
     auto const contender = [&](char const* name, auto capture) {
         auto const run = [&child, size, capture] {
             auto const start = bench::clock::now();
@@ -115,7 +144,7 @@ void measure(int mib, int rounds)
     };
     auto const summaries = bench::compare(
         {contender("read and keep", read_and_keep), contender("read and discard", read_and_discard),
-         contender("brood async_output", async_output)});
+         contender("brood async_output", async_output), contender("brood on_out", pass_to_function)});
     bench::emit("capture", mib, summaries, "GB/s");
 }
 
