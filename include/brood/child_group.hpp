@@ -13,7 +13,6 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <cstddef>
-#include <functional>
 #include <iosfwd>
 #include <limits>
 #include <memory>
@@ -95,9 +94,6 @@ namespace detail {
 using group_spawn_handler = boost::asio::any_completion_handler<void(error_code, group_child, child_owner)>;
 using group_next_handler = boost::asio::any_completion_handler<void(error_code, group_result)>;
 using group_wait_handler = boost::asio::any_completion_handler<void(error_code)>;
-
-/// Creates the streams of a child that the group hands out.
-using streams_factory = std::function<result<std::unique_ptr<streams_base>>(prepared_spawn&, command_data const&)>;
 
 /// The state behind `basic_child_group`.
 class group_interface {
@@ -202,7 +198,7 @@ public:
     /// Spawns a child as `spawn` does, and hands it out. See `async_spawn_child`.
     result<basic_child<Executor>> spawn_child(command const& cmd)
     {
-        auto owner = group_->spawn_child(cmd, streams_on(executor_));
+        auto owner = group_->spawn_child(cmd, detail::streams_on(executor_));
         if (!owner)
             return owner.error();
         return basic_child<Executor>(executor_, std::move(owner).value());
@@ -263,7 +259,7 @@ public:
                     std::move(wrapped)(ec, basic_child<Executor>(executor, std::move(owner)));
                 };
                 group->async_spawn(
-                    std::move(cmd), std::nullopt, streams_on(executor),
+                    std::move(cmd), std::nullopt, detail::streams_on(executor),
                     detail::wrap_handler(std::forward<decltype(handler)>(handler), std::move(to_child)));
             });
     }
@@ -343,16 +339,6 @@ private:
                     std::move(cmd), std::move(options), {},
                     detail::wrap_handler(std::forward<decltype(handler)>(handler), to_id));
             });
-    }
-
-    static detail::streams_factory streams_on(Executor const& executor)
-    {
-        return [executor](auto& prepared, auto const& cmd) -> result<std::unique_ptr<detail::streams_base>> {
-            auto streams = detail::assign_streams(executor, prepared, cmd);
-            if (!streams)
-                return streams.error();
-            return std::unique_ptr<detail::streams_base>(std::move(streams).value());
-        };
     }
 
     Executor executor_;

@@ -86,8 +86,6 @@ namespace detail {
 using statuses_handler = boost::asio::any_completion_handler<void(error_code, std::vector<exit_status>)>;
 using pipeline_handler = boost::asio::any_completion_handler<void(error_code, pipeline_output)>;
 using stages_handler = boost::asio::any_completion_handler<void(error_code, std::vector<child_owner>)>;
-using streams_factory =
-    std::function<result<std::unique_ptr<streams_base>>(prepared_spawn& prepared, command_data const& stage)>;
 
 BROOD_API void
 async_run(boost::asio::any_io_executor const& executor, pipeline line, run_options options, statuses_handler handler);
@@ -178,16 +176,8 @@ auto async_spawn(Source&& source, pipeline line, CompletionToken&& token = {})
                     children.emplace_back(executor, std::move(owner));
                 std::move(wrapped)(ec, std::move(children));
             };
-            auto make_streams =
-                [&](detail::prepared_spawn& prepared,
-                    detail::command_data const& stage) -> result<std::unique_ptr<detail::streams_base>> {
-                auto streams = detail::assign_streams(executor, prepared, stage);
-                if (!streams)
-                    return streams.error();
-                return std::move(streams).value();
-            };
             detail::async_spawn_stages(
-                executor, line, make_streams,
+                executor, line, detail::streams_on(executor),
                 detail::wrap_handler(std::forward<decltype(handler)>(handler), std::move(to_children)));
         });
 }

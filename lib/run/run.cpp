@@ -126,6 +126,7 @@ void async_output(
     auto const& settings = options.settings();
     auto invalid = first_error(validate(settings.stop), validate_parent_ends(line, 2));
     invalid = first_error(invalid, set_ends(settings, line));
+    invalid = first_error(invalid, check_borrowed_fds(line));
     if (settings.sinks[1] && !captures_err(line))
         invalid = first_error(invalid, make_error_code(boost::system::errc::invalid_argument));
     auto const op = std::make_shared<typed_run_op<pipeline_output>>(executor, line.stages().size(), settings);

@@ -2,6 +2,8 @@
 #ifndef BROOD_LIB_RUN_STAGE_IO_HPP
 #define BROOD_LIB_RUN_STAGE_IO_HPP
 
+#include "spawn/fd_setup.hpp"
+
 #include <brood/pipeline.hpp>
 
 #include <cerrno>
@@ -45,6 +47,17 @@ inline error_code capture_stream(output_settings const& settings, command& cmd, 
     return needed && !is_captured ? make_error_code(boost::system::errc::invalid_argument) : error_code();
 }
 
+/// The error of a pipeline whose stages borrow a closed descriptor. Called before the pipes are created.
+inline error_code check_borrowed_fds(pipeline const& line)
+{
+    for (auto const& stage : line.stages())
+        if (auto error = check_borrowed_fds(stage.data()); error.failed())
+            return error;
+    auto const& err = line.shared_err();
+    bool const is_borrowed = err && err->kind() == stdio::source_kind::fd;
+    return is_borrowed ? check_borrowed_fds(command("").fd(3, *err).data()) : error_code();
+}
+
 /// The error of a pipeline that sets a stream between two stages.
 inline error_code validate(pipeline const& line)
 {
@@ -59,7 +72,7 @@ inline error_code validate(pipeline const& line)
         if ((&stage != &stages.front() && sets(stage, 0)) || (&stage != &stages.back() && sets(stage, 1)))
             return invalid;
     auto const& err = line.shared_err();
-    return err && err->kind() == stdio::source_kind::piped ? invalid : error_code();
+    return err && err->kind() == stdio::source_kind::piped ? invalid : check_borrowed_fds(line);
 }
 
 /// A stage with its pipes and its process group.

@@ -4,6 +4,7 @@
 #include "os/descriptors.hpp"
 #include "os/files.hpp"
 #include "os/image.hpp"
+#include "os/terminal.hpp"
 #include "spawn/fd_map.hpp"
 
 #include <algorithm>
@@ -16,6 +17,20 @@ namespace brood::detail {
 namespace {
 
 using source = stdio::source_kind;
+
+bool is_opened(plan const& p, int fd)
+{
+    return std::any_of(p.opened.begin(), p.opened.end(), [fd](os::private_fd const& own) { return own.get() == fd; });
+}
+
+// Whether the plan has opened the descriptor, for the child or for the parent.
+bool owns(plan const& p, int fd)
+{
+    bool const is_foreground = p.foreground && p.foreground->terminal() == fd;
+    return is_opened(p, fd) || is_foreground || p.terminal.get() == fd || p.cgroup.get() == fd ||
+           std::any_of(
+               p.parent_ends.begin(), p.parent_ends.end(), [fd](auto const& end) { return end.second.get() == fd; });
+}
 
 // Finds the parent's descriptor for each descriptor of the child.
 class resolver {
@@ -72,9 +87,10 @@ private:
         return make_error_code(spawn_stage::stdio, EINVAL);
     }
 
-    static result<int> borrow(int fd)
+    // A number that the plan itself has got from the system was closed before.
+    result<int> borrow(int fd) const
     {
-        if (fd < 0 || !os::is_open(fd))
+        if (fd < 0 || !os::is_open(fd) || owns(plan_, fd))
             return make_error_code(spawn_stage::stdio, EBADF);
         return fd;
     }
@@ -82,7 +98,7 @@ private:
     // The parent's end of another child's pipe is non-blocking, which few programs expect.
     result<int> borrow_blocking(int fd)
     {
-        if (!os::is_non_blocking(fd))
+        if (!os::is_non_blocking(fd) || owns(plan_, fd))
             return borrow(fd);
         os::fork_block const block;
         auto reopened = os::reopen_pipe(fd);
@@ -137,11 +153,6 @@ result<int> duplicate(plan& p, int fd)
         return make_error_code(spawn_stage::stdio, duplicate.error().value());
     p.opened.emplace_back(std::move(duplicate).value(), block);
     return p.opened.back().get();
-}
-
-bool is_opened(plan const& p, int fd)
-{
-    return std::any_of(p.opened.begin(), p.opened.end(), [fd](os::private_fd const& own) { return own.get() == fd; });
 }
 
 bool is_fifo(stdio const& io) { return io.kind() == source::file && os::is_fifo(io.path().c_str()); }
@@ -258,16 +269,36 @@ error_code dup_borrowed_fds(plan& p)
     return {};
 }
 
-result<std::vector<os::private_fd>> dup_borrowed_fds(command& cmd)
+namespace {
+
+// By the child's descriptor.
+std::map<int, int> borrowed_fds(command_data const& cmd)
 {
-    std::map<int, int> borrowed; // by the child's descriptor
-    for (auto const& [child_fd, io] : cmd.data().descriptors)
+    std::map<int, int> borrowed;
+    for (auto const& [child_fd, io] : cmd.descriptors)
         if (io.kind() == source::fd)
             borrowed.emplace(child_fd, io.descriptor());
         else if (io.kind() == source::inherit && child_fd > 2)
             borrowed.emplace(child_fd, child_fd);
+    return borrowed;
+}
+
+} // namespace
+
+error_code check_borrowed_fds(command_data const& cmd)
+{
+    for (auto const& [child_fd, fd] : borrowed_fds(cmd))
+        if (!os::is_open(fd))
+            return make_error_code(spawn_stage::stdio, EBADF);
+    return {};
+}
+
+result<std::vector<os::private_fd>> dup_borrowed_fds(command& cmd)
+{
+    if (auto error = check_borrowed_fds(cmd.data()); error.failed())
+        return error;
     std::vector<os::private_fd> duplicates;
-    for (auto const& [child_fd, fd] : borrowed) {
+    for (auto const& [child_fd, fd] : borrowed_fds(cmd.data())) {
         os::fork_block const block;
         auto duplicate = os::duplicate_above(fd, 2);
         if (!duplicate)

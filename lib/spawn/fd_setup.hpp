@@ -6,6 +6,10 @@
 
 namespace brood::detail {
 
+/// The error of a command that borrows a closed descriptor. Called before the library opens others, which may get the
+/// number.
+error_code check_borrowed_fds(command_data const& cmd);
+
 /// Opens the descriptors that the command maps, and adds the steps that set them up in the child and close the rest.
 error_code add_descriptors(plan& p, detail::command_data const& cmd);
 

@@ -10,7 +10,12 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/write.hpp>
 
+#include <brood/child_group.hpp>
+#include <brood/pipeline.hpp>
+
 #include <array>
+#include <functional>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -366,6 +371,60 @@ TEST_CASE("fd: a closed source fails with stage stdio")
         auto const ec = spawn(context, cmd.out(stdio::fd(777))).error();
         CHECK(ec == std::errc::bad_file_descriptor);
         CHECK(stage_of(ec) == spawn_stage::stdio);
+    });
+}
+
+TEST_CASE("fd: a closed source fails even if the library opens a descriptor with its number")
+{
+    for_each_backend([&](backend_config const& config) {
+        asio::io_context context;
+        open_file const open("/dev/null", O_RDWR | O_CLOEXEC);
+        auto const child = probe(config, "exit", "0").err(stdio::null());
+        child_group full(context, group_options().max_running(1));
+        auto const running = full.spawn_child(probe(config, "pause").out(stdio::null())).value();
+        using attempt = std::function<error_code(int closed)>;
+        std::vector<attempt> attempts{
+            [&](int closed) {
+                auto cmd = probe(config, "exit", "0").in(stdio::piped()).out(stdio::piped()).err(stdio::null());
+                return spawn(context, cmd.fd(3, stdio::piped()).fd(60, stdio::fd(closed))).error();
+            },
+            [&](int closed) { return spawn(context, child | command(child).fd(60, stdio::fd(closed))).error(); },
+            [&](int closed) { return spawn(context, (child | child).err(stdio::fd(closed))).error(); },
+            [&](int closed) {
+                error_code error;
+                auto const store = [&](error_code ec, pipeline_output const&) { error = ec; };
+                async_output(context, child | command(child).fd(60, stdio::fd(closed)), store);
+                context.restart();
+                context.poll();
+                return error;
+            },
+            [&](int closed) {
+                error_code error;
+                auto const cmd = command(child).fd(59, stdio::fd(open)).fd(60, stdio::fd(closed));
+                full.async_spawn(cmd, [&](error_code ec, group_child) { error = ec; });
+                context.restart();
+                context.poll();
+                return error;
+            },
+        };
+        if (config.backend != spawn_backend::posix_spawn)
+            attempts.push_back([&](int closed) {
+                return spawn(context, probe(config, "exit", "0").terminal().fd(60, stdio::fd(closed))).error();
+            });
+        for (auto const& each : attempts) {
+            CAPTURE(&each - attempts.data());
+            (void)each(777); // opens what the context keeps
+            // The library opens less than ten descriptors, and gets the lowest free numbers.
+            for (int closed = 3, tried = 0; tried < 10; ++closed) {
+                if (os::is_open(closed))
+                    continue;
+                ++tried;
+                CAPTURE(closed);
+                auto const error = each(closed);
+                CHECK(error == std::errc::bad_file_descriptor);
+                CHECK(stage_of(error) == spawn_stage::stdio);
+            }
+        }
     });
 }
 

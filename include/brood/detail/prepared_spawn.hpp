@@ -13,6 +13,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -107,6 +108,20 @@ try {
     return ends;
 } catch (boost::system::system_error const& error) { // the context's reactor is created on first use
     return make_error_code(spawn_stage::pipe, error.code().value());
+}
+
+/// Creates a child's streams. The executor type is erased.
+using streams_factory = std::function<result<std::unique_ptr<streams_base>>(prepared_spawn&, command_data const&)>;
+
+template <class Executor>
+streams_factory streams_on(Executor const& executor)
+{
+    return [executor](prepared_spawn& prepared, command_data const& cmd) -> result<std::unique_ptr<streams_base>> {
+        auto streams = assign_streams(executor, prepared, cmd);
+        if (!streams)
+            return streams.error();
+        return std::unique_ptr<streams_base>(std::move(streams).value());
+    };
 }
 
 } // namespace brood::detail
