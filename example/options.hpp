@@ -2,8 +2,11 @@
 #ifndef BROOD_EXAMPLE_OPTIONS_HPP
 #define BROOD_EXAMPLE_OPTIONS_HPP
 
+#include <brood/command.hpp>
+
 #include <boost/program_options.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -37,6 +40,27 @@ inline std::vector<std::string> parse_options(int argc, char** argv, po::options
     }
     po::notify(values);
     return po::collect_unrecognized(parsed.options, po::include_positional);
+}
+
+/// Splits words into commands, which are separated by `:::`.
+inline std::vector<brood::command> split_commands(std::vector<std::string> const& words)
+{
+    std::vector<brood::command> commands;
+    for (auto begin = words.begin();; ++begin) {
+        auto const end = std::find(begin, words.end(), ":::");
+        if (begin == end)
+            throw po::error("no command; try --help");
+        commands.emplace_back(*begin, std::vector<std::string>(begin + 1, end));
+        if (begin = end; end == words.end())
+            return commands;
+    }
+}
+
+/// The completion handler of a coroutine whose exceptions leave the event loop.
+inline void rethrow(std::exception_ptr failure)
+{
+    if (failure)
+        std::rethrow_exception(failure);
 }
 
 /// Runs the program and returns its exit code. Exceptions are printed; the exit code is 2 for a usage error, else 1.

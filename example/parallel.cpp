@@ -5,6 +5,8 @@
 //     find . -name '*.jpg' -print0 | parallel -0 -j 4 convert {} -resize 50% small/{}
 
 #include "options.hpp"
+#include "progress_bar.hpp"
+#include "signals.hpp"
 
 #include <brood.hpp>
 
@@ -25,7 +27,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <iostream>
 #include <map>
@@ -35,7 +36,6 @@
 #include <utility>
 #include <vector>
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace {
@@ -85,43 +85,6 @@ options parse(int argc, char** argv)
         throw std::runtime_error("cannot read standard input");
     return opts;
 }
-
-/// A status line on standard error. Used only if standard error is a terminal.
-class progress_bar {
-public:
-    void draw(std::size_t done, std::size_t failed, std::size_t running, std::size_t total, double seconds)
-    {
-        auto const ended = done + failed;
-        char text[200];
-        auto const length = std::snprintf(
-            text, sizeof text, "] %zu of %zu done, %zu running, %zu failed", done, total, running, failed);
-        if (ended > 0) {
-            auto const rate = static_cast<double>(ended) / seconds;
-            auto const left = std::lround(static_cast<double>(total - ended) / rate);
-            std::snprintf(text + length, 60, ", %.1f/s, %ld:%02ld left", rate, left / 60, left % 60);
-        }
-
-        winsize size{};
-        bool const known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-        std::size_t const room = known ? size.ws_col - 1 : 79;
-        auto const others = 1 + std::strlen(text);
-        auto const width = std::clamp(room, others + 10, others + 40) - others;
-        auto line = '[' + std::string(width * ended / total, '#');
-        line.resize(1 + width, '.');
-        // A line that wraps cannot be cleared.
-        std::cerr << '\r' + (line + text).substr(0, room) + "\x1b[K";
-        drawn_ = true;
-    }
-
-    void clear()
-    {
-        if (std::exchange(drawn_, false))
-            std::cerr << "\r\x1b[K";
-    }
-
-private:
-    bool drawn_ = false;
-};
 
 brood::command fill_in(std::vector<std::string> words, std::string const& input)
 {
@@ -212,10 +175,7 @@ private:
     asio::awaitable<void> handle_signals()
     {
         asio::signal_set signals(loop_);
-        // Signals that are ignored because of nohup(1) or a shell's & stay ignored.
-        for (int number : {SIGINT, SIGTERM, SIGHUP})
-            if (struct sigaction now{}; ::sigaction(number, nullptr, &now) == 0 && now.sa_handler != SIG_IGN)
-                signals.add(number);
+        add_stop_signals(signals);
         co_await signals.async_wait(asio::deferred);
         stop_all("stopping; send the signal again to kill");
         co_await signals.async_wait(asio::deferred);
@@ -237,10 +197,25 @@ private:
     asio::awaitable<void> show_progress()
     {
         for (asio::steady_timer tick(loop_);;) {
-            bar_.draw(done_, failures_.size(), group_.running(), options_.inputs.size(), seconds());
+            draw_progress();
             tick.expires_after(100ms);
             co_await tick.async_wait(asio::deferred);
         }
+    }
+
+    void draw_progress()
+    {
+        auto const ended = done_ + failures_.size(), total = options_.inputs.size();
+        char text[200];
+        auto const length = std::snprintf(
+            text, sizeof text, "%zu of %zu done, %zu running, %zu failed", done_, total, group_.running(),
+            failures_.size());
+        if (ended > 0) {
+            auto const rate = static_cast<double>(ended) / seconds();
+            auto const left = std::lround(static_cast<double>(total - ended) / rate);
+            std::snprintf(text + length, 60, ", %.1f/s, %ld:%02ld left", rate, left / 60, left % 60);
+        }
+        bar_.draw(ended, total, text);
     }
 
     double seconds() const { return std::chrono::duration<double>(clock_type::now() - start_).count(); }

@@ -86,12 +86,6 @@ std::vector<service_config> read_config(std::string const& file)
 
 void log(std::string const& text) { std::cerr << "supervisor: " + text + '\n'; }
 
-void rethrow(std::exception_ptr failure)
-{
-    if (failure)
-        std::rethrow_exception(failure);
-}
-
 /// Runs a service and restarts it until `stop` is called.
 class service {
 public:

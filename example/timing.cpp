@@ -16,7 +16,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
@@ -53,15 +52,10 @@ options parse(int argc, char** argv)
     auto const words = parse_options(argc, argv, known);
     if (opts.runs < 1 || opts.warm_up < 0)
         throw po::error("--runs must be at least 1, --warm-up at least 0");
-    for (auto begin = words.begin();; ++begin) {
-        auto const end = std::find(begin, words.end(), ":::");
-        if (begin == end)
-            throw po::error("no command; try --help");
-        brood::command cmd(*begin, {begin + 1, end});
-        opts.commands.push_back(cmd.in(brood::stdio::null()).out(brood::stdio::null()).err(brood::stdio::null()));
-        if (begin = end; end == words.end())
-            return opts;
-    }
+    opts.commands = split_commands(words);
+    for (auto& cmd : opts.commands)
+        cmd.in(brood::stdio::null()).out(brood::stdio::null()).err(brood::stdio::null());
+    return opts;
 }
 
 /// Measured values, in milliseconds.
@@ -169,10 +163,7 @@ int run(options const& opts)
     for (auto const& cmd : opts.commands)
         all.push_back({name_of(cmd), {}, {}, {}});
     asio::io_context loop{1};
-    asio::co_spawn(loop, measure(opts, all), [](std::exception_ptr failure) {
-        if (failure)
-            std::rethrow_exception(failure);
-    });
+    asio::co_spawn(loop, measure(opts, all), rethrow);
     loop.run();
     for (auto const& results : all)
         print(results, opts.runs);
