@@ -20,6 +20,7 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <stdexcept>
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -132,7 +133,10 @@ try {
     std::signal(SIGPIPE, SIG_IGN); // a failed write is reported; the child has the default action
     char const* const shell = std::getenv("SHELL");
     brood::command cmd(argc > 1 ? argv[1] : shell ? shell : "/bin/sh", {argv + (argc > 1 ? 2 : 1), argv + argc});
-    auto child = brood::spawn(loop, cmd.terminal(own_terminal_size())).value();
+    auto spawned = brood::spawn(loop, cmd.terminal(own_terminal_size()));
+    if (!spawned)
+        throw std::runtime_error(describe(cmd, spawned.error()));
+    auto& child = spawned.value();
 
     standard_stream out(loop, STDOUT_FILENO, false), in(loop, STDIN_FILENO, true);
     asio::co_spawn(loop, handle_signals(signals, child), asio::detached);

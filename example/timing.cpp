@@ -10,6 +10,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -17,46 +18,14 @@
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
-#include <sstream>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace {
 
 namespace asio = boost::asio;
 using milliseconds = std::chrono::duration<double, std::milli>;
-
-struct options {
-    std::vector<brood::command> commands;
-    int runs = 10;
-    int warm_up = 1;
-    bool ignore_failure = false;
-};
-
-options parse(int argc, char** argv)
-{
-    options opts;
-    po::options_description known(
-        "Usage: timing [options] command [argument...] [::: command [argument...]]...\n\n"
-        "Runs the commands in turn, many times. Prints the wall time from start to exit, the user and system time,\n"
-        "and the peak memory, and compares several commands. The peak memory is at least that of this program.\n"
-        "The commands read and write /dev/null.\n\nOptions");
-    auto add = known.add_options();
-    add("runs,n", po::value(&opts.runs)->default_value(opts.runs)->value_name("N"),
-        "number of measured runs of each command");
-    add("warm-up,w", po::value(&opts.warm_up)->default_value(opts.warm_up)->value_name("N"),
-        "number of unmeasured runs before");
-    add("ignore-failure,i", po::bool_switch(&opts.ignore_failure), "continue if a command fails");
-    auto const words = parse_options(argc, argv, known);
-    if (opts.runs < 1 || opts.warm_up < 0)
-        throw po::error("--runs must be at least 1, --warm-up at least 0");
-    opts.commands = split_commands(words);
-    for (auto& cmd : opts.commands)
-        cmd.in(brood::stdio::null()).out(brood::stdio::null()).err(brood::stdio::null());
-    return opts;
-}
 
 /// Measured values, in milliseconds.
 class series {
@@ -92,12 +61,20 @@ private:
     std::vector<double> values_;
 };
 
-/// The measurements of a command.
-struct measurements {
+/// A command and its measurements.
+struct benchmark {
     std::string name;
+    brood::command cmd;
     series wall, user, system;
     std::uint64_t peak_memory = 0;
     int failures = 0;
+};
+
+struct options {
+    std::vector<benchmark> benchmarks;
+    int runs = 10;
+    int warm_up = 1;
+    bool ignore_failure = false;
 };
 
 std::string name_of(brood::command const& cmd)
@@ -108,70 +85,90 @@ std::string name_of(brood::command const& cmd)
     return name;
 }
 
-asio::awaitable<void> run_once(brood::command const& cmd, measurements& results, bool measured, bool ignore_failure)
+options parse(int argc, char** argv)
 {
-    auto const begin = std::chrono::steady_clock::now();
-    auto spawned = brood::spawn(co_await asio::this_coro::executor, cmd);
-    if (!spawned)
-        throw std::runtime_error(results.name + ": " + spawned.error().message());
-    auto& child = spawned.value();
-    auto const status = co_await child.async_wait();
-    milliseconds const wall = std::chrono::steady_clock::now() - begin;
-    if (!status.success() && !ignore_failure)
-        throw std::runtime_error(results.name + ": " + to_string(status) + " (-i ignores this)");
-    if (!measured)
-        co_return;
-    auto const used = child.usage().value_or(brood::resource_usage());
-    results.failures += !status.success();
-    results.wall.add(wall);
-    results.user.add(used.user_time);
-    results.system.add(used.system_time);
-    results.peak_memory = std::max(results.peak_memory, used.max_rss);
+    options opts;
+    po::options_description known(
+        "Usage: timing [options] command [argument...] [::: command [argument...]]...\n\n"
+        "Runs the commands in turn, many times. Prints the wall time from start to exit, the user and system time,\n"
+        "and the peak memory, and compares several commands. The peak memory is at least that of this program.\n"
+        "The commands read and write /dev/null.\n\nOptions");
+    auto add = known.add_options();
+    add("runs,n", po::value(&opts.runs)->default_value(opts.runs)->value_name("N"),
+        "number of measured runs of each command");
+    add("warm-up,w", po::value(&opts.warm_up)->default_value(opts.warm_up)->value_name("N"),
+        "number of unmeasured runs before");
+    add("ignore-failure,i", po::bool_switch(&opts.ignore_failure), "continue if a command fails");
+    auto const words = parse_options(argc, argv, known);
+    if (opts.runs < 1 || opts.warm_up < 0)
+        throw po::error("--runs must be at least 1, --warm-up at least 0");
+    for (auto& cmd : split_commands(words)) {
+        auto const name = name_of(cmd);
+        cmd.in(brood::stdio::null()).out(brood::stdio::null()).err(brood::stdio::null());
+        opts.benchmarks.push_back({name, cmd, {}, {}, {}});
+    }
+    return opts;
 }
 
-asio::awaitable<void> measure(options const& opts, std::vector<measurements>& all)
+asio::awaitable<void> run_once(benchmark& bench, bool measured, bool ignore_failure)
+{
+    auto const run = co_await brood::async_output(co_await asio::this_coro::executor, bench.cmd, brood::as_result);
+    if (!run)
+        throw std::runtime_error(bench.name + ": " + run.error().message());
+    auto const& result = run.value();
+    if (!result.status.success() && !ignore_failure)
+        throw std::runtime_error(bench.name + ": " + to_string(result.status) + " (-i ignores this)");
+    if (!measured)
+        co_return;
+    auto const used = result.usage.value_or(brood::resource_usage());
+    bench.failures += !result.status.success();
+    bench.wall.add(result.elapsed);
+    bench.user.add(used.user_time);
+    bench.system.add(used.system_time);
+    bench.peak_memory = std::max(bench.peak_memory, used.max_rss);
+}
+
+asio::awaitable<void> measure(options& opts)
 {
     // In turn, so that other load on the machine affects all commands equally.
     for (int i = -opts.warm_up; i < opts.runs; ++i)
-        for (std::size_t index = 0; index < all.size(); ++index)
-            co_await run_once(opts.commands[index], all[index], i >= 0, opts.ignore_failure);
+        for (auto& bench : opts.benchmarks)
+            co_await run_once(bench, i >= 0, opts.ignore_failure);
 }
 
-void print(measurements const& results, int runs)
+void print(benchmark const& bench, int runs)
 {
-    std::printf("%s\n  %d runs        mean ± deviation             min ... max\n", results.name.c_str(), runs);
-    results.wall.print("wall");
-    results.user.print("user");
-    results.system.print("system");
-    std::printf("  memory  %10.1f MiB peak\n", static_cast<double>(results.peak_memory) / (1 << 20));
-    if (results.failures > 0)
-        std::printf("  failed  %d times\n", results.failures);
+    std::printf("%s\n  %d runs        mean ± deviation             min ... max\n", bench.name.c_str(), runs);
+    bench.wall.print("wall");
+    bench.user.print("user");
+    bench.system.print("system");
+    std::printf("  memory  %10.1f MiB peak\n", static_cast<double>(bench.peak_memory) / (1 << 20));
+    if (bench.failures > 0)
+        std::printf("  failed  %d times\n", bench.failures);
 }
 
-void compare(measurements const& results, measurements const& fastest)
+void compare(benchmark const& bench, benchmark const& fastest)
 {
     auto const relative = [](series const& values) { return values.deviation() / values.mean(); };
-    auto const ratio = results.wall.mean() / fastest.wall.mean();
+    auto const ratio = bench.wall.mean() / fastest.wall.mean();
     std::printf(
-        "%s\n  takes %.2f ± %.2f times as long as\n%s\n", results.name.c_str(), ratio,
-        ratio * std::hypot(relative(results.wall), relative(fastest.wall)), fastest.name.c_str());
+        "%s\n  takes %.2f ± %.2f times as long as\n%s\n", bench.name.c_str(), ratio,
+        ratio * std::hypot(relative(bench.wall), relative(fastest.wall)), fastest.name.c_str());
 }
 
-int run(options const& opts)
+int run(options opts)
 {
-    std::vector<measurements> all;
-    for (auto const& cmd : opts.commands)
-        all.push_back({name_of(cmd), {}, {}, {}});
+    auto const& all = opts.benchmarks;
     asio::io_context loop{1};
-    asio::co_spawn(loop, measure(opts, all), rethrow);
+    asio::co_spawn(loop, measure(opts), rethrow);
     loop.run();
-    for (auto const& results : all)
-        print(results, opts.runs);
-    auto const faster = [](measurements const& a, measurements const& b) { return a.wall.mean() < b.wall.mean(); };
+    for (auto const& bench : all)
+        print(bench, opts.runs);
+    auto const faster = [](benchmark const& a, benchmark const& b) { return a.wall.mean() < b.wall.mean(); };
     auto const fastest = std::min_element(all.begin(), all.end(), faster);
-    for (auto const& results : all)
-        if (&results != &*fastest)
-            compare(results, *fastest);
+    for (auto const& bench : all)
+        if (&bench != &*fastest)
+            compare(bench, *fastest);
     return 0;
 }
 
