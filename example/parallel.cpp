@@ -14,7 +14,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -23,7 +22,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -57,8 +55,7 @@ options parse(int argc, char** argv)
         "Runs the command once for each input after :::, or for each line of standard input.\n"
         "{} in an argument is replaced by the input. Without {}, the input is the last argument.\n\nOptions");
     auto add = known.add_options();
-    add("jobs,j", po::value(&opts.jobs)->default_value(opts.jobs)->value_name("N"),
-        "maximum number of running commands");
+    add("jobs,j", po::value(&opts.jobs)->default_value(opts.jobs)->value_name("N"), "number of commands at a time");
     add("null,0", po::bool_switch(&opts.null), "inputs on standard input end with NUL");
     add("stats", po::bool_switch(&opts.stats), "print the number of commands per second");
     auto const words = parse_options(argc, argv, known);
@@ -108,13 +105,12 @@ struct batch {
     /// Returns whether all commands succeeded. Failures are printed to standard error.
     bool run()
     {
-        asio::co_spawn(loop, stop_on_signal(), asio::detached);
+        asio::co_spawn(loop, stop_on_signal(), rethrow);
         if (::isatty(STDERR_FILENO) && !opts.inputs.empty())
-            asio::co_spawn(loop, show_progress(), asio::detached);
+            asio::co_spawn(loop, show_progress(), rethrow);
         asio::co_spawn(loop, run_all(), [this](std::exception_ptr failure) {
             loop.stop();
-            if (failure)
-                std::rethrow_exception(failure);
+            rethrow(failure);
         });
         loop.run();
         bar.clear();
@@ -180,25 +176,15 @@ struct batch {
     asio::awaitable<void> show_progress()
     {
         for (asio::steady_timer tick(loop);;) {
-            draw_progress();
+            auto const reported = done + failures.size(), total = opts.inputs.size();
+            char text[100];
+            std::snprintf(
+                text, sizeof text, "%zu of %zu done, %zu running, %zu failed", done, total, group.running(),
+                failures.size());
+            bar.draw(reported, total, text + rate_and_time_left(reported, total, seconds()));
             tick.expires_after(std::chrono::milliseconds(100));
             co_await tick.async_wait(asio::deferred);
         }
-    }
-
-    void draw_progress()
-    {
-        auto const reported = done + failures.size(), total = opts.inputs.size();
-        char text[200];
-        auto const length = std::snprintf(
-            text, sizeof text, "%zu of %zu done, %zu running, %zu failed", done, total, group.running(),
-            failures.size());
-        if (reported > 0) {
-            auto const rate = static_cast<double>(reported) / seconds();
-            auto const left = std::lround(static_cast<double>(total - reported) / rate);
-            std::snprintf(text + length, 60, ", %.1f/s, %ld:%02ld left", rate, left / 60, left % 60);
-        }
-        bar.draw(reported, total, text);
     }
 
     double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }

@@ -3,13 +3,27 @@
 #define BROOD_EXAMPLE_PROGRESS_BAR_HPP
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <cstdio>
 #include <iostream>
 #include <string>
 #include <utility>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+/// For example ", 2.5/s, 1:05 left".
+inline std::string rate_and_time_left(std::size_t done, std::size_t total, double seconds)
+{
+    if (done == 0)
+        return {};
+    auto const rate = static_cast<double>(done) / seconds;
+    auto const left = std::lround(static_cast<double>(total - done) / rate);
+    char text[60];
+    std::snprintf(text, sizeof text, ", %.1f/s, %ld:%02ld left", rate, left / 60, left % 60);
+    return text;
+}
 
 /// A status line on standard error. Used only if standard error is a terminal.
 class progress_bar {
