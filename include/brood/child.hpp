@@ -260,7 +260,7 @@ public:
      *
      * @code
      * using namespace boost::asio::experimental::awaitable_operators;
-     * co_await (read_lines(child.out()) && child.async_wait_drained());
+     * co_await (read_lines(child.out()) && child.async_wait_drained(1s, asio::use_awaitable));
      * @endcode
      *
      * Streams that are closed or were moved away are not waited for. The operation uses the streams on the child's
