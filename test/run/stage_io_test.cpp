@@ -72,7 +72,7 @@ TEST_CASE("validate: refuses stages that set a stream between two stages")
         CAPTURE(row.stage);
         CAPTURE(row.child_fd);
         std::vector<command> stages{command("a"), command("b"), command("c")};
-        stages[row.stage].fd(row.child_fd, stdio::inherit());
+        stages[row.stage].fd(row.child_fd, stdio::null());
         auto const ec = detail::validate(pipeline(stages));
         CHECK(ec.failed() != row.allowed);
         if (!row.allowed) {
@@ -80,6 +80,20 @@ TEST_CASE("validate: refuses stages that set a stream between two stages")
             CHECK(stage_of(ec) == spawn_stage::stdio);
         }
     }
+}
+
+TEST_CASE("validate: refuses stages that borrow a closed descriptor")
+{
+    auto const line = command("a") | command("b");
+    auto shares = line;
+    for (auto const& refused :
+         {command("a") | command("b").fd(3, stdio::fd(777)), command("a").fd(777, stdio::inherit()) | command("b"),
+          shares.err(stdio::fd(777))}) {
+        auto const ec = detail::validate(refused);
+        CHECK(ec == std::errc::bad_file_descriptor);
+        CHECK(stage_of(ec) == spawn_stage::stdio);
+    }
+    CHECK(detail::validate(line) == error_code());
 }
 
 TEST_CASE("validate: refuses a pipeline without stages")
