@@ -135,30 +135,30 @@ struct supervisor {
     /// Restarts a service until it is cancelled.
     asio::awaitable<void> keep_running(service_config const& service)
     {
+        auto const options =
+            brood::output_options().on_out_line([&](std::string_view line) { print(service.name, line); });
         for (auto pause = first_pause;; pause = std::min(2 * pause, 32 * first_pause)) {
-            if (co_await run_once(service) >= 10 * first_pause)
-                pause = first_pause;
+            if (auto child = start(service)) {
+                notify_when_ready(service, child.value());
+                auto const [error, result] =
+                    co_await child.value().async_output(options, asio::as_tuple(asio::deferred));
+                log(service.name + ": " + (result.usage ? to_string(result.status) : error.message()));
+                if (result.elapsed >= 10 * first_pause)
+                    pause = first_pause;
+            }
             asio::steady_timer timer(loop, std::chrono::duration_cast<brood::duration>(pause));
             co_await timer.async_wait(asio::deferred);
         }
     }
 
-    /// Returns the run time.
-    asio::awaitable<brood::duration> run_once(service_config const& service)
+    brood::result<brood::child> start(service_config const& service)
     {
-        auto spawned = brood::spawn(loop, service.cmd);
-        if (!spawned) {
-            log(service.name + ": " + describe(service.cmd, spawned.error()));
-            co_return brood::duration::zero();
-        }
-        auto& child = spawned.value();
-        log(service.name + ": started, process " + std::to_string(child.id()));
-        notify_when_ready(service, child);
-        auto const options =
-            brood::output_options().on_out_line([&](std::string_view line) { print(service.name, line); });
-        auto const [error, result] = co_await child.async_output(options, asio::as_tuple(asio::deferred));
-        log(service.name + ": " + (result.usage ? to_string(result.status) : error.message()));
-        co_return result.elapsed;
+        auto child = brood::spawn(loop, service.cmd);
+        if (child)
+            log(service.name + ": started, process " + std::to_string(child.value().id()));
+        else
+            log(service.name + ": " + describe(service.cmd, child.error()));
+        return child;
     }
 
     void notify_when_ready(service_config const& service, brood::child& child)

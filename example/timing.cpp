@@ -68,6 +68,16 @@ struct benchmark {
     series wall, user, system;
     std::uint64_t peak_memory = 0;
     int failures = 0;
+
+    void add(brood::output const& result)
+    {
+        auto const used = result.usage.value_or(brood::resource_usage());
+        wall.add(result.elapsed);
+        user.add(used.user_time);
+        system.add(used.system_time);
+        peak_memory = std::max(peak_memory, used.max_rss);
+        failures += !result.status.success();
+    }
 };
 
 struct options {
@@ -110,30 +120,21 @@ options parse(int argc, char** argv)
     return opts;
 }
 
-asio::awaitable<void> run_once(benchmark& bench, bool measured, bool ignore_failure)
-{
-    auto const run = co_await brood::async_output(co_await asio::this_coro::executor, bench.cmd, brood::as_result);
-    if (!run)
-        throw std::runtime_error(bench.name + ": " + run.error().message());
-    auto const& result = run.value();
-    if (!result.status.success() && !ignore_failure)
-        throw std::runtime_error(bench.name + ": " + to_string(result.status) + " (-i ignores this)");
-    if (!measured)
-        co_return;
-    auto const used = result.usage.value_or(brood::resource_usage());
-    bench.failures += !result.status.success();
-    bench.wall.add(result.elapsed);
-    bench.user.add(used.user_time);
-    bench.system.add(used.system_time);
-    bench.peak_memory = std::max(bench.peak_memory, used.max_rss);
-}
-
 asio::awaitable<void> measure(options& opts)
 {
+    auto const executor = co_await asio::this_coro::executor;
     // In turn, so that other load on the machine affects all commands equally.
     for (int i = -opts.warm_up; i < opts.runs; ++i)
-        for (auto& bench : opts.benchmarks)
-            co_await run_once(bench, i >= 0, opts.ignore_failure);
+        for (auto& bench : opts.benchmarks) {
+            auto const result = co_await brood::async_output(executor, bench.cmd, brood::as_result);
+            if (!result)
+                throw std::runtime_error(bench.name + ": " + result.error().message());
+            auto const status = result.value().status;
+            if (!status.success() && !opts.ignore_failure)
+                throw std::runtime_error(bench.name + ": " + to_string(status) + " (-i ignores this)");
+            if (i >= 0)
+                bench.add(result.value());
+        }
 }
 
 void print(benchmark const& bench, int runs)
@@ -160,7 +161,8 @@ int run(options opts)
 {
     auto const& all = opts.benchmarks;
     asio::io_context loop{1};
-    asio::co_spawn(loop, measure(opts), rethrow);
+    asio::co_spawn(
+        loop, [&opts] { return measure(opts); }, rethrow);
     loop.run();
     for (auto const& bench : all)
         print(bench, opts.runs);
