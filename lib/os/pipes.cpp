@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -123,6 +124,13 @@ std::size_t readable_bytes(int fd) noexcept
 {
     int count = 0;
     return ::ioctl(fd, FIONREAD, &count) < 0 ? 0 : static_cast<std::size_t>(count);
+}
+
+void wait_for_hangup(int fd) noexcept
+{
+    pollfd entry{fd, POLLIN, 0};
+    while (::poll(&entry, 1, -1) < 0 && errno == EINTR)
+        continue;
 }
 
 void enlarge_pipe(int fd, int size) noexcept

@@ -20,6 +20,9 @@ result<std::size_t> write_some(int fd, std::span<iovec const> parts) noexcept;
 /// The number of bytes that can be read without blocking.
 std::size_t readable_bytes(int fd) noexcept;
 
+/// Blocks until every copy of a pipe's write end has been closed. Nothing is written to the pipe.
+void wait_for_hangup(int fd) noexcept;
+
 /// Requests a pipe capacity in bytes. The kernel may refuse; this is not an error.
 void enlarge_pipe(int fd, int size) noexcept;
 

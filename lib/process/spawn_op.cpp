@@ -2,6 +2,7 @@
 #include "process/spawn_op.hpp"
 
 #include "os/descriptors.hpp"
+#include "os/pipes.hpp"
 #include "os/terminal.hpp"
 
 #include <boost/asio/error.hpp>
@@ -101,6 +102,21 @@ void spawn_op::on_ready(completion_mode mode)
         reap_and_fail(error, mode);
     else
         succeed(mode);
+}
+
+// The child is killed, so that the launch finishes soon.
+void spawn_op::on_failure(error_code error)
+{
+    std::unique_lock lock(mutex_);
+    if (!launch_)
+        return;
+    kill_child();
+    os::wait_for_hangup(exec_watch_->release().get());
+    auto const failed_launch = finish_launch();
+    lock.unlock();
+    reap_and_fail(
+        failed_launch.failed() ? failed_launch : make_error_code(spawn_stage::pipe, error.value()),
+        completion_mode::post);
 }
 
 error_code spawn_op::finish_launch()

@@ -115,6 +115,15 @@ void waitable::on_ready(completion_mode mode)
     finished.waiters.front().done.dispatch(error_, status_);
 }
 
+void waitable::on_failure(error_code error)
+{
+    std::unique_lock lock(mutex_);
+    if (poll_end())
+        complete_waits(std::move(lock));
+    else
+        fail_waits(error, std::move(lock));
+}
+
 void waitable::start_wait(wait_handler handler, void const* owner)
 {
     completion done(std::move(handler), executor());

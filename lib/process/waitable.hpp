@@ -87,6 +87,7 @@ private:
     };
 
     void on_ready(completion_mode mode) override;
+    void on_failure(error_code error) override;
 
     void fail_waits(error_code error, std::unique_lock<std::mutex> lock);
 

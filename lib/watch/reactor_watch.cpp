@@ -58,6 +58,8 @@ public:
             asio::buffer(&never_written, 1), [observer = std::move(observer)](error_code error, std::size_t) {
                 if (error == asio::error::eof)
                     observer->on_ready(completion_mode::dispatch);
+                else if (is_failure(error))
+                    observer->on_failure(error);
             });
         return {};
     }
@@ -75,6 +77,8 @@ public:
             asio::posix::descriptor_base::wait_read, [observer = std::move(observer)](error_code error) {
                 if (!error.failed())
                     observer->on_ready(completion_mode::dispatch);
+                else if (is_failure(error))
+                    observer->on_failure(error);
             });
         return {};
     }

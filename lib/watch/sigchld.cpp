@@ -190,6 +190,8 @@ private:
             std::lock_guard lock(the_registry().mutex);
             listening_ = false;
         }
+        if (is_failure(error))
+            return fail_all(error);
         try {
             listen_if_watched();
             notify({observers.data(), count});
@@ -251,6 +253,8 @@ private:
     static constexpr std::chrono::milliseconds scan_interval{250};
 
     observer_ptr take(pid_t pid);
+    observer_ptr take_any();
+    void fail_all(error_code error);
     std::size_t take(std::span<pid_t const> hints, std::span<observer_ptr> observers);
     void hint_ended();
 
@@ -284,6 +288,27 @@ std::size_t sigchld_service::take(std::span<pid_t const> hints, std::span<observ
         if (auto observer = take(pid))
             observers[count++] = std::move(observer);
     return count;
+}
+
+observer_ptr sigchld_service::take_any()
+{
+    auto& entries = the_registry().entries;
+    std::lock_guard lock(the_registry().mutex);
+    auto const found =
+        std::find_if(entries.begin(), entries.end(), [this](auto const& each) { return each.second.service == this; });
+    if (found == entries.end())
+        return nullptr;
+    auto taken = std::move(found->second.observer);
+    entries.erase(found);
+    remove_watch();
+    return taken;
+}
+
+// Nobody reads the pipe any more.
+void sigchld_service::fail_all(error_code error)
+{
+    while (auto const observer = take_any())
+        observer->on_failure(error);
 }
 
 // Children for which the pipe has no room are found by the scan that follows its hints.

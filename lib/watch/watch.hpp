@@ -8,6 +8,7 @@
 #include <brood/result.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/error.hpp>
 
 #include <chrono>
 #include <exception>
@@ -33,6 +34,9 @@ public:
     /// Called on a thread of the event loop without any lock. It is a hint: the process may still run.
     virtual void on_ready(completion_mode mode) = 0;
 
+    /// Called instead if the event loop fails to watch. Calls no handler before it returns.
+    virtual void on_failure(error_code error) = 0;
+
 protected:
     ~watch_observer() = default;
 };
@@ -54,6 +58,9 @@ inline void notify(std::span<observer_ptr> observers)
     if (failure)
         std::rethrow_exception(failure);
 }
+
+/// Whether a wait has ended because the event loop cannot watch.
+inline bool is_failure(error_code const& error) { return error.failed() && error != asio::error::operation_aborted; }
 
 /// Watches for one event, for example that a child can be reaped. It never reaps: only child_state does.
 class watch {

@@ -191,6 +191,8 @@ void epoll_set::on_epoll_ready(error_code ec)
         if (!ec.failed())
             count = take_ready(observers);
     }
+    if (is_failure(ec))
+        return fail_all(ec);
     try {
         listen_if_armed();
     } catch (std::bad_alloc const&) {
@@ -198,6 +200,22 @@ void epoll_set::on_epoll_ready(error_code ec)
         return listen_if_armed();
     }
     notify({observers.data(), count});
+}
+
+// The epoll reports nothing any more.
+void epoll_set::fail_all(error_code error)
+{
+    while (auto const observer = take_any_observer())
+        observer->on_failure(error);
+}
+
+observer_ptr epoll_set::take_any_observer() noexcept
+{
+    std::lock_guard lock(mutex_);
+    for (auto* entry = first_; entry; entry = entry->next_)
+        if (entry->observer_)
+            return take_observer(*entry);
+    return nullptr;
 }
 
 void epoll_set::listen_if_armed()

@@ -93,6 +93,8 @@ private:
 
     void on_epoll_ready(error_code ec);
     void listen_if_armed();
+    void fail_all(error_code error);
+    observer_ptr take_any_observer() noexcept;
 
     inline_executor const loop_;
     std::mutex mutex_;

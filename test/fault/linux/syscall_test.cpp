@@ -3,9 +3,12 @@
 #include "fault/linux/scenarios.hpp"
 #include "support/cgroup_folder.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include <sys/syscall.h>
 
 using namespace test;
 
@@ -64,40 +67,58 @@ class matrix {
 public:
     explicit matrix(scenario const& which) : which_(which) {}
 
-    tally run()
+    /// Makes the selected runs.
+    tally run_selected()
     {
         for (auto const& config : configs)
-            run(config);
+            for (auto const& what : possible_faults(run_clean(config)))
+                if (long const number = number_++; number >= first && (number - first) % step == 0)
+                    run(config, what, number);
         return tally_;
     }
 
+    /// Runs the scenario with one fault by every backend and watcher.
+    void run_each(fault const& what)
+    {
+        for (auto const& config : configs)
+            if (!run_clean(config).empty())
+                run(config, what, number_++);
+    }
+
 private:
-    void run(backend_config config)
+    // Returns the calls that are made without a fault.
+    call_counts run_clean(backend_config config)
     {
         CAPTURE(config);
         auto const clean = supervise_one(config, std::nullopt);
         if (clean.failure.find("not supported") != clean.failure.npos) {
             MESSAGE("skipped: " << which_.name << " by " << config << " is not supported");
-            return;
+            return {};
         }
-        CHECK(clean.failure == "");
+        ++tally_.runs;
+        if (!clean.failure.empty())
+            ++tally_.failed;
+        CHECK_MESSAGE(clean.failure.empty(), which_.name << ", " << config << ", without a fault: " << clean.failure);
         descriptors_ = clean.note;
-        for (auto const& [call, count] : clean.calls) {
+        return clean.calls;
+    }
+
+    static std::vector<fault> possible_faults(call_counts const& calls)
+    {
+        std::vector<fault> faults;
+        for (auto const& [call, count] : calls) {
             auto const* const listed = find_call(call.second);
-            INFO("call " << call.second);
-            CHECK_MESSAGE(listed, "neither the failing nor the untouched calls contain it");
+            CHECK_MESSAGE(listed, "system call " << call.second << " is in neither table");
             for (int const error : listed ? listed->errors : std::vector<int>())
                 for (long index = 0; index < count; ++index)
                     for (bool const for_good : {false, true})
-                        run(config, {call.second, call.first, index, error, for_good});
+                        faults.push_back({call.second, call.first, index, error, for_good});
         }
+        return faults;
     }
 
-    void run(backend_config config, fault const& what)
+    void run(backend_config config, fault const& what, long number)
     {
-        long const number = number_++;
-        if (number < first || (number - first) % step != 0)
-            return;
         if (auto const reason = reason_to_exclude(what); !reason.empty()) {
             ++tally_.left_out[reason];
             return;
@@ -144,12 +165,24 @@ TEST_CASE("system calls: each system call of an operation may fail")
             MESSAGE("skipped: " << scenario.name << ": " << scenario.condition);
             continue;
         }
-        auto const counts = matrix(scenario).run();
+        auto const counts = matrix(scenario).run_selected();
         std::printf("scenario\t%s\t%ld\t%ld\n", scenario.name.c_str(), counts.runs, counts.failed);
         for (auto const& [reason, count] : counts.left_out)
             std::printf("left out\t%.*s\t%ld\n", static_cast<int>(reason.size()), reason.data(), count);
         std::fflush(stdout);
     }
+}
+
+// Asio cannot make the descriptors non-blocking, so that it watches none.
+TEST_CASE("system calls: operations fail if the event loop cannot watch")
+{
+    if (!can_inject_faults()) {
+        MESSAGE("skipped: system calls cannot be intercepted here");
+        return;
+    }
+    for (auto const& scenario : all_scenarios())
+        if (scenario.name == "async_spawn" || scenario.name == "async_wait" || scenario.name == "open_process")
+            matrix(scenario).run_each({SYS_ioctl, caller::parent, 0, EPERM, true});
 }
 
 TEST_SUITE_END();
