@@ -68,7 +68,7 @@ std::vector<failing_call> const failing{
      SYS_faccessat2,
      {EACCES, EBADF, EINVAL, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EPERM, EROFS, ETXTBSY, ENOSYS},
      {exec, directory}},
-    {"fcntl", SYS_fcntl, {EBADF, EBUSY, EINVAL, EMFILE, EPERM}, {stdio, pipe}},
+    {"fcntl", SYS_fcntl, {EBADF, EBUSY, EINVAL, EMFILE, EPERM}, {stdio, pipe, terminal}},
     {"fstat", SYS_fstat, {EACCES, EBADF, ENOMEM, EOVERFLOW}, {stdio, prepare}},
     {"fstatfs", SYS_fstatfs, {EACCES, EBADF, EIO, ENOMEM, ENOSYS, EOVERFLOW}, {cgroup}},
     {"getdents64", SYS_getdents64, {EBADF, EINVAL, ENOENT, ENOTDIR}, {}},
@@ -190,9 +190,10 @@ std::vector<excluded_fault> const excluded{
     {SYS_read, EAGAIN, nothing_to_wait_for, false, caller::parent},
     {SYS_readv, EAGAIN, nothing_to_wait_for, false, caller::parent},
     {SYS_pwritev2, EAGAIN, nothing_to_wait_for, false, caller::parent},
+    {SYS_waitid, EAGAIN, "the call says that the process runs, although the kernel has reported its end"},
     {SYS_write, 0, cannot_wake, true, caller::parent},
     {SYS_ioctl, ENOTTY,
-     "Asio shadows the result of its fallback for FIONBIO: reads complete with 0 bytes, one after the other", true,
+     "Asio shadows the result of its fallback for FIONBIO: reads complete with 0 bytes, and again at once", false,
      caller::parent},
 #ifdef SYS_epoll_wait
     {SYS_epoll_wait, 0, waits_again, true},
@@ -215,6 +216,7 @@ std::vector<consequence> const consequences{
     {SYS_clone3, unsupported, "the backend vfork is required"},
     {SYS_clone, unsupported, "the backend vfork is required"},
     {SYS_fcntl, make_error_code(stdio, EBADF), "F_GETFD fails only if the descriptor is not open"},
+    {SYS_fcntl, make_error_code(clone, ENOSYS), "the backend vfork is required, and needs a sealed memory file"},
     {SYS_epoll_ctl, make_error_code(boost::system::errc::operation_not_supported),
      "Asio takes EPERM for a file that epoll does not support"},
 };

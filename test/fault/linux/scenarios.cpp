@@ -219,11 +219,13 @@ body run_group(scenario_run& run)
 {
     run.arm();
     child_group group(run.context(), group_options().max_running(1).each(output_options().stop(short_plan())));
-    group.async_spawn(writing(run).out(stdio::piped()), run.handler());
+    auto const started = co_await group.async_spawn(writing(run).out(stdio::piped()), as_result_of_await);
     group.async_spawn(pausing(run).in(stdio::fd(0)), run.handler()); // is queued
-    auto const ended = co_await group.async_next(as_result_of_await);
-    if (run.succeeded("async_next", ended))
-        run.expect(ended.value().out == "text" || ended.value().status.signal(), "the output is wrong");
+    if (run.succeeded("async_spawn", started)) {
+        auto const ended = co_await group.async_next(as_result_of_await);
+        if (run.succeeded("async_next", ended))
+            run.expect(ended.value().out == "text" || ended.value().status.signal(), "the output is wrong");
+    }
     auto const stopped = co_await group.async_stop(as_result_of_await);
     run.succeeded("async_stop", stopped);
 }
