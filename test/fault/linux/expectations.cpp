@@ -51,7 +51,8 @@ std::vector<failing_call> const failing{
     {"dup", SYS_dup, {EBADF, EMFILE}, {stdio}},
     {"dup3", SYS_dup3, {EBADF, EBUSY, EINTR, EINVAL, EMFILE}, {stdio}},
     {"epoll_create1", SYS_epoll_create1, {EINVAL, EMFILE, ENFILE, ENOMEM}, {pipe}},
-    {"epoll_ctl", SYS_epoll_ctl, {EBADF, EEXIST, EINVAL, ELOOP, ENOENT, ENOMEM, ENOSPC, EPERM}, {pipe}},
+    {"epoll_ctl", SYS_epoll_ctl, {EBADF, EEXIST, EINVAL, ELOOP, ENOMEM, ENOSPC, EPERM}, {pipe}},
+    {"epoll_ctl with EPOLL_CTL_MOD", epoll_ctl_mod, {EBADF, EINVAL, ENOENT, ENOMEM}, {}},
     {"epoll_pwait", SYS_epoll_pwait, {EBADF, EINTR, EINVAL}, {}},
     {"eventfd2", SYS_eventfd2, {EINVAL, EMFILE, ENFILE, ENODEV, ENOMEM}, {pipe}},
     {"execve",
@@ -186,11 +187,14 @@ std::vector<excluded_fault> const excluded{
     {-1, EINTR, "a call that is always interrupted is always made again", true},
     {SYS_dup3, EBUSY, "a race with open(2) that never ends: the call is made again", true},
     {SYS_epoll_ctl, 0, "Asio ignores that its interrupter and its timer are not watched", false, caller::parent, 2},
+    {SYS_timerfd_settime, 0, "Asio ignores that its timer is not set: epoll_reactor::update_timeout"},
+    {epoll_ctl_mod, 0, "Asio ignores that the reactor does not watch for writing: epoll_reactor::start_op"},
     {SYS_epoll_pwait, 0, waits_again, true},
     {SYS_read, EAGAIN, nothing_to_wait_for, false, caller::parent},
     {SYS_readv, EAGAIN, nothing_to_wait_for, false, caller::parent},
     {SYS_pwritev2, EAGAIN, nothing_to_wait_for, false, caller::parent},
     {SYS_waitid, EAGAIN, "the call says that the process runs, although the kernel has reported its end"},
+    {SYS_read, 0, "the pids that the SIGCHLD handler has written to its pipe are lost", true, caller::parent},
     {SYS_write, 0, cannot_wake, true, caller::parent},
     {SYS_ioctl, ENOTTY,
      "Asio shadows the result of its fallback for FIONBIO: reads complete with 0 bytes, and again at once", false,
@@ -216,7 +220,9 @@ std::vector<consequence> const consequences{
     {SYS_clone3, unsupported, "the backend vfork is required"},
     {SYS_clone, unsupported, "the backend vfork is required"},
     {SYS_fcntl, make_error_code(stdio, EBADF), "F_GETFD fails only if the descriptor is not open"},
+    {SYS_fcntl, make_error_code(stdio, EMFILE), "F_DUPFD fails with EINVAL for a number beyond the limit"},
     {SYS_fcntl, make_error_code(clone, ENOSYS), "the backend vfork is required, and needs a sealed memory file"},
+    {SYS_fstatfs, make_error_code(cgroup, EINVAL), "the folder is taken for one of another file system"},
     {SYS_epoll_ctl, make_error_code(boost::system::errc::operation_not_supported),
      "Asio takes EPERM for a file that epoll does not support"},
 };
@@ -250,10 +256,12 @@ std::string_view reason_to_exclude(fault const& what)
 bool explains(fault const& what, brood::spawn_backend backend, brood::error_code error)
 {
     for (auto const& other : consequences)
-        if (other.call == what.call && error == other.error)
+        if (other.call == what.call && error == other.error.default_error_condition())
             return true;
+    if (exhausts_memory(what) && error == boost::system::errc::not_enough_memory)
+        return true;
     if (error.value() != what.error)
-        return exhausts_memory(what) && error == boost::system::errc::not_enough_memory;
+        return false;
     auto const& stages = find_call(what.call)->stages;
     auto const stage = brood::stage_of(error);
     // posix_spawn(3) does not say which call has failed.

@@ -22,6 +22,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -62,7 +63,7 @@ std::vector<sock_filter> make_filter(std::optional<fault> const& what, std::span
         filter.push_back(answer(action));
     };
     if (what)
-        add(what->call, SECCOMP_RET_USER_NOTIF);
+        add(what->call == epoll_ctl_mod ? SYS_epoll_ctl : what->call, SECCOMP_RET_USER_NOTIF);
     else
         for (int const call : untouched)
             add(call, SECCOMP_RET_ALLOW);
@@ -236,6 +237,12 @@ private:
         ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &response);
     }
 
+    static int call_of(seccomp_data const& data)
+    {
+        bool const modifies = data.nr == SYS_epoll_ctl && data.args[1] == EPOLL_CTL_MOD;
+        return modifies ? epoll_ctl_mod : data.nr;
+    }
+
     // The error of the call, or 0.
     int decide(seccomp_notif const& call)
     {
@@ -245,8 +252,10 @@ private:
         auto const who = find_caller(thread);
         if (!who)
             return 0;
-        long const index = run_.calls[{*who, call.data.nr}]++;
-        if (!what_ || what_->who != *who || !(index == what_->index || (what_->for_good && index > what_->index)))
+        int const number = call_of(call.data);
+        long const index = run_.calls[{*who, number}]++;
+        if (!what_ || what_->call != number || what_->who != *who ||
+            !(index == what_->index || (what_->for_good && index > what_->index)))
             return 0;
         if (call.data.nr == SYS_close && !close(call))
             return 0;

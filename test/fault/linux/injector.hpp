@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 namespace test {
@@ -17,9 +18,12 @@ namespace test {
 /// A process that makes a system call: the process under test, or its child between fork and exec.
 enum class caller { parent, child };
 
+/// Stands for epoll_ctl(2) with EPOLL_CTL_MOD, which is listed apart from its other operations.
+constexpr int epoll_ctl_mod = 0x10000 | SYS_epoll_ctl;
+
 /// System calls that fail.
 struct fault {
-    int call; ///< The number of the system call.
+    int call; ///< The number of the system call, or `epoll_ctl_mod`.
     caller who;
     long index; ///< The number of calls before the first one that fails.
     int error;
