@@ -251,12 +251,12 @@ public:
         });
     }
 
-    /// Waits as `async_wait` does, then until `out()` and `err()` have ended, but not longer than `grace`.
+    /// Waits as `async_wait` does, then until no process can write to `out()` and `err()`, but not longer than `grace`.
     /**
      * A descendant that holds a copy of a stream, such as a daemon, keeps it open after the child's end: reading to the
      * end of file would wait for that descendant. This operation runs beside the reading. When `grace` has expired, it
-     * cancels the operations that read the streams; they complete with `asio::error::operation_aborted`. The streams
-     * stay open.
+     * cancels the operations that read the streams at that moment; they complete with
+     * `asio::error::operation_aborted`. The streams stay open, and a later read waits again.
      *
      * @code
      * using namespace boost::asio::experimental::awaitable_operators;

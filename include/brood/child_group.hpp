@@ -139,8 +139,9 @@ create_group(boost::asio::any_io_executor const& executor, group_options options
  * `group_options::each`, the stop plan and the timeout apply to it. Its failure counts for the `failure_policy`, and
  * `async_next` returns no result for it.
  *
- * A child counts as running until it has been reaped and its captured streams have ended, at most
- * `output_options::drain_grace` later. Stopping and killing a child includes the process group that it leads.
+ * A child counts as running until the event loop has processed its end: it has been reaped and its captured streams
+ * have ended, at most `output_options::drain_grace` later. Stopping and killing a child includes the process group that
+ * it leads.
  *
  * A group is stopped by `async_stop`, by the cancellation of `async_wait_all` or by its `failure_policy`. It stays
  * stopped: every later spawn fails with `asio::error::operation_aborted`.
@@ -196,6 +197,9 @@ public:
     result<group_child> spawn(command const& cmd) { return group_->spawn(cmd); }
 
     /// Spawns a child as `spawn` does, and hands it out. See `async_spawn_child`.
+    /**
+     * A place becomes free only while the event loop runs: `async_spawn_child` waits for one.
+     */
     result<basic_child<Executor>> spawn_child(command const& cmd)
     {
         auto owner = group_->spawn_child(cmd, detail::streams_on(executor_));
@@ -236,8 +240,8 @@ public:
     /// Spawns a child as `async_spawn` does, and hands it out: to stream its output, or to talk to it.
     /**
      * The child belongs to the group as well: it counts as running until its end, and the group stops it with the
-     * others. Destroying the child kills it, unless it is detached. A detached child still counts, and ends with the
-     * group.
+     * others. Destroying the child kills it, unless it is detached. A detached child still counts, and is killed when
+     * the group or the execution context is destroyed.
      *
      * @par Completion Signature
      * @code void(error_code, basic_child<Executor>) @endcode

@@ -78,7 +78,25 @@ result<unique_fd> open_retrying(char const* path, int flags) noexcept
 
 } // namespace
 
-result<fd_pair> make_pipe() noexcept { return pipe_pair(); }
+result<unique_fd> above_standard(unique_fd fd) noexcept
+{
+    if (fd.get() > 2)
+        return fd;
+    return duplicate_above(fd.get(), 2);
+}
+
+result<fd_pair> make_pipe() noexcept
+{
+    auto pipe = pipe_pair();
+    if (!pipe)
+        return pipe.error();
+    auto first = above_standard(std::move(pipe.value().first));
+    auto second = above_standard(std::move(pipe.value().second));
+    if (!first || !second)
+        return first ? second.error() : first.error();
+    return fd_pair{std::move(first).value(), std::move(second).value()};
+}
+
 result<fd_pair> make_stream_pair() noexcept { return socket_pair(SOCK_STREAM); }
 
 result<fd_pair> make_report_channel() noexcept

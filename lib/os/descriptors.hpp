@@ -16,7 +16,9 @@ struct fd_pair {
     unique_fd first, second;
 };
 
-result<fd_pair> make_pipe() noexcept; ///< `first` is the read end, `second` the write end.
+/// `first` is the read end, `second` the write end. They are never standard streams: a child may share those that are
+/// closed, too.
+result<fd_pair> make_pipe() noexcept;
 result<fd_pair> make_stream_pair() noexcept;
 
 /// The channel through which a forked child reports to its parent: a SOCK_SEQPACKET pair on Linux, else a pipe. The
@@ -26,6 +28,9 @@ result<fd_pair> make_report_channel() noexcept;
 result<unique_fd> open_file(char const* path, open_mode mode) noexcept;
 /// Opens /dev/null for the access that `child_fd` needs: 0 is read, 1 and 2 are written, others are both.
 result<unique_fd> open_null(int child_fd) noexcept;
+
+/// Moves a descriptor of the library away from the numbers of the standard streams.
+result<unique_fd> above_standard(unique_fd fd) noexcept;
 
 /// Returns a close-on-exec duplicate whose number is greater than `floor`.
 result<unique_fd> duplicate_above(int fd, int floor) noexcept;

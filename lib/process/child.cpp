@@ -226,9 +226,33 @@ void child_state::async_kill(wait_handler handler)
     start_wait(std::move(handler));
 }
 
+bool child_state::is_output_held_open()
+{
+    std::lock_guard lock(mutex_);
+    for (int child_fd : {1, 2})
+        if (int const fd = streams_ ? streams_->read_end(child_fd) : -1; fd >= 0 && !os::is_hung_up(fd))
+            return true;
+    return false;
+}
+
+void child_state::cancel_reads()
+{
+    std::lock_guard lock(mutex_);
+    if (streams_)
+        for (int child_fd : {1, 2})
+            streams_->cancel_read(child_fd);
+}
+
+// They may be in use on another thread: see `is_output_held_open`.
+std::unique_ptr<streams_base> child_state::take_streams() noexcept
+{
+    std::lock_guard lock(mutex_);
+    return std::move(streams_);
+}
+
 void child_state::on_handle_destroyed() noexcept
 {
-    streams_.reset();
+    (void)take_streams();
     try {
         if (!detached_)
             (void)kill();
@@ -237,7 +261,7 @@ void child_state::on_handle_destroyed() noexcept
 
 void child_state::on_context_shutdown() noexcept
 {
-    auto const closed = std::move(streams_);
+    auto const closed = take_streams();
     waitable::on_context_shutdown();
 }
 

@@ -30,6 +30,12 @@ public:
     /// Adds what belongs to a child whose program runs. `seen_running`: this thread has just waited for its exec.
     void set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept;
 
+    /// Whether the application can read a stream that other processes may still write to.
+    bool is_output_held_open();
+
+    /// Cancels what reads the streams.
+    void cancel_reads();
+
     /// Keeps what the child uses until it has ended, or until the next call.
     void hold_until_exit(std::shared_ptr<void> memory) noexcept;
 
@@ -69,6 +75,7 @@ private:
     result<void> send_to_group(int number);
     result<void> check_signalled(int number);
     result<void> kill_unreaped();
+    std::unique_ptr<streams_base> take_streams() noexcept;
 
     bool is_own() const noexcept;
 

@@ -1,5 +1,4 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "os/descriptors.hpp"
 #include "process/timed_wait.hpp"
 
 #include <algorithm>
@@ -35,7 +34,7 @@ private:
     {
         if (finished())
             return;
-        if (!is_held_open(1) && !is_held_open(2))
+        if (!child().is_output_held_open())
             return finish({}, status_);
         auto const left = grace_ - (clock::now() - ended_);
         if (left <= duration::zero())
@@ -52,18 +51,9 @@ private:
         }
     }
 
-    bool is_held_open(int child_fd)
-    {
-        auto const& streams = child().streams();
-        int const fd = streams ? streams->read_end(child_fd) : -1;
-        return fd >= 0 && !os::is_hung_up(fd);
-    }
-
     void give_up(error_code error)
     {
-        if (auto const& streams = child().streams())
-            for (int child_fd : {1, 2})
-                streams->cancel_read(child_fd);
+        child().cancel_reads();
         finish(error, status_);
     }
 

@@ -302,6 +302,8 @@ void group_state::on_started(id ticket, child_ptr const& child)
     auto& started = found->second;
     if (!started.cancelled) {
         started.child.id = child->id();
+        if (started.handed_out)
+            started.shared = child;
         auto const run = started.run.lock();
         if (auto spawn = pending_.spawns.extract(ticket))
             spawn.mapped().done.post({}, started.child, started.handed_out ? run->share_child() : child_owner());
@@ -346,6 +348,9 @@ void group_state::on_context_shutdown() noexcept
     pending dropped; // destroyed after the lock: a handler may own the group
     std::lock_guard lock(mutex_);
     fsm_.abandon();
+    for (auto& [ticket, each] : members_)
+        if (each.shared) // the run does not kill it
+            ignore_shortage([&child = *each.shared] { (void)child.kill_tree(); });
     members_.clear(); // the runs are destroyed, too
     std::swap(dropped, pending_);
 }
@@ -362,7 +367,10 @@ group_state::start_now(command const& cmd, std::size_t index, streams_factory st
         run->leave_streams(std::move(streams));
         auto const error = run->start_now(cmd);
         if (!error.failed()) {
-            started.child.id = run->children().front()->id();
+            auto const& child = run->children().front();
+            started.child.id = child->id();
+            if (started.handed_out)
+                started.shared = child.get();
             run->run_started();
             return run;
         }

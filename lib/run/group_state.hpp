@@ -89,7 +89,8 @@ private:
         std::weak_ptr<run_type> run;
         group_child child; // the id is 0 until it has been started
         bool handed_out;
-        bool cancelled = false; // during the start: the child does not become a child of the group
+        child_ptr shared = nullptr; // the child that has been handed out
+        bool cancelled = false;     // during the start: the child does not become a child of the group
         std::list<finished_child> result = std::list<finished_child>(1); // the end of the child needs no memory
     };
 

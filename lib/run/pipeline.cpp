@@ -19,6 +19,8 @@ result<os::unique_fd> open_once(std::optional<stdio>& err)
     if (!err || err->kind() != stdio::source_kind::file || os::is_fifo(err->path().c_str()))
         return os::unique_fd();
     auto file = os::open_file(err->path().c_str(), err->mode());
+    if (file)
+        file = os::above_standard(std::move(file).value());
     if (!file)
         return make_error_code(spawn_stage::stdio, file.error().value());
     err = stdio::fd(file.value().get());

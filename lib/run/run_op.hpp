@@ -42,8 +42,8 @@ public:
     /// Captures standard error from a pipe that the stages share.
     error_code capture_err(os::unique_fd read_end);
 
-    /// The child of a command keeps its streams instead of being fed and captured. Called before `run` or `start_now`; null has
-    /// no effect.
+    /// The child of a command keeps its streams instead of being fed and captured. Called before `run` or `start_now`;
+    /// null has no effect.
     void leave_streams(streams_factory create) { child_streams_ = std::move(create); }
 
     /// Starts the child of a command, or the children of a pipeline, and runs them to their end.

@@ -50,10 +50,19 @@ inline error_code capture_stream(output_settings const& settings, command& cmd, 
 /// The error of a pipeline whose stages borrow a closed descriptor. Called before the pipes are created.
 inline error_code check_borrowed_fds(pipeline const& line)
 {
-    for (auto const& stage : line.stages())
-        if (auto error = check_borrowed_fds(stage.data()); error.failed())
-            return error;
     auto const& err = line.shared_err();
+    auto const& stages = line.stages();
+    for (auto const& stage : stages) {
+        command connected(stage); // the pipeline provides these streams
+        if (&stage != &stages.front())
+            connected.in(stdio::null());
+        if (&stage != &stages.back())
+            connected.out(stdio::null());
+        if (err && !sets(stage, 2))
+            connected.err(stdio::null());
+        if (auto error = check_borrowed_fds(connected.data()); error.failed())
+            return error;
+    }
     bool const is_borrowed = err && err->kind() == stdio::source_kind::fd;
     return is_borrowed ? check_borrowed_fds(command("").fd(3, *err).data()) : error_code();
 }

@@ -283,13 +283,23 @@ std::map<int, int> borrowed_fds(command_data const& cmd)
     return borrowed;
 }
 
+// A standard stream of the parent that the child shares by its default.
+bool is_closed_default(command_data const& cmd, int fd)
+{
+    return fd <= 2 && !cmd.terminal && !cmd.descriptors.contains(fd) && !os::is_open(fd);
+}
+
 } // namespace
 
 error_code check_borrowed_fds(command_data const& cmd)
 {
+    auto const closed = make_error_code(spawn_stage::stdio, EBADF);
     for (auto const& [child_fd, fd] : borrowed_fds(cmd))
         if (!os::is_open(fd))
-            return make_error_code(spawn_stage::stdio, EBADF);
+            return closed;
+    for (auto const& [child_fd, io] : cmd.descriptors)
+        if (io.kind() == source::same_as && is_closed_default(cmd, io.descriptor()))
+            return closed;
     return {};
 }
 

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include <signal.h>
 
@@ -142,6 +143,20 @@ TEST_CASE("async_wait_drained: a cancelled operation leaves the child and the re
         CHECK(test.child.kill());
         test.context.run_for(60s);
         CHECK(test.read_end == asio::error::eof);
+    });
+}
+
+TEST_CASE("async_wait_drained: another thread may destroy the child" * needs_threads())
+{
+    for_each_config([](backend_config const& config) {
+        read_by_hand test(probe(config, "write", "1", "text").out(stdio::piped()));
+        test.wait(1h);
+        std::thread loop([&] { test.context.run_for(60s); });
+        {
+            auto const destroyed = std::move(test.child);
+        }
+        loop.join();
+        CHECK(test.error == error_code());
     });
 }
 

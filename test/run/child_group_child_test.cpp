@@ -143,6 +143,22 @@ TEST_CASE("child_group: a detached child still counts, and ends with the group")
     });
 }
 
+TEST_CASE("child_group: a detached child is killed with the context, too")
+{
+    for_each_config([](backend_config const& config) {
+        pid_t pid = 0;
+        std::optional<child_group> group;
+        {
+            asio::io_context context;
+            group.emplace(context);
+            auto child = group->spawn_child(pausing(config)).value();
+            pid = child.id();
+            child.detach();
+        }
+        CHECK(eventually([&] { return !exists(pid); }));
+    });
+}
+
 TEST_CASE("child_group: the failure of a child that is handed out stops the rest")
 {
     for_each_config([](backend_config const& config) {

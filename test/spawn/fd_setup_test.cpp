@@ -428,6 +428,21 @@ TEST_CASE("fd: a closed source fails even if the library opens a descriptor with
     });
 }
 
+TEST_CASE("same_as: a closed standard stream is no pipe of the library")
+{
+    for_each_backend([](backend_config const& config) {
+        asio::io_context context;
+        open_file const null("/dev/null");
+        auto const last = probe(config, "exit", "0").fd(3, stdio::same_as(2)).out(stdio::fd(null));
+        error_code error;
+        {
+            standard_streams const closed(1u << 2);
+            error = spawn(context, probe(config, "exit", "0") | last).error();
+        }
+        CHECK(error == std::errc::bad_file_descriptor);
+    });
+}
+
 TEST_CASE("piped: the child's ends are blocking, the parent's are not")
 {
     for_each_config([&](backend_config const& config) -> asio::awaitable<void> {
