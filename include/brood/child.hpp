@@ -283,7 +283,7 @@ public:
         });
     }
 
-    /// Waits one second for the ends of the streams.
+    /// The same with a grace of one second.
     template <class CompletionToken = detail::default_token<Executor>>
         requires(!std::convertible_to<CompletionToken, duration>)
     auto async_wait_drained(CompletionToken&& token = {})

@@ -102,7 +102,7 @@ public:
     virtual result<group_child> spawn(command const& cmd) = 0;
     virtual result<child_owner> spawn_child(command const& cmd, streams_factory streams) = 0;
 
-    /// With a factory, the child is handed out and the options do not matter.
+    /// With a factory, the group hands the child out, and the options have no effect.
     virtual void async_spawn(
         command cmd, std::optional<output_options> options, streams_factory streams, group_spawn_handler handler) = 0;
     virtual void async_next(group_next_handler handler) = 0;

@@ -16,8 +16,8 @@ struct fd_pair {
     unique_fd first, second;
 };
 
-/// `first` is the read end, `second` the write end. They are never standard streams: a child may share those that are
-/// closed, too.
+/// `first` is the read end, `second` the write end. Their numbers are above 2, so that a standard stream that is closed
+/// in this process stays closed.
 result<fd_pair> make_pipe() noexcept;
 result<fd_pair> make_stream_pair() noexcept;
 

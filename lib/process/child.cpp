@@ -243,7 +243,7 @@ void child_state::cancel_reads()
             streams_->cancel_read(child_fd);
 }
 
-// They may be in use on another thread: see `is_output_held_open`.
+// `is_output_held_open` may be using the streams on another thread.
 std::unique_ptr<streams_base> child_state::take_streams() noexcept
 {
     std::lock_guard lock(mutex_);

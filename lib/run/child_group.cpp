@@ -349,7 +349,7 @@ void group_state::on_context_shutdown() noexcept
     std::lock_guard lock(mutex_);
     fsm_.abandon();
     for (auto& [ticket, each] : members_)
-        if (each.shared) // the run does not kill it
+        if (each.shared) // the run does not kill a child that has another owner
             ignore_shortage([&child = *each.shared] { (void)child.kill_tree(); });
     members_.clear(); // the runs are destroyed, too
     std::swap(dropped, pending_);

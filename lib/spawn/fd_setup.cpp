@@ -87,7 +87,7 @@ private:
         return make_error_code(spawn_stage::stdio, EINVAL);
     }
 
-    // A number that the plan itself has got from the system was closed before.
+    // If the plan itself has opened the number, the number was closed before.
     result<int> borrow(int fd) const
     {
         if (fd < 0 || !os::is_open(fd) || owns(plan_, fd))
