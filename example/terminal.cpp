@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_future.hpp>
 #include <boost/asio/write.hpp>
 
 #include <array>
@@ -19,6 +20,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <future>
 #include <iostream>
 #include <stdexcept>
 
@@ -81,37 +83,35 @@ asio::awaitable<void> copy_in(standard_stream& in, brood::child& child)
     std::array<char, 4096> buffer;
     for (ssize_t size = 1; size > 0;) {
         size = co_await in.transfer(stream_descriptor::wait_read, ::read, buffer.data(), buffer.size());
-        asio::const_buffer input =
-            asio::buffer("\x04\x04", 2); // ^D for end of file; twice in case of an unfinished line
-        if (size > 0)
-            input = asio::buffer(buffer, static_cast<std::size_t>(size));
+        auto const end = asio::const_buffer("\x04\x04", 2); // ^D; twice in case of an unfinished line
+        auto const input = size > 0 ? asio::const_buffer(buffer.data(), static_cast<std::size_t>(size)) : end;
         (void)co_await asio::async_write(child.terminal(), input, brood::as_result);
     }
 }
 
-// Copies until end of file. If descendants hold the terminal open, copies what was written before the child's exit.
 asio::awaitable<brood::exit_status> copy_out(brood::child& child, standard_stream& out)
 {
-    auto& terminal = child.terminal();
-    terminal.non_blocking(true);
-    child.async_wait([&terminal](brood::error_code ignored, auto) { terminal.cancel(ignored); });
     std::array<char, 4096> buffer;
     for (;;) {
-        auto const status = child.try_wait(); // before the read, so that no output of the child is lost
-        brood::error_code ec;
-        auto const size = terminal.read_some(asio::buffer(buffer), ec);
-        if (ec == asio::error::would_block && status && !status.value())
-            (void)co_await terminal.async_wait(stream_descriptor::wait_read, brood::as_result);
-        else if (ec.failed())
+        auto const read = co_await child.terminal().async_read_some(asio::buffer(buffer), brood::as_result);
+        if (!read)
             co_return co_await child.async_wait();
-        for (std::size_t done = 0; done < size;) {
+        for (std::size_t done = 0; done < read.value();) {
             auto const count =
-                co_await out.transfer(stream_descriptor::wait_write, ::write, &buffer[done], size - done);
+                co_await out.transfer(stream_descriptor::wait_write, ::write, &buffer[done], read.value() - done);
             if (count < 0)
-                terminal.close(); // the output is closed: hang up
-            done = count < 0 ? size : done + static_cast<std::size_t>(count);
+                child.terminal().close(); // the output is closed: hang up
+            done = count < 0 ? read.value() : done + static_cast<std::size_t>(count);
         }
     }
+}
+
+/// Cancels the reading after the child's end if a descendant holds the terminal open.
+asio::awaitable<void> end_reading(brood::child& child)
+{
+    brood::result<brood::exit_status> end = brood::errc::output_incomplete;
+    while (!end && end.error() == brood::errc::output_incomplete)
+        end = co_await child.async_wait_drained(std::chrono::milliseconds(20), brood::as_result);
 }
 
 asio::awaitable<void> handle_signals(asio::signal_set& signals, brood::child& child)
@@ -141,15 +141,11 @@ try {
     standard_stream out(loop, STDOUT_FILENO, false), in(loop, STDIN_FILENO, true);
     asio::co_spawn(loop, handle_signals(signals, child), asio::detached);
     asio::co_spawn(loop, copy_in(in, child), asio::detached);
-    int exit_code = 1;
-    asio::co_spawn(loop, copy_out(child, out), [&](std::exception_ptr failure, brood::exit_status status) {
-        if (failure)
-            std::rethrow_exception(failure);
-        exit_code = status.shell_code();
-        loop.stop();
-    });
-    loop.run();
-    return exit_code;
+    asio::co_spawn(loop, end_reading(child), asio::detached);
+    auto status = asio::co_spawn(loop, copy_out(child, out), asio::use_future);
+    while (status.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
+        loop.run_one();
+    return status.get().shell_code();
 } catch (std::exception const& error) {
     std::cerr << "terminal: " << error.what() << '\n';
     return 1;

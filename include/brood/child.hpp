@@ -62,16 +62,21 @@ struct streams final : streams_base {
         return child_fd == 0 ? in.release() : release_pipe(child_fd == 1 ? out : err);
     }
 
-    int read_end(int child_fd) override
+    int read_end(output_stream which) override
     {
-        auto& pipe = child_fd == 1 ? out : err;
+        if (which == output_stream::terminal)
+            return rare_ ? rare_->read_end(which) : -1;
+        auto& pipe = which == output_stream::out ? out : err;
         return pipe.is_open() ? pipe.native_handle() : -1;
     }
 
-    void cancel_read(int child_fd) override
+    void cancel_read(output_stream which) override
     {
         error_code ignored;
-        (child_fd == 1 ? out : err).cancel(ignored);
+        if (which != output_stream::terminal)
+            (which == output_stream::out ? out : err).cancel(ignored);
+        else if (rare_)
+            rare_->cancel_read(which);
     }
 
     rare_streams<Executor>& rare(Executor const& executor)
@@ -251,7 +256,8 @@ public:
         });
     }
 
-    /// Waits as `async_wait` does, then until no process can write to `out()` and `err()`, but not longer than `grace`.
+    /// Waits as `async_wait` does, then until no process can write to `out()`, `err()` and `terminal()`, but not longer
+    /// than `grace`.
     /**
      * A descendant that holds a copy of a stream, such as a daemon, keeps it open after the child's end: reading to the
      * end of file would wait for that descendant. This operation runs beside the reading. When `grace` has expired, it

@@ -229,8 +229,8 @@ void child_state::async_kill(wait_handler handler)
 bool child_state::is_output_held_open()
 {
     std::lock_guard lock(mutex_);
-    for (int child_fd : {1, 2})
-        if (int const fd = streams_ ? streams_->read_end(child_fd) : -1; fd >= 0 && !os::is_hung_up(fd))
+    for (auto const which : output_streams)
+        if (int const fd = streams_ ? streams_->read_end(which) : -1; fd >= 0 && !os::is_hung_up(fd))
             return true;
     return false;
 }
@@ -239,8 +239,8 @@ void child_state::cancel_reads()
 {
     std::lock_guard lock(mutex_);
     if (streams_)
-        for (int child_fd : {1, 2})
-            streams_->cancel_read(child_fd);
+        for (auto const which : output_streams)
+            streams_->cancel_read(which);
 }
 
 // `is_output_held_open` may be using the streams on another thread.

@@ -1,5 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/counting_allocator.hpp"
+#include "support/kill_guard.hpp"
 #include "support/on_terminal.hpp"
 #include "support/support.hpp"
 
@@ -7,12 +8,15 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
 
 #include <array>
 #include <atomic>
+#include <cstdlib>
 #include <optional>
+#include <string>
 
 using namespace brood;
 using namespace test;
@@ -115,6 +119,35 @@ TEST_CASE("terminal: a read uses the executor, allocator and cancellation slot o
     while (!error && context.run_one_for(60s)) {}
     REQUIRE(error);
     CHECK(*error == asio::error::operation_aborted);
+}
+
+TEST_CASE("terminal: async_wait_drained ends the reading of a terminal that a daemon holds open")
+{
+    for_each(terminal_configs(), [](backend_config const& config) {
+        asio::io_context context;
+        auto child = brood::spawn(context, on_terminal(config, "daemon")).value();
+        std::string text;
+        std::optional<error_code> read_end, error;
+        asio::async_read(
+            child.terminal(), asio::dynamic_buffer(text), [&](error_code ec, std::size_t) { read_end = ec; });
+        child.async_wait_drained(30ms, [&](error_code ec, exit_status) { error = ec; });
+        context.run_for(60s);
+        kill_guard const daemon{std::atoi(text.c_str())};
+        CHECK(is_alive(daemon.pid));
+        CHECK(read_end == asio::error::operation_aborted);
+        CHECK(error == errc::output_incomplete);
+        CHECK(child.terminal().is_open());
+    });
+}
+
+TEST_CASE("terminal: async_wait_drained completes without error when nothing holds the terminal open, read or not")
+{
+    for_each(terminal_configs(), [](backend_config const& config) -> asio::awaitable<void> {
+        auto const ex = co_await asio::this_coro::executor;
+        auto child = brood::spawn(ex, on_terminal(config, "write", "1", "text")).value();
+        CHECK((co_await child.async_wait_drained(1h)).success());
+        CHECK(co_await read_all(child.terminal()) == "text");
+    });
 }
 
 TEST_CASE("terminal: writing ^C interrupts the child")

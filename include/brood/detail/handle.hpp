@@ -23,6 +23,10 @@ namespace brood::detail {
 
 using wait_handler = boost::asio::any_completion_handler<void(error_code, exit_status)>;
 
+/// A stream that the child writes and the parent reads.
+enum class output_stream { out, err, terminal };
+inline constexpr output_stream output_streams[]{output_stream::out, output_stream::err, output_stream::terminal};
+
 /// The parent's ends of a child's streams. The executor type is erased.
 struct streams_base {
     virtual ~streams_base() = default;
@@ -31,9 +35,9 @@ struct streams_base {
     virtual bool is_open(int) const { return false; }
     virtual int release(int) { return -1; }
 
-    /// The descriptor of standard output or standard error, or -1. `cancel_read` cancels what reads it.
-    virtual int read_end(int) { return -1; }
-    virtual void cancel_read(int) {}
+    /// The descriptor that the parent reads, or -1. `cancel_read` cancels the operations that read it.
+    virtual int read_end(output_stream) { return -1; }
+    virtual void cancel_read(output_stream) {}
 };
 
 /// The state behind `basic_process`.

@@ -30,6 +30,14 @@ struct rare_streams final : streams_base {
             channels.emplace(child_fd, std::move(end));
     }
 
+    int read_end(output_stream) override { return terminal.is_open() ? terminal.native_handle() : -1; }
+
+    void cancel_read(output_stream) override
+    {
+        error_code ignored;
+        terminal.cancel(ignored);
+    }
+
     /// A channel that does not exist is created closed.
     channel_type& channel(int child_fd)
     {
