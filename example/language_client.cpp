@@ -8,17 +8,21 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/json.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <array>
 #include <chrono>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -27,8 +31,6 @@
 #include <unistd.h>
 
 namespace {
-
-constexpr std::size_t examine_step = 1, shutdown_step = 2, exit_step = 3; // after the initialization
 
 struct options {
     std::string file, text, language = "cpp";
@@ -42,7 +44,7 @@ options parse(int argc, char** argv)
     po::options_description known(
         "Usage: language_client [options] FILE -- server [argument...]\n\n"
         "Prints the diagnostics and the outline that a language server reports. If it fails or does not answer, it is\n"
-        "restarted. Its standard error is copied, with \"server: \" before each line.\n\nOptions");
+        "restarted.\n\nOptions");
     auto add = known.add_options();
     add("language", po::value(&opts.language)->default_value(opts.language), "the protocol's name of the language");
     add("timeout", po::value(&opts.timeout)->default_value(opts.timeout), "seconds for each answer");
@@ -88,92 +90,90 @@ std::string format_outline(json::array const& symbols, std::string const& indent
     return text;
 }
 
-/// The messages of each step. The last one of a step is a request with the step's number as its id, or `exit`.
-std::vector<std::vector<json::object>> steps_for(options const& opts)
-{
-    auto const folder = to_uri(std::filesystem::current_path()), uri = to_uri(opts.file);
-    auto const capabilities = json::parse(R"({"textDocument": {
-        "documentSymbol": {"hierarchicalDocumentSymbolSupport": true}, "publishDiagnostics": {}}})");
-    json::object const client{{"processId", ::getpid()}, {"rootUri", folder}, {"capabilities", capabilities}};
-    json::object const file{{"uri", uri}, {"languageId", opts.language}, {"version", 1}, {"text", opts.text}};
-    json::object const initialize{{"id", 0}, {"method", "initialize"}, {"params", client}};
-    json::object const initialized{{"method", "initialized"}, {"params", json::object()}};
-    json::object const open{{"method", "textDocument/didOpen"}, {"params", {{"textDocument", file}}}};
-    json::object const chosen{{"textDocument", {{"uri", uri}}}};
-    json::object const outline{{"id", examine_step}, {"method", "textDocument/documentSymbol"}, {"params", chosen}};
-    json::object const shutdown{{"id", shutdown_step}, {"method", "shutdown"}}, exit{{"method", "exit"}};
-    return {{initialize}, {initialized, open, outline}, {shutdown}, {exit}};
-}
-
 /// One run of the server.
-struct session {
-    options const& opts;
-    message_child server;
-    std::vector<std::vector<json::object>> steps = steps_for(opts);
-    std::size_t step = 0, answered = 0;
-    std::map<std::string, std::string> diagnostics{}; // of each file
-    std::string outline{};
+class session {
+public:
+    session(options const& opts, brood::child server)
+        : opts_(opts),
+          server_(std::move(server), std::chrono::seconds(opts.timeout), [this](auto const& message) { keep(message); })
+    {}
 
-    void start_step(std::size_t number)
+    /// Returns what the server reports, or nothing if it fails before. Prints each failure.
+    asio::awaitable<std::optional<std::string>> run()
     {
-        step = number;
-        server.set_timeout(std::chrono::seconds(opts.timeout));
-        for (auto const& message : steps[step])
-            server.send(message);
+        using namespace asio::experimental::awaitable_operators;
+        if (auto const first = co_await (examine() || server_.write_queue()); first.index() == 1)
+            failure_ = "timed out; ";
+        auto const status = co_await server_.child().async_stop();
+        if (!failure_.empty() || !status.success())
+            std::cerr << "language_client: " << server_.last_method() << ": " << failure_ << status << '\n';
+        co_return report_;
     }
 
-    void handle(json::object const& message)
-    {
-        auto const* const method = message.if_contains("method");
-        if (method && message.contains("id")) {
-            answer(message);
-        } else if (method && *method == "textDocument/publishDiagnostics") {
-            auto const file = to_path(to_text(message.at("params").at("uri")));
-            diagnostics[file] = format_diagnostics(file, message.at("params").at("diagnostics").as_array());
-        } else if (!method && message.at("id") == step) {
-            if (auto const* const symbols = message.at("result").if_array())
-                outline = format_outline(*symbols);
-            answered = step + 1;
-        }
-        if (answered > step && (step != examine_step || diagnostics.count(opts.file)))
-            start_step(step + 1);
+private:
+    asio::awaitable<void> examine()
+    try {
+        co_await exchange();
+    } catch (boost::system::system_error const& error) {
+        failure_ = error.code().message() + "; ";
+    } catch (std::exception const& error) {
+        failure_ = error.what() + std::string("; ");
     }
 
-    void answer(json::object const& request)
+    asio::awaitable<void> exchange()
     {
-        auto const method = to_text(request.at("method"));
-        json::object reply{{"id", request.at("id")}};
-        if (method == "workspace/configuration") // there is none
-            reply["result"] = json::array(request.at("params").at("items").as_array().size(), nullptr);
-        else if (method == "client/registerCapability" || method == "window/workDoneProgress/create")
-            reply["result"] = nullptr;
-        else
-            reply["error"] = {{"code", -32601}, {"message", "unknown method"}};
-        server.send(std::move(reply));
+        auto const folder = to_uri(std::filesystem::current_path()), uri = to_uri(opts_.file);
+        auto const capabilities = json::parse(R"({"textDocument": {
+            "documentSymbol": {"hierarchicalDocumentSymbolSupport": true}, "publishDiagnostics": {}}})");
+        json::object const client{{"processId", ::getpid()}, {"rootUri", folder}, {"capabilities", capabilities}};
+        json::object const file{{"uri", uri}, {"languageId", opts_.language}, {"version", 1}, {"text", opts_.text}};
+        json::object const opened{{"textDocument", file}}, chosen{{"textDocument", {{"uri", uri}}}};
+
+        co_await server_.request("initialize", client);
+        server_.notify("initialized", json::object());
+        server_.notify("textDocument/didOpen", opened);
+        auto const symbols = co_await server_.request("textDocument/documentSymbol", chosen);
+        while (!diagnostics_.count(opts_.file))
+            co_await server_.receive();
+        report_.emplace();
+        for (auto const& [path, text] : diagnostics_)
+            *report_ += text;
+        if (symbols.is_array())
+            *report_ += format_outline(symbols.get_array());
+        co_await server_.request("shutdown", json::object());
+        server_.notify("exit", json::object());
+        co_await server_.child().async_wait();
     }
+
+    void keep(json::object const& message)
+    {
+        if (message.at("method") != "textDocument/publishDiagnostics")
+            return;
+        auto const file = to_path(to_text(message.at("params").at("uri")));
+        diagnostics_[file] = format_diagnostics(file, message.at("params").at("diagnostics").as_array());
+    }
+
+    options const& opts_;
+    language_server server_;
+    std::string failure_;
+    std::map<std::string, std::string> diagnostics_; // of each file
+    std::optional<std::string> report_;
 };
 
 asio::awaitable<void> examine(asio::io_context& loop, options const& opts)
 {
     brood::command cmd(opts.server.front(), {opts.server.begin() + 1, opts.server.end()});
-    cmd.in(brood::stdio::piped()).out(brood::stdio::piped()).err(brood::stdio::piped());
+    cmd.in(brood::stdio::piped()).out(brood::stdio::piped());
     for (int restarts = 0; restarts <= opts.restarts; ++restarts) {
         auto spawned = co_await brood::async_spawn(loop, cmd, brood::as_result);
         if (!spawned)
             throw std::runtime_error(describe(cmd, spawned.error()));
-        session current{opts, {std::move(spawned).value(), [&](auto const& message) { current.handle(message); }}};
-        current.start_step(0);
-        auto const end = co_await current.server.run();
-        auto const& last = current.steps[current.step].back();
-        if (current.step < exit_step || end != to_string(brood::exit_status::from_raw(0)))
-            std::cerr << "language_client: " << to_text(last.at("method")) << ": " << end << '\n';
-        if (current.step < shutdown_step)
-            continue;
-        for (auto const& [file, text] : current.diagnostics)
-            std::cout << text;
-        if (!(std::cout << current.outline << std::flush))
+        session current(opts, std::move(spawned).value());
+        auto const report = co_await current.run();
+        if (report && !(std::cout << *report << std::flush))
             throw std::runtime_error("cannot write to standard output");
-        co_return;
+        if (report)
+            co_return;
     }
     throw std::runtime_error("the server failed " + std::to_string(opts.restarts + 1) + " times");
 }

@@ -1,6 +1,4 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-//
-// The base of the Language Server Protocol: JSON-RPC 2.0 messages to and from a child, and what they contain.
 #ifndef BROOD_EXAMPLE_LANGUAGE_PROTOCOL_HPP
 #define BROOD_EXAMPLE_LANGUAGE_PROTOCOL_HPP
 
@@ -10,23 +8,23 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/experimental/channel.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/json.hpp>
 #include <boost/regex.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <chrono>
 #include <cstdint>
-#include <exception>
 #include <functional>
-#include <iostream>
+#include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace asio = boost::asio;
@@ -46,123 +44,137 @@ inline std::string to_path(std::string const& uri)
     return regex_replace(uri, boost::regex("^file://|%([[:xdigit:]]{2})"), decode);
 }
 
-// Line and column of the first character. The protocol counts both from 0.
+/// Line and column of the first character. The protocol counts both from 0.
 inline std::string begin_of(json::value const& range)
 {
     auto const count = [&](char const* key) { return json::value_to<std::uint32_t>(range.at("start").at(key)) + 1; };
     return std::to_string(count("line")) + ':' + std::to_string(count("character"));
 }
 
-/// A child that exchanges messages on its standard input and output. All its standard streams are `piped()`.
-class message_child {
+/// Exchanges JSON-RPC 2.0 messages with a child through its standard input and output, which are `piped()`.
+/**
+ * A malformed message and an error that the server reports are exceptions.
+ */
+class language_server {
 public:
-    /// Calls the handler with each message. A malformed message, an error response or an exception of the handler stops
-    /// the child.
-    message_child(brood::child child, std::function<void(json::object const&)> handler)
+    /// Calls the handler with each notification.
+    language_server(brood::child child, brood::duration timeout, std::function<void(json::object const&)> handler)
         : child_(std::move(child)),
+          timeout_(timeout),
           handler_(std::move(handler)),
-          in_(std::move(child_.in())),
-          outbox_(in_.get_executor(), SIZE_MAX),
-          deadline_(in_.get_executor(), brood::duration::max())
+          queue_(child_.get_executor(), SIZE_MAX),
+          deadline_(child_.get_executor(), brood::duration::max())
     {}
 
-    /// Queues a message.
-    void send(json::object message)
-    {
-        message["jsonrpc"] = "2.0";
-        auto const body = json::serialize(message);
-        outbox_.try_send(brood::error_code(), "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
-    }
+    brood::child& child() { return child_; }
+    std::string const& last_method() const { return last_method_; }
 
-    /// Stops the child after this time. A later call replaces the time.
-    void set_timeout(brood::duration time) { deadline_.expires_after(time); }
-
-    /// Exchanges messages until the child has ended. Returns why it was stopped, if it was, and its exit status.
-    asio::awaitable<std::string> run()
+    /// Writes what `notify` and `request` queue. Completes when nothing has been queued within the timeout.
+    asio::awaitable<void> write_queue()
     {
         using namespace asio::experimental::awaitable_operators;
-        co_await (read_outputs() || watch_deadline() || write_outbox());
-        co_return failure_ + to_string(status_);
+        co_await (write_for_ever() || watch_deadline());
+    }
+
+    void notify(std::string const& method, json::object params)
+    {
+        call({{"method", method}, {"params", std::move(params)}});
+    }
+
+    /// Sends a request and receives messages until the answer has arrived.
+    asio::awaitable<json::value> request(std::string const& method, json::object params)
+    {
+        call({{"id", ++last_id_}, {"method", method}, {"params", std::move(params)}});
+        answer_.reset();
+        while (!answer_)
+            co_await receive();
+        co_return *answer_;
+    }
+
+    /// Receives a message. A request of the server is refused.
+    asio::awaitable<void> receive()
+    {
+        auto const message = co_await read();
+        if (auto const* const error = message.if_contains("error"))
+            throw std::runtime_error(to_text(error->at("message")));
+        if (!message.contains("id"))
+            handler_(message);
+        else if (message.contains("method"))
+            queue({{"id", message.at("id")}, {"error", {{"code", -32601}, {"message", "unknown method"}}}});
+        else if (message.at("id") == last_id_)
+            answer_ = message.at("result");
     }
 
 private:
-    // Completes when the child has ended. A cancellation stops the child.
-    asio::awaitable<void> read_outputs()
+    void call(json::object message)
     {
-        auto const on_out = [this](std::string_view piece) { read(piece); };
-        auto const on_err = [](std::string_view line) { std::cerr << "server: " + std::string(line) + '\n'; };
-        auto options = brood::output_options().on_out(on_out).on_err_line(on_err);
-        auto const [error, output] = co_await child_.async_output(std::move(options), asio::as_tuple(asio::deferred));
-        status_ = output.status;
+        last_method_ = to_text(message.at("method"));
+        deadline_.expires_after(timeout_);
+        queue(std::move(message));
+    }
+
+    void queue(json::object message)
+    {
+        message["jsonrpc"] = "2.0";
+        auto const body = json::serialize(message);
+        queue_.try_send(brood::error_code(), "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    }
+
+    // Runs beside the reading: the server may read nothing until something has been read from it.
+    asio::awaitable<void> write_for_ever()
+    {
+        for (;;) {
+            auto const message = co_await queue_.async_receive(asio::use_awaitable);
+            co_await asio::async_write(child_.in(), asio::buffer(message), asio::use_awaitable);
+        }
     }
 
     asio::awaitable<void> watch_deadline()
     {
         while (std::chrono::steady_clock::now() < deadline_.expiry())
             (void)co_await deadline_.async_wait(brood::as_result);
-        if (failure_.empty())
-            failure_ = "timed out; ";
     }
 
-    asio::awaitable<void> write_outbox()
-    {
-        for (;;) {
-            auto const message = co_await outbox_.async_receive(asio::use_awaitable);
-            co_await asio::async_write(in_, asio::buffer(message), asio::use_awaitable);
-        }
-    }
-
-    void read(std::string_view piece)
-    try {
-        if (failure_.empty())
-            handle_complete_messages(input_ += piece);
-    } catch (std::exception const& error) {
-        failure_ = error.what() + std::string("; ");
-        deadline_.expires_at({}); // stops the child
-    }
-
-    void handle_complete_messages(std::string& input)
+    asio::awaitable<json::object> read()
     {
         // Lines of the form `name: value`, in any order, and an empty line.
         static boost::regex const format(
             R"(([^:\r\n]+:[^\r\n]*\r\n)*content-length:[ \t]*(\d{1,8})[ \t]*\r\n([^:\r\n]+:[^\r\n]*\r\n)*\r\n)",
             boost::regex::icase);
+        constexpr std::size_t longest_header = 4096;
+        auto const [error, header_size] = co_await asio::async_read_until(
+            child_.out(), asio::dynamic_buffer(input_, longest_header), "\r\n\r\n",
+            asio::as_tuple(asio::use_awaitable));
+        if (error.failed() && error != asio::error::not_found)
+            throw boost::system::system_error(error);
         boost::smatch header;
-        while (regex_search(input, header, format, boost::match_continuous)) {
-            auto const begin = header.str().size(), size = std::stoul(header.str(2));
-            if (input.size() < begin + size)
-                return;
-            auto const message = parse(input.substr(begin, size));
-            input.erase(0, begin + size);
-            if (auto const* const error = message.if_contains("error"))
-                throw std::runtime_error(to_text(error->at("message")));
-            handler_(message);
-        }
-        if (input.size() > longest_header || input.find("\r\n\r\n") != input.npos)
-            throw std::runtime_error("invalid header: " + json::serialize(input.substr(0, 80)));
-    }
-
-    static json::object parse(std::string const& text)
-    {
+        if (!regex_search(input_, header, format, boost::match_continuous))
+            throw std::runtime_error("invalid header: " + json::serialize(input_.substr(0, 80)));
+        auto const size = std::stoul(header.str(2));
+        input_.erase(0, header_size);
+        if (auto const have = input_.size(); have < size)
+            co_await asio::async_read(
+                child_.out(), asio::dynamic_buffer(input_), asio::transfer_exactly(size - have), asio::use_awaitable);
+        auto const body = input_.substr(0, size);
+        input_.erase(0, size);
         json::parse_options deep;
         deep.max_depth = 1000;
         brood::error_code invalid;
-        auto const message = json::parse(text, invalid, {}, deep);
+        auto const message = json::parse(body, invalid, {}, deep);
         if (invalid.failed() || !message.is_object())
-            throw std::runtime_error("invalid message: " + json::serialize(text.substr(0, 80)));
-        return message.get_object();
+            throw std::runtime_error("invalid message: " + json::serialize(body.substr(0, 80)));
+        co_return message.get_object();
     }
 
-    static constexpr std::size_t longest_header = 4096;
-
     brood::child child_;
+    brood::duration timeout_;
     std::function<void(json::object const&)> handler_;
-    brood::pipe_writer in_;
-    asio::experimental::channel<void(brood::error_code, std::string)> outbox_;
+    asio::experimental::channel<void(brood::error_code, std::string)> queue_;
     asio::steady_timer deadline_;
     std::string input_; // starts with a header
-    std::string failure_;
-    brood::exit_status status_;
+    std::string last_method_;
+    int last_id_ = 0;
+    std::optional<json::value> answer_;
 };
 
 #endif
