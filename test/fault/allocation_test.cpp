@@ -220,14 +220,16 @@ TEST_SUITE_BEGIN("allocation");
 
 TEST_CASE("allocation: each allocation of an operation may fail")
 {
-    for (auto const& scenario : scenarios)
-        for (auto which : {failure::once, failure::for_good}) {
-            CAPTURE(scenario.first);
-            CAPTURE(static_cast<int>(which));
-            bool failed = true;
-            for (long before = 0; failed; ++before) {
-                CAPTURE(before);
-                failed = run(scenario.second, before, which);
+    for (auto const& [name, body] : scenarios)
+        SUBCASE(name.c_str())
+        {
+            for (auto which : {failure::once, failure::for_good}) {
+                CAPTURE(static_cast<int>(which));
+                bool failed = true;
+                for (long before = 0; failed; ++before) {
+                    CAPTURE(before);
+                    failed = run(body, before, which);
+                }
             }
         }
 }

@@ -37,6 +37,8 @@ struct progress {
 
 progress* current = nullptr;
 
+void start_clock() { current->started = clock::now().time_since_epoch().count(); }
+
 class progress_listener final : public doctest::IReporter {
 public:
     explicit progress_listener(doctest::ContextOptions const&) {}
@@ -45,8 +47,14 @@ public:
     {
         if (!current)
             return;
-        current->started = clock::now().time_since_epoch().count();
+        start_clock();
         current->name = data.m_name;
+    }
+
+    void subcase_start(doctest::SubcaseSignature const&) override
+    {
+        if (current)
+            start_clock();
     }
 
     void test_case_end(doctest::CurrentTestCaseStats const& stats) override
@@ -62,7 +70,6 @@ public:
     void test_run_end(doctest::TestRunStats const&) override {}
     void test_case_reenter(doctest::TestCaseData const&) override {}
     void test_case_exception(doctest::TestCaseException const&) override {}
-    void subcase_start(doctest::SubcaseSignature const&) override {}
     void subcase_end() override {}
     void log_assert(doctest::AssertData const&) override {}
     void log_message(doctest::MessageData const&) override {}
