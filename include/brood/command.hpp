@@ -202,7 +202,8 @@ public:
     /**
      * Unless `groups` is set, the supplementary groups are dropped. They are kept if the user is the effective one
      * already, or if the process may not drop them: its user namespace denies that, or an unprivileged process becomes
-     * its own real or saved user. Ambient capabilities (capabilities(7)) are cleared.
+     * its own real or saved user. Capabilities that the program would keep (capabilities(7)) are cleared, except those
+     * of `ambient_capabilities`.
      */
     command& user(uid_t id) &
     {
@@ -346,6 +347,20 @@ public:
         return *this;
     }
     command&& no_new_privileges() && { return std::move(no_new_privileges()); }
+
+    /// The capabilities that the program has without being root, such as `{CAP_NET_BIND_SERVICE}`. Linux only.
+    /**
+     * They become ambient (capabilities(7)), also for another `user`. This process must have them.
+     */
+    command& ambient_capabilities(std::vector<int> numbers) &
+    {
+        data_.ambient_capabilities = std::move(numbers);
+        return *this;
+    }
+    command&& ambient_capabilities(std::vector<int> numbers) &&
+    {
+        return std::move(ambient_capabilities(std::move(numbers)));
+    }
 
     /// The cgroup v2 directory in which the child starts (cgroups(7)). Linux only.
     /**

@@ -43,7 +43,7 @@ enum class spawn_stage {
     stdio,       ///< Opening, duplicating or closing descriptors.
     session,     ///< setsid(2) or setpgid(2).
     terminal,    ///< The pseudo-terminal.
-    credentials, ///< setgroups(2), setgid(2), setuid(2) or no_new_privs.
+    credentials, ///< setgroups(2), setgid(2), setuid(2), capabilities or no_new_privs.
     limits,      ///< Resource limits, umask, nice value, affinity or parent-death signal.
     cgroup,      ///< Entering a cgroup.
     root,        ///< chroot(2).

@@ -113,6 +113,13 @@ void add_root(plan& p, command_data const& cmd)
 error_code add_credentials(plan& p, command_data const& cmd)
 {
     auto const stage = spawn_stage::credentials;
+    for (int const number : cmd.ambient_capabilities) {
+        if (number < 0 || number >= 64)
+            return invalid(stage);
+        p.capabilities |= std::uint64_t(1) << number;
+    }
+    if (cmd.user && p.capabilities != 0)
+        p.steps.push_back({action::keep_capabilities, stage});
     // With the groups of a privileged parent, another user would have rights of the parent.
     bool const drop_groups = cmd.user && *cmd.user != ::geteuid();
     if (cmd.groups || drop_groups) {
@@ -129,6 +136,8 @@ error_code add_credentials(plan& p, command_data const& cmd)
         p.uid = *cmd.user;
         p.steps.push_back({action::set_uid, stage, 0, 0, &p.uid});
     }
+    if (p.capabilities != 0)
+        p.steps.push_back({action::raise_ambient, stage, 0, 0, &p.capabilities});
     if (cmd.no_new_privileges)
         p.steps.push_back({action::no_new_privs, stage});
     // A change of credentials clears the parent-death signal, so it is set after them.

@@ -11,6 +11,7 @@
 #include <brood/command.hpp>
 #include <brood/result.hpp>
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -41,6 +42,8 @@ enum class action : unsigned char {
     set_groups,     // a: count, b: whether EPERM is ignored, data: gid_t[]
     set_gid,        // data: gid_t
     set_uid,        // data: uid_t
+    keep_capabilities,
+    raise_ambient, // data: std::uint64_t, a bit for each capability
     no_new_privs,
     set_death_signal, // a: signal, b: parent
     change_directory, // data: path
@@ -63,7 +66,13 @@ struct step {
 /// Whether a step changes credentials. This would make the memory of a parent that shares it non-dumpable.
 constexpr bool changes_credentials(step const& s) noexcept
 {
-    return s.what == action::set_groups || s.what == action::set_gid || s.what == action::set_uid;
+    switch (s.what) {
+    case action::keep_capabilities: // before them; an exec would reset it
+    case action::set_groups:
+    case action::set_gid:
+    case action::set_uid: return true;
+    default: return false;
+    }
 }
 
 struct exec_target {
@@ -103,6 +112,7 @@ struct plan {
     std::vector<gid_t> groups;
     gid_t gid = 0;
     uid_t uid = 0;
+    std::uint64_t capabilities = 0;
     std::vector<unsigned long> affinity;
     os::raw::signal_bits defaults = 0;
     os::raw::signal_bits mask = 0;

@@ -38,6 +38,7 @@ private:
         case action::set_groups: return write(s.data, static_cast<std::size_t>(s.a) * sizeof(gid_t));
         case action::set_gid: return write(s.data, sizeof(gid_t));
         case action::set_uid: return write(s.data, sizeof(uid_t));
+        case action::raise_ambient: return write(s.data, sizeof(std::uint64_t));
         case action::default_signals: return write(s.data, sizeof(os::raw::signal_bits));
         case action::set_mask: return s.data ? write(s.data, sizeof(os::raw::signal_bits)) : nullptr;
         case action::change_directory: return write(static_cast<char const*>(s.data));

@@ -135,6 +135,8 @@ TEST_CASE("attributes: invalid values fail with the stage that sets them")
         {"negative processor", [](command& c) { c.affinity({-1}); }, spawn_stage::limits},
         {"missing processor", [](command& c) { c.affinity({8000}); }, spawn_stage::limits},
         {"processor INT_MAX", [](command& c) { c.affinity({INT_MAX}); }, spawn_stage::limits},
+        {"negative capability", [](command& c) { c.ambient_capabilities({-1}); }, spawn_stage::credentials},
+        {"capability 64", [](command& c) { c.ambient_capabilities({64}); }, spawn_stage::credentials},
         {"death signal 0", [](command& c) { c.parent_death_signal(0); }, spawn_stage::limits},
         {"death signal 99", [](command& c) { c.parent_death_signal(99); }, spawn_stage::limits},
         {"death signal -1", [](command& c) { c.parent_death_signal(-1); }, spawn_stage::limits},

@@ -354,6 +354,56 @@ TEST_CASE("credentials: ambient capabilities end with the change of the user")
     });
 }
 
+TEST_CASE("credentials: ambient capabilities that the command names are kept, and no others")
+{
+    if (!is_root() || !knows_linux())
+        return;
+    constexpr int cap_setgid = 6, cap_setuid = 7, cap_audit_read = 37;
+    public_folder const folder;
+    for_each(credentials_configs(), [&](backend_config const& config) {
+        for (std::string const set : {"CapAmb", "CapEff", "CapPrm"}) {
+            CAPTURE(set);
+            auto const status = [&] { return folder.probe(config, "status", set); };
+            auto const of_user = output_of_now(status().user(other_user).ambient_capabilities({10, cap_audit_read}));
+            CHECK(of_user == "0000002000000400");
+            int const code = in_child_process([&] {
+                if (!system::become_capable_user(other_user))
+                    return 10;
+                auto const of_same = output_of_now(status().ambient_capabilities({cap_setgid}));
+                if (!system::raise_ambient_capabilities()) // the relay needs them to change the user
+                    return 11;
+                auto const of_other = output_of_now(status().user(other_user + 1).ambient_capabilities({cap_setuid}));
+                return of_same == "0000000000000040" && of_other == "0000000000000080" ? 0 : 12;
+            });
+            CHECK(code == 0);
+        }
+    });
+}
+
+TEST_CASE("credentials: an ambient capability that the parent lacks, or that does not exist, is an error")
+{
+    if (!is_root() || !knows_linux())
+        return;
+    public_folder const folder;
+    for_each(credentials_configs(), [&](backend_config const& config) {
+        int const code = in_child_process([&] {
+            if (!system::become_capable_user(other_user))
+                return 10;
+            asio::io_context context;
+            auto const lacking = spawn(context, folder.probe(config, "exit", "0").ambient_capabilities({10}));
+            auto const missing = spawn(context, folder.probe(config, "exit", "0").ambient_capabilities({63}));
+            if (lacking || lacking.error() != std::errc::operation_not_permitted)
+                return 11;
+            if (missing || missing.error() != std::errc::invalid_argument)
+                return 12;
+            bool const same_stage = stage_of(lacking.error()) == spawn_stage::credentials &&
+                                    stage_of(missing.error()) == spawn_stage::credentials;
+            return same_stage && !has_children() ? 0 : 13;
+        });
+        CHECK(code == 0);
+    });
+}
+
 TEST_CASE(
     "credentials: the program is not executed if ambient capabilities cannot be cleared" *
     doctest::skip(!can_deny_syscalls()))

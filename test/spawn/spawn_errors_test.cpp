@@ -586,6 +586,7 @@ TEST_CASE("spawn errors: a backend without support for an option fails and creat
         {"affinity", plain().affinity({0}), {posix_spawn}},
         {"parent-death signal", plain().parent_death_signal(SIGTERM), {posix_spawn}},
         {"no new privileges", plain().no_new_privileges(), {posix_spawn}},
+        {"ambient capabilities", plain().ambient_capabilities({0}), {posix_spawn}},
     };
     for_each_config([&](backend_config const& config) {
         for (auto const& row : rows) {

@@ -52,6 +52,7 @@ struct command_data {
     std::vector<int> affinity;
     std::optional<int> parent_death_signal;
     bool no_new_privileges = false;
+    std::vector<int> ambient_capabilities;
     std::optional<std::string> cgroup;
     std::optional<std::vector<int>> signal_mask;
     bool reset_signals = false;

@@ -51,6 +51,20 @@ static_assert(sizeof(pidfd_info) == 64);
 constexpr std::uint64_t pidfd_info_exit = 1 << 3;
 constexpr unsigned long pidfd_get_info = 0xc040ff0b; // _IOWR(0xFF, 11, struct pidfd_info)
 
+// capget(2), version 3: the second word has the capabilities from 32 on.
+struct capability_header {
+    std::uint32_t version = 0x20080522;
+    std::int32_t pid = 0; // the calling thread
+};
+struct capability_word {
+    std::uint32_t effective, permitted, inheritable;
+};
+
+// prctl(2)
+constexpr long prctl_ambient = 47;
+constexpr long ambient_raise = 2;
+constexpr long ambient_clear_all = 4;
+
 /// The argument of prlimit64(2), with 64 bits on every processor.
 struct rlimit {
     std::uint64_t soft, hard;

@@ -200,11 +200,29 @@ int set_user(uid_t id) noexcept
     if (int const result = call(sys_setuid, word(id)); result < 0)
         return result;
     // Only a change from root to another user clears the ambient capabilities. EINVAL before Linux 4.3, which has none.
-    constexpr long cap_ambient = 47, clear_all = 4;
-    int const result = call(SYS_prctl, cap_ambient, clear_all);
+    int const result = call(SYS_prctl, abi::prctl_ambient, abi::ambient_clear_all);
     return result == -EINVAL ? 0 : result;
 }
 int no_new_privileges() noexcept { return call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1); }
+int keep_capabilities() noexcept { return call(SYS_prctl, PR_SET_KEEPCAPS, 1); }
+
+// An ambient capability must be permitted and inheritable.
+int raise_ambient_capabilities(std::uint64_t capabilities) noexcept
+{
+    abi::capability_header header;
+    abi::capability_word words[2];
+    if (int const result = call(SYS_capget, word(&header), word(words)); result < 0)
+        return result;
+    words[0].inheritable |= static_cast<std::uint32_t>(capabilities);
+    words[1].inheritable |= static_cast<std::uint32_t>(capabilities >> 32);
+    if (int const result = call(SYS_capset, word(&header), word(words)); result < 0)
+        return result;
+    for (long number = 0; number < 64; ++number)
+        if ((capabilities >> number & 1) != 0)
+            if (int const result = call(SYS_prctl, abi::prctl_ambient, abi::ambient_raise, number); result < 0)
+                return result;
+    return 0;
+}
 
 int set_umask(mode_t mask) noexcept { return call(SYS_umask, word(mask)) < 0 ? -EINVAL : 0; }
 

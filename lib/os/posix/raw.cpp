@@ -124,6 +124,8 @@ int set_groups(std::size_t count, gid_t const* ids) noexcept
 int set_group(gid_t id) noexcept { return checked(::setgid(id)); }
 int set_user(uid_t id) noexcept { return checked(::setuid(id)); }
 int no_new_privileges() noexcept { return -ENOTSUP; }
+int keep_capabilities() noexcept { return -ENOTSUP; }
+int raise_ambient_capabilities(std::uint64_t) noexcept { return -ENOTSUP; }
 
 int set_umask(mode_t mask) noexcept
 {
