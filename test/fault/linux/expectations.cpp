@@ -45,13 +45,16 @@ std::vector<untouched_call> const untouched{
 std::vector<failing_call> const failing{
     {"chdir", SYS_chdir, {EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR}, {directory}},
     {"clone", SYS_clone, {EAGAIN, EINVAL, ENOMEM, ENOSPC, EPERM, EUSERS}, {clone}},
-    {"clone3", SYS_clone3, {EACCES, EAGAIN, EINVAL, ENOMEM, ENOSPC, EOPNOTSUPP, EPERM, EUSERS, ENOSYS}, {clone}},
+    {"clone3",
+     SYS_clone3,
+     {EACCES, EAGAIN, EINVAL, ENOMEM, ENOSPC, EOPNOTSUPP, EPERM, EUSERS, ENOSYS},
+     {clone, cgroup}},
     {"close", SYS_close, {EINTR, EIO, ENOSPC, EDQUOT}, {}},
     {"close_range", SYS_close_range, {EINVAL, EMFILE, ENOMEM, EPERM, ENOSYS}, {stdio}},
     {"dup", SYS_dup, {EBADF, EMFILE}, {stdio}},
     {"dup3", SYS_dup3, {EBADF, EBUSY, EINTR, EINVAL, EMFILE}, {stdio}},
     {"epoll_create1", SYS_epoll_create1, {EINVAL, EMFILE, ENFILE, ENOMEM}, {pipe}},
-    {"epoll_ctl", SYS_epoll_ctl, {EBADF, EEXIST, EINVAL, ELOOP, ENOMEM, ENOSPC, EPERM}, {pipe}},
+    {"epoll_ctl", SYS_epoll_ctl, {EBADF, EEXIST, EINVAL, ELOOP, ENOMEM, ENOSPC, EPERM}, {pipe, terminal}},
     {"epoll_ctl with EPOLL_CTL_MOD", epoll_ctl_mod, {EBADF, EINVAL, ENOENT, ENOMEM}, {}},
     {"epoll_pwait", SYS_epoll_pwait, {EBADF, EINTR, EINVAL}, {}},
     {"eventfd2", SYS_eventfd2, {EINVAL, EMFILE, ENFILE, ENODEV, ENOMEM}, {pipe}},
@@ -181,6 +184,7 @@ constexpr std::string_view nothing_to_wait_for =
     "the call says that the descriptor is not ready although it is: a reactor with edges then waits in vain";
 constexpr std::string_view cannot_wake =
     "Asio's eventfd and the pipe of the SIGCHLD handler: nothing else could wake the event loop";
+constexpr std::string_view still_runs = "the call says that the process has ended although it runs on";
 constexpr std::string_view waits_again = "Asio ignores the error of the wait and waits again, at once and for ever";
 
 std::vector<excluded_fault> const excluded{
@@ -193,6 +197,8 @@ std::vector<excluded_fault> const excluded{
     {SYS_read, EAGAIN, nothing_to_wait_for, false, caller::parent},
     {SYS_readv, EAGAIN, nothing_to_wait_for, false, caller::parent},
     {SYS_pwritev2, EAGAIN, nothing_to_wait_for, false, caller::parent},
+    {SYS_kill, ESRCH, still_runs},
+    {SYS_pidfd_send_signal, ESRCH, still_runs},
     {SYS_waitid, EAGAIN, "the call says that the process runs, although the kernel has reported its end"},
     {SYS_read, 0, "the pids that the SIGCHLD handler has written to its pipe are lost", true, caller::parent},
     {SYS_write, 0, cannot_wake, true, caller::parent},
@@ -213,6 +219,8 @@ struct consequence {
 
 brood::error_code const unsupported = make_error_code(prepare, ENOTSUP);
 
+constexpr std::string_view needs_image = "the backend vfork is required, and needs a sealed memory file to execute";
+
 std::vector<consequence> const consequences{
     {SYS_waitid, brood::errc::status_lost, "the kernel says that the child has been reaped"},
     {SYS_pidfd_open, unsupported, "the watcher pidfd is required"},
@@ -221,7 +229,9 @@ std::vector<consequence> const consequences{
     {SYS_clone, unsupported, "the backend vfork is required"},
     {SYS_fcntl, make_error_code(stdio, EBADF), "F_GETFD fails only if the descriptor is not open"},
     {SYS_fcntl, make_error_code(stdio, EMFILE), "F_DUPFD fails with EINVAL for a number beyond the limit"},
-    {SYS_fcntl, make_error_code(clone, ENOSYS), "the backend vfork is required, and needs a sealed memory file"},
+    {SYS_fcntl, make_error_code(clone, ENOSYS), needs_image},
+    {SYS_execveat, make_error_code(clone, ENOSYS), needs_image},
+    {SYS_pwrite64, make_error_code(clone, ENOMEM), needs_image},
     {SYS_fstatfs, make_error_code(cgroup, EINVAL), "the folder is taken for one of another file system"},
     {SYS_epoll_ctl, make_error_code(boost::system::errc::operation_not_supported),
      "Asio takes EPERM for a file that epoll does not support"},
@@ -266,8 +276,7 @@ bool explains(fault const& what, brood::spawn_backend backend, brood::error_code
     auto const stage = brood::stage_of(error);
     // posix_spawn(3) does not say which call has failed.
     bool const may_guess = backend == brood::spawn_backend::automatic || backend == brood::spawn_backend::posix_spawn;
-    return !stage || std::find(stages.begin(), stages.end(), *stage) != stages.end() ||
-           (may_guess && (stage == exec || stage == clone || stage == stdio));
+    return !stage || may_guess || std::find(stages.begin(), stages.end(), *stage) != stages.end();
 }
 
 bool exhausts_memory(fault const& what) { return is_one_of(what.call, {SYS_mmap, SYS_mprotect, SYS_mremap}); }
