@@ -48,10 +48,7 @@ public:
         std::lock_guard lock(mutex_);
         if (children_ == 0 || running_ || start())
             return;
-        children_ -= std::erase_if(retry_, [](auto const& state) {
-            auto const ended = state->try_wait();
-            return !ended || ended.value();
-        });
+        children_ -= std::erase_if(retry_, [](auto const& state) { return is_done(*state); });
     }
 
     bool is_running() noexcept
@@ -61,12 +58,19 @@ public:
     }
 
 private:
+    // Whether the child has been reaped, or can never be: an error of waitid(2) is final.
+    static bool is_done(child_state& state)
+    {
+        auto const ended = state.try_wait();
+        return !ended || ended.value();
+    }
+
     void wait_for(std::shared_ptr<child_state> state)
     {
         auto& child = *state;
         child.async_wait([this, state = std::move(state)](error_code ec, exit_status) mutable {
             std::lock_guard lock(mutex_);
-            if (ec.failed() && ec != errc::status_lost)
+            if (ec.failed() && !is_done(*state))
                 retry_.push_back(std::move(state)); // a resource is not available
             else
                 --children_;
