@@ -3,7 +3,6 @@
 
 #include "fault/linux/expectations.hpp"
 #include "os/child_signal.hpp"
-#include "process/background_reaper.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 
@@ -11,7 +10,9 @@
 #include <array>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <new>
 #include <sstream>
@@ -185,7 +186,14 @@ bool are_within(descriptor_counts const& open, descriptor_counts const& expected
     });
 }
 
-bool is_quiet() { return !has_children() && !brood::detail::is_reaping_in_background(); }
+bool has_other_threads()
+{
+    std::filesystem::directory_iterator const threads("/proc/self/task");
+    return std::distance(begin(threads), end(threads)) > 1;
+}
+
+// A thread of the library may still start, kill or reap children, and has descriptors.
+bool is_quiet() { return !has_other_threads() && !has_children(); }
 
 // A spawn attends to the children that no thread could watch.
 bool is_settled()
@@ -239,10 +247,16 @@ void check_end(std::optional<fault> const& what, shared_state& shared)
     if (holds_within(may_leave ? 200ms : 5s, is_settled))
         return;
     if (!may_leave)
-        return fail(shared, "a child is left");
+        return fail(shared, has_children() ? "a child is left" : "a thread is left");
     for_each_child([](pid_t pid) { ::kill(pid, SIGKILL); });
-    if (!holds_within(200ms, is_settled))
+    if (holds_within(200ms, is_settled))
+        return;
+    auto const is_settled_without_children = [] {
         while (::waitpid(-1, nullptr, WNOHANG) > 0) {}
+        return is_settled();
+    };
+    if (!holds_within(5s, is_settled_without_children))
+        fail(shared, "a child or a thread is left after SIGKILL");
 }
 
 } // namespace
@@ -257,10 +271,10 @@ void test_scenario(
     shared.exempt_thread = ::gettid();
     holds_within(200ms, is_quiet);
     shared.armed = false;
+    check_end(what, shared);
     for (unsigned i = 0; i < shared.replaced_count; ++i)
         ::close(shared.replaced[i]);
 
-    check_end(what, shared);
     if (!(process_attributes() == before))
         fail(shared, "the signal mask or a disposition has changed");
     if (shared.message[0] != '\0')

@@ -3,10 +3,13 @@
 #include "fault/linux/scenarios.hpp"
 #include "support/cgroup_folder.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 #include <sys/syscall.h>
 
@@ -32,9 +35,19 @@ bool is_selected(std::string const& name)
     return !only || name == only;
 }
 
-// The runs are numbered within a scenario: `first` and every `step`-th after it are made.
-long const step = number_from("BROOD_FAULT_STEP", 1000);
-long const first = number_from("BROOD_FAULT_FIRST", 0);
+// The number of calls differs from run to run, so that a fault is selected by its description, not by its position.
+bool is_selected_fault(std::string const& scenario, std::string const& description)
+{
+    static char const* const only = std::getenv("BROOD_FAULT");
+    static auto const step = static_cast<std::uint64_t>(std::max(number_from("BROOD_FAULT_STEP", 200), 1L));
+    static auto const first = static_cast<std::uint64_t>(number_from("BROOD_FAULT_FIRST", 0));
+    if (only)
+        return description.find(only) != description.npos;
+    std::uint64_t hash = 0xcbf29ce484222325; // FNV-1a, which does not depend on the C++ library
+    for (unsigned char const each : scenario + description)
+        hash = (hash ^ each) * 0x100000001b3;
+    return hash % step == first % step;
+}
 
 constexpr auto bound = std::chrono::seconds(10);
 
@@ -56,11 +69,12 @@ std::vector<backend_config> const configs{
     {brood::spawn_backend::fork, brood::exit_watcher::sigchld},
 };
 
-std::string describe(fault const& what)
+std::string describe(backend_config config, fault const& what)
 {
-    return std::string(what.who == caller::parent ? "" : "child's ") + std::string(find_call(what.call)->name) +
-           " number " + std::to_string(what.index) + " fails with " + std::strerror(what.error) +
-           (what.for_good ? ", and all later ones" : "");
+    std::ostringstream text;
+    text << config << ": " << (what.who == caller::parent ? "" : "child's ") << find_call(what.call)->name << " number "
+         << what.index << " fails with " << std::strerror(what.error) << (what.for_good ? ", and all later ones" : "");
+    return text.str();
 }
 
 class matrix {
@@ -72,8 +86,8 @@ public:
     {
         for (auto const& config : configs)
             for (auto const& what : possible_faults(run_clean(config)))
-                if (long const number = number_++; number >= first && (number - first) % step == 0)
-                    run(config, what, number);
+                if (is_selected_fault(which_.name, describe(config, what)))
+                    run(config, what);
         return tally_;
     }
 
@@ -82,7 +96,7 @@ public:
     {
         for (auto const& config : configs)
             if (!run_clean(config).empty())
-                run(config, what, number_++);
+                run(config, what);
     }
 
 private:
@@ -117,7 +131,7 @@ private:
         return faults;
     }
 
-    void run(backend_config config, fault const& what, long number)
+    void run(backend_config config, fault const& what)
     {
         if (auto const reason = reason_to_exclude(what); !reason.empty()) {
             ++tally_.left_out[reason];
@@ -127,9 +141,7 @@ private:
         auto const result = supervise_one(config, what);
         if (!result.failure.empty())
             ++tally_.failed;
-        CHECK_MESSAGE(
-            result.failure.empty(),
-            which_.name << ", " << config << ", run " << number << ": " << describe(what) << ": " << result.failure);
+        CHECK_MESSAGE(result.failure.empty(), which_.name << ", " << describe(config, what) << ": " << result.failure);
     }
 
     supervised_run supervise_one(backend_config config, std::optional<fault> const& what)
@@ -142,7 +154,6 @@ private:
     scenario const& which_;
     std::vector<int> const untouched_ = untouched_numbers();
     std::string descriptors_;
-    long number_ = 0;
     tally tally_;
 };
 
