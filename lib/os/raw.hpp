@@ -73,8 +73,10 @@ int set_mask(signal_bits blocked) noexcept;
 
 int execute(char const* path, char* const* argv, char* const* envp) noexcept;
 int execute_image(int fd, char* const* argv, char* const* envp) noexcept; ///< execveat(2) of a descriptor.
-char* map_rest(
-    int fd, long offset) noexcept; ///< Maps a file from `offset` to its end; null on failure. For the relay only.
+
+/// Maps a file from `offset` to its end. Returns the address, or -errno. For the relay only.
+long map_rest(int fd, long offset) noexcept;
+
 [[noreturn]] void exit_now(int code) noexcept;
 [[noreturn]] void kill_self() noexcept; ///< By SIGKILL.
 

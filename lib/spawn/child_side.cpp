@@ -132,17 +132,18 @@ void shared_child_main(void* argument) noexcept
     raw::exit_now(failed_child);
 }
 
-void run_and_report(child_args const& args) noexcept
+void report_and_exit(int report_fd, failure why) noexcept
 {
-    wire_report report{run_steps(args), {}};
+    wire_report report{why, {}};
     for (int i = 0; i < 4; ++i)
         report.footer[i] = wire_report::mark[i];
     constexpr long size = sizeof report;
-    if (raw::write(args.report_fd, &report, sizeof report) == size ||
-        raw::send(args.report_fd, &report, sizeof report) == size)
+    if (raw::write(report_fd, &report, sizeof report) == size || raw::send(report_fd, &report, sizeof report) == size)
         raw::exit_now(failed_child);
     raw::kill_self(); // unlike a code, the signal is not taken for the program's exit
 }
+
+void run_and_report(child_args const& args) noexcept { report_and_exit(args.report_fd, run_steps(args)); }
 
 void forked_child_main(child_args const& args, bool send_pidfd) noexcept
 {

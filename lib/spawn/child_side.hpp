@@ -62,6 +62,9 @@ struct wire_report {
     static constexpr char mark[4] = {'F', 'A', 'I', 'L'};
 };
 
+/// Writes a failure to the report channel and ends the process.
+[[noreturn]] void report_and_exit(int report_fd, failure why) noexcept;
+
 /// Carries out the steps and writes a failure to the report channel.
 [[noreturn]] void run_and_report(child_args const& args) noexcept;
 

@@ -87,6 +87,12 @@ bool is_refusal(int error) noexcept
     }
 }
 
+template <std::size_t Size>
+void write_number(char (&to)[Size], int number) noexcept
+{
+    *std::to_chars(to, to + Size - 1, number).ptr = '\0';
+}
+
 // Makes the launcher try the next backend, now and for later spawns.
 error_code disable_relay() noexcept
 {
@@ -114,8 +120,7 @@ error_code relay_launch::prepare(plan const& p, os::raw::signal_bits inherited_m
     exec_pipe_ = exec_pipe;
     auto const first = std::find_if(p.steps.begin(), p.steps.end(), changes_credentials);
     std::span<step const> const rest(first, p.steps.end());
-    parcel_writer const parcel(
-        rest, {inherited_mask, channel_->child_end(), exec_pipe, static_cast<unsigned>(rest.size())});
+    parcel_writer const parcel(rest, {inherited_mask, exec_pipe, static_cast<unsigned>(rest.size())});
     auto image = os::make_image(relay_image, relay_parcel_offset, parcel.bytes());
     if (!image && is_refusal(image.error().value()))
         return disable_relay();
@@ -125,7 +130,7 @@ error_code relay_launch::prepare(plan const& p, os::raw::signal_bits inherited_m
     if (auto error = move_above_targets(file_, p); error.failed())
         return error;
 
-    set_arguments(file_.get(), p.target.argv);
+    set_arguments(p.target.argv);
     relay_ = {nullptr, arguments_.data(), p.target.envp};
     steps_.assign(p.steps.begin(), first);
     for (int fd : kept()) // duplicating a descriptor onto itself clears FD_CLOEXEC
@@ -142,10 +147,11 @@ error_code relay_launch::outcome(error_code const& failure) const noexcept
     return stage_of(failure) == spawn_stage::exec && is_refusal(failure.value()) ? disable_relay() : failure;
 }
 
-void relay_launch::set_arguments(int fd, char* const* argv)
+void relay_launch::set_arguments(char* const* argv)
 {
-    *std::to_chars(file_number_, file_number_ + sizeof file_number_ - 1, fd).ptr = '\0';
-    arguments_.push_back(file_number_);
+    write_number(file_number_, file_.get());
+    write_number(report_number_, channel_->child_end());
+    arguments_ = {file_number_, report_number_};
     do
         arguments_.push_back(*argv);
     while (*argv++);

@@ -52,13 +52,13 @@ public:
     error_code outcome(error_code const& failure) const noexcept;
 
 private:
-    void set_arguments(int fd, char* const* argv);
+    void set_arguments(char* const* argv);
 
     std::optional<report_channel> channel_;
     os::private_fd file_;
     int exec_pipe_ = -1;
-    char file_number_[16];         // the first argument
-    std::vector<char*> arguments_; // the number, then the program's arguments
+    char file_number_[16], report_number_[16];
+    std::vector<char*> arguments_; // the numbers of the memory file and of the report channel, then the program's
     exec_target relay_{};
     std::vector<step> steps_;
 };

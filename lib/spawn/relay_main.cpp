@@ -25,9 +25,12 @@ int number(char const* digits) noexcept
 
 extern "C" [[noreturn]] void brood_relay_main(char** argv, char** envp) noexcept
 {
-    char* const base = os::raw::map_rest(number(argv[0]), relay_parcel_offset);
-    if (!base)
-        os::raw::kill_self(); // unlike a code, the signal is not taken for the program's exit
+    int const file = number(argv[0]);
+    int const report_fd = number(argv[1]);
+    long const mapped = os::raw::map_rest(file, relay_parcel_offset);
+    if (mapped < 0)
+        report_and_exit(report_fd, {static_cast<int>(-mapped), spawn_stage::clone});
+    char* const base = reinterpret_cast<char*>(mapped);
     auto& parcel = *reinterpret_cast<relay_parcel*>(base);
     auto* const steps = reinterpret_cast<step*>(base + sizeof parcel);
     for (unsigned i = 0; i < parcel.count; ++i)
@@ -37,12 +40,12 @@ extern "C" [[noreturn]] void brood_relay_main(char** argv, char** envp) noexcept
     auto** const candidates = static_cast<char**>(const_cast<void*>(last.data));
     for (auto** path = candidates; *path; ++path)
         relocate(base, *path);
-    exec_target const program{candidates, argv + 1, envp};
+    exec_target const program{candidates, argv + 2, envp};
     last.data = &program;
 
     child_args args(steps, parcel.count, parcel.inherited_mask);
-    args.report_fd = parcel.report_fd;
-    for (int fd : {number(argv[0]), parcel.report_fd, parcel.exec_pipe})
+    args.report_fd = report_fd;
+    for (int fd : {file, report_fd, parcel.exec_pipe})
         if (fd >= 0)
             os::raw::close_on_exec(fd, fd);
     run_and_report(args);

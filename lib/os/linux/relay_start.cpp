@@ -47,11 +47,10 @@ extern "C" void* memcpy(void* to, void const* from, std::size_t size)
 
 namespace brood::os::raw {
 
-char* map_rest(int fd, long offset) noexcept
+long map_rest(int fd, long offset) noexcept
 {
-    long const size = system_call(SYS_lseek, fd, 0, SEEK_END) - offset;
-    long const at = system_call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, offset);
-    return at < 0 ? nullptr : reinterpret_cast<char*>(at);
+    long const end = system_call(SYS_lseek, fd, 0, SEEK_END);
+    return end < 0 ? end : system_call(SYS_mmap, 0, end - offset, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, offset);
 }
 
 } // namespace brood::os::raw
