@@ -34,12 +34,9 @@ public:
         state->assign(child.pid, std::move(child.pidfd));
         state->hold_until_exit(std::move(child.memory));
         ++children_;
-        try {
-            if (started)
-                return wait_for(state);
-        } catch (std::exception const&) {}
-        retry_.push_back(std::move(state));
-        context_.stop();
+        if (!started)
+            return retry_.push_back(std::move(state));
+        wait_for(std::move(state));
     }
 
     // Without a thread, the children that have ended are reaped here.
@@ -65,36 +62,57 @@ private:
         return !ended || ended.value();
     }
 
-    void wait_for(std::shared_ptr<child_state> state)
+    // The handler of a wait. If there is no memory for the wait or for its completion, it is destroyed instead.
+    class wait_end {
+    public:
+        wait_end(background_reaper& reaper, std::shared_ptr<child_state> state)
+            : reaper_(&reaper), state_(std::move(state))
+        {}
+        wait_end(wait_end&&) noexcept = default;
+
+        ~wait_end()
+        {
+            if (state_)
+                reaper_->on_wait_ended(std::move(state_));
+        }
+
+        void operator()(error_code, exit_status) { reaper_->on_wait_ended(std::move(state_)); }
+
+    private:
+        background_reaper* reaper_;
+        std::shared_ptr<child_state> state_;
+    };
+
+    void wait_for(std::shared_ptr<child_state> state) noexcept
     {
         auto& child = *state;
-        child.async_wait([this, state = std::move(state)](error_code ec, exit_status) mutable {
-            std::lock_guard lock(mutex_);
-            if (ec.failed() && !is_done(*state))
-                retry_.push_back(std::move(state)); // a resource is not available
-            else
-                --children_;
-            context_.stop(); // the thread checks what remains
-        });
+        try {
+            child.async_wait(wait_end(*this, std::move(state)));
+        } catch (std::exception const&) {} // the handler has been destroyed, on this thread
+    }
+
+    void on_wait_ended(std::shared_ptr<child_state> state) noexcept
+    {
+        std::lock_guard lock(mutex_);
+        if (is_done(*state))
+            --children_;
+        else
+            retry_.push_back(std::move(state)); // a resource is not available; the capacity is reserved
+        context_.stop();                        // the thread checks what remains
     }
 
     // Uses neither a descriptor nor memory, which may not be available: no timer.
-    void try_again(std::unique_lock<std::mutex>& lock) noexcept
+    void try_again(std::unique_lock<std::recursive_mutex>& lock) noexcept
     {
         lock.unlock();
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
         lock.lock();
         for (auto left = retry_.size(); left > 0; --left) {
-            auto const state = std::move(retry_.front());
+            auto state = std::move(retry_.front());
             retry_.erase(retry_.begin());
             lock.unlock();
-            try {
-                wait_for(state);
-                lock.lock();
-            } catch (std::exception const&) {
-                lock.lock();
-                retry_.push_back(state); // the capacity is reserved
-            }
+            wait_for(std::move(state));
+            lock.lock();
         }
     }
 
@@ -130,7 +148,7 @@ private:
     }
 
     asio::io_context context_;
-    std::mutex mutex_;
+    std::recursive_mutex mutex_; // a wait that cannot be started ends at once
     std::size_t children_ = 0;
     std::vector<std::shared_ptr<child_state>> retry_; // the children that could not be watched; has room for all
     bool running_ = false;
