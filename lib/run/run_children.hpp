@@ -33,6 +33,12 @@ error_code catch_pipe_error(Function create)
     }
 }
 
+/// A child that cannot be signalled, for example because it has other credentials.
+struct unreachable_child {
+    std::size_t index;
+    error_code error;
+};
+
 /// The child of a command or the children of a pipeline's stages.
 /**
  * They are started one after the other: the leader of a process group must exist before others join it.
@@ -165,22 +171,22 @@ public:
     /// Signals each child once: a child in the process group of another one is reached through the group.
     /**
      * Before all have been started, only SIGKILL is sent: it is not known yet which children are in a group. Returns
-     * the indices of the children that this process may not signal.
+     * the children that cannot be signalled: they may never end.
      */
-    std::vector<std::size_t> signal(int number)
+    std::vector<unreachable_child> signal(int number)
     {
         std::lock_guard lock(mutex_);
-        std::vector<std::size_t> denied;
+        std::vector<unreachable_child> unreachable;
         if (!all_started_ && number != SIGKILL)
-            return denied;
+            return unreachable;
         if (auto const starting = starting_.lock(); starting && number == SIGKILL)
             starting->kill();
         groups_.clear(); // the children that join a group come after its leader
         for (std::size_t i = 0; i < children_.size(); ++i)
             if (auto sent = children_[i]->signal_once(number, groups_);
-                !sent && sent.error() == boost::system::errc::operation_not_permitted)
-                denied.push_back(i);
-        return denied;
+                !sent && sent.error() != boost::system::errc::no_such_process)
+                unreachable.push_back({i, sent.error()});
+        return unreachable;
     }
 
 private:

@@ -193,11 +193,11 @@ bool run_op::send_stop_signal(int signal)
     return true;
 }
 
-// A child that may not be signalled is not waited for: it may never end.
+// A child that cannot be signalled is not waited for: it may never end.
 void run_op::signal_children(int number)
 {
-    for (auto const index : children_.signal(number))
-        children()[index]->abandon_waits(this, make_error_code(boost::system::errc::operation_not_permitted));
+    for (auto const& each : children_.signal(number))
+        children()[each.index]->abandon_waits(this, each.error);
 }
 
 void run_op::finish(error_code error)

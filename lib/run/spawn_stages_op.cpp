@@ -63,20 +63,20 @@ private:
         (void)children_.signal(SIGKILL);
     }
 
-    // A child that may not be killed may never end. It is reaped in the background.
+    // A child that cannot be killed may never end. It is reaped in the background.
     void fail(error_code error)
     {
         done_ = true;
         children_.end_starts();
-        auto const denied = children_.signal(SIGKILL);
+        auto const unreachable = children_.signal(SIGKILL);
         children_.drop_unstarted();
         error_ = error;
         auto& started = children_.started();
-        running_ = started.size() - denied.size();
+        running_ = started.size() - unreachable.size();
         if (running_ == 0)
             return finish();
         for (std::size_t i = 0; i < started.size(); ++i)
-            if (std::find(denied.begin(), denied.end(), i) == denied.end())
+            if (std::none_of(unreachable.begin(), unreachable.end(), [i](auto const& each) { return each.index == i; }))
                 wait_for(*started[i].get());
     }
 
