@@ -8,6 +8,7 @@
 #include <climits>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -126,7 +127,9 @@ result<unique_fd> open_null(int child_fd) noexcept
 void wait_until_readable(int fd, std::chrono::milliseconds time) noexcept
 {
     pollfd entry{fd, POLLIN, 0};
-    (void)::poll(&entry, 1, static_cast<int>(std::min<std::chrono::milliseconds::rep>(time.count(), INT_MAX)));
+    int const timeout = static_cast<int>(std::min<std::chrono::milliseconds::rep>(time.count(), INT_MAX));
+    if (::poll(&entry, 1, timeout) < 0 && errno != EINTR)
+        std::this_thread::sleep_for(std::min(time, std::chrono::milliseconds(20))); // the caller would try at once
 }
 
 bool is_hung_up(int read_end) noexcept

@@ -74,7 +74,7 @@ bool may_recall_status(int pidfd) noexcept;
 std::optional<child_end> peek_end(int pidfd) noexcept;
 
 /// Whether a process has ended. It need not be a child.
-bool has_exited(int pidfd) noexcept;
+result<bool> has_exited(int pidfd) noexcept;
 
 /// Blocks until a process has ended. It need not be a child.
 result<void> wait_for_exit(int pidfd) noexcept;

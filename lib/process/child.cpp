@@ -22,6 +22,13 @@ namespace sys = boost::system::errc;
 
 result<void> success() { return boost::outcome_v2::success(); }
 
+// Not if the pidfd cannot be polled.
+bool is_running(int pidfd)
+{
+    auto const exited = os::has_exited(pidfd);
+    return exited && !exited.value();
+}
+
 // Killing a process that no longer exists is not a failure.
 result<void> killed(result<void> sent) { return !sent && sent.error() == sys::no_such_process ? success() : sent; }
 
@@ -122,8 +129,8 @@ result<std::optional<exit_status>> child_state::wait_for(duration time)
         auto polled = poll();
         if (!polled || polled.value() || left <= milliseconds(0))
             return polled;
-        if (pidfd && os::has_exited(pidfd.get()))
-            pidfd.reset(); // another thread is about to reap
+        if (pidfd && !is_running(pidfd.get()))
+            pidfd.reset(); // another thread is about to reap, or the pidfd cannot be polled
         else
             pause = std::min(2 * pause, milliseconds(20));
     }

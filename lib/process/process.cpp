@@ -34,9 +34,14 @@ bool process_state::can_still_be_reaped()
 
 bool process_state::poll_end()
 {
-    if (ended_ || !os::has_exited(id_.pidfd))
-        return ended_;
-    if (auto const end = os::peek_end(id_.pidfd)) // a child of this process
+    if (ended_)
+        return true;
+    auto const exited = os::has_exited(id_.pidfd);
+    if (exited && !exited.value())
+        return false;
+    if (!exited)
+        error_ = exited.error();
+    else if (auto const end = os::peek_end(id_.pidfd)) // a child of this process
         status_ = from_siginfo(end->code, end->status);
     else if (auto const recalled = os::recall_status(id_.pidfd))
         status_ = exit_status::from_raw(*recalled);
@@ -71,7 +76,7 @@ result<exit_status> process_state::wait()
 result<void> process_state::signal(int number)
 {
     std::lock_guard lock(mutex_);
-    if (ended_ || os::has_exited(id_.pidfd))
+    if (auto const exited = os::has_exited(id_.pidfd); ended_ || (exited && exited.value()))
         return no_process();
     return os::send_signal({-1, id_.pidfd}, number); // its parent may reap it at any time
 }

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -124,6 +125,24 @@ TEST_CASE("process: a grandchild reaped by its parent reports its status if the 
             CHECK(wait.status.signal() == SIGKILL);
         CHECK(family.parent.wait().value().success()); // the parent has reaped the grandchild
     }
+}
+
+TEST_CASE("process: a wait fails if poll(2) fails" * needs_pidfd())
+{
+    asio::io_context context;
+    auto child = spawn(context, command(probe_path(), "pause")).value();
+    auto process = open_process(context, child.id()).value();
+    completion wait;
+    process.async_wait(wait.handler());
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit const none{0, before.rlim_max}; // for poll(2), too
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    ::kill(child.id(), SIGKILL);
+    context.run_for(1min);
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(wait.error == std::errc::invalid_argument);
+    CHECK(child.wait().value().signal() == SIGKILL);
 }
 
 TEST_CASE("process: a grandchild that is never reaped completes with status_lost" * needs_pidfd())

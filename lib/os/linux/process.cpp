@@ -146,7 +146,13 @@ std::optional<child_end> peek_end(int pidfd) noexcept
     return child_end{info.si_code, info.si_status, from_kernel(usage)};
 }
 
-bool has_exited(int pidfd) noexcept { return poll(pidfd, POLLIN, 0) > 0; }
+result<bool> has_exited(int pidfd) noexcept
+{
+    long const ready = poll(pidfd, POLLIN, 0);
+    if (ready < 0)
+        return system_error(ready);
+    return ready > 0;
+}
 
 result<void> wait_for_exit(int pidfd) noexcept { return check(poll(pidfd, POLLIN, -1)); }
 
