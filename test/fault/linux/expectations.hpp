@@ -35,7 +35,7 @@ std::span<untouched_call const> untouched_calls();
 failing_call const* find_call(int number);
 
 /// The reason why this fault is left out, or an empty text.
-std::string_view reason_to_exclude(fault const& what);
+std::string_view reason_to_exclude(fault const& what, brood::exit_watcher watcher);
 
 /// Whether an operation may fail with this error because of the fault.
 bool explains(fault const& what, brood::spawn_backend backend, brood::error_code error);

@@ -28,6 +28,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,7 +64,7 @@ std::vector<sock_filter> make_filter(std::optional<fault> const& what, std::span
         filter.push_back(answer(action));
     };
     if (what)
-        add(what->call == epoll_ctl_mod ? SYS_epoll_ctl : what->call, SECCOMP_RET_USER_NOTIF);
+        add(what->call & system_call_mask, SECCOMP_RET_USER_NOTIF);
     else
         for (int const call : untouched)
             add(call, SECCOMP_RET_ALLOW);
@@ -237,10 +238,16 @@ private:
         ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &response);
     }
 
-    static int call_of(seccomp_data const& data)
+    static int call_of(seccomp_notif const& call)
     {
-        bool const modifies = data.nr == SYS_epoll_ctl && data.args[1] == EPOLL_CTL_MOD;
-        return modifies ? epoll_ctl_mod : data.nr;
+        auto const& data = call.data;
+        if (data.nr != SYS_epoll_ctl || data.args[1] != EPOLL_CTL_MOD)
+            return data.nr;
+        epoll_event event{};
+        iovec const here{&event, sizeof event};
+        iovec const there{reinterpret_cast<void*>(data.args[3]), sizeof event};
+        ::process_vm_readv(static_cast<pid_t>(call.pid), &here, 1, &there, 1, 0);
+        return (event.events & EPOLLONESHOT) != 0 ? epoll_ctl_rearm : epoll_ctl_mod;
     }
 
     // The error of the call, or 0.
@@ -252,13 +259,15 @@ private:
         auto const who = find_caller(thread);
         if (!who)
             return 0;
-        int const number = call_of(call.data);
+        int const number = call_of(call);
         long const index = run_.calls[{*who, number}]++;
         if (!what_ || what_->call != number || what_->who != *who ||
             !(index == what_->index || (what_->for_good && index > what_->index)))
             return 0;
         if (call.data.nr == SYS_close && !close(call))
             return 0;
+        if (what_->error == ESRCH)
+            end_target(call.data, thread);
         run_.failed_call = true;
         return what_->error;
     }
@@ -279,6 +288,20 @@ private:
         char target[4096];
         auto const size = ::readlink(path.c_str(), target, sizeof target);
         return size < 0 ? std::string() : std::string(target, static_cast<std::size_t>(size));
+    }
+
+    // The process, or the group, that a signal does not reach because it has ended.
+    void end_target(seccomp_data const& data, pid_t thread) const
+    {
+        auto const first = static_cast<int>(data.args[0]);
+        pid_t target = data.nr == SYS_kill ? first : 0;
+        if (data.nr == SYS_pidfd_send_signal) {
+            std::ifstream info("/proc/" + std::to_string(thread) + "/fdinfo/" + std::to_string(first));
+            for (std::string key; info >> key && key != "Pid:";) {}
+            info >> target;
+        }
+        if (target > 1 || target < -1)
+            ::kill(target, SIGKILL);
     }
 
     // Linux closes the descriptor although close(2) fails. The number stays in use, with another file.

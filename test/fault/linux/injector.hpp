@@ -18,12 +18,18 @@ namespace test {
 /// A process that makes a system call: the process under test, or its child between fork and exec.
 enum class caller { parent, child };
 
-/// Stands for epoll_ctl(2) with EPOLL_CTL_MOD, which is listed apart from its other operations.
-constexpr int epoll_ctl_mod = 0x10000 | SYS_epoll_ctl;
+/// Stand for epoll_ctl(2) with EPOLL_CTL_MOD: by the library, which uses EPOLLONESHOT, and by Asio.
+constexpr int epoll_ctl_rearm = 0x10000 | SYS_epoll_ctl;
+constexpr int epoll_ctl_mod = 0x20000 | SYS_epoll_ctl;
+constexpr int system_call_mask = 0xffff;
 
 /// System calls that fail.
+/**
+ * The injector makes an error true where it can: close(2) has closed the descriptor, and after ESRCH from kill(2) or
+ * pidfd_send_signal(2) the processes have been killed.
+ */
 struct fault {
-    int call; ///< The number of the system call, or `epoll_ctl_mod`.
+    int call; ///< The number of the system call, `epoll_ctl_rearm` or `epoll_ctl_mod`.
     caller who;
     long index; ///< The number of calls before the first one that fails.
     int error;

@@ -133,7 +133,7 @@ private:
 
     void run(backend_config config, fault const& what)
     {
-        if (auto const reason = reason_to_exclude(what); !reason.empty()) {
+        if (auto const reason = reason_to_exclude(what, config.watcher); !reason.empty()) {
             ++tally_.left_out[reason];
             return;
         }
