@@ -81,12 +81,13 @@ class matrix {
 public:
     explicit matrix(scenario const& which) : which_(which) {}
 
-    /// Makes the selected runs.
-    tally run_selected()
+    /// Runs the scenario with each fault whose description the function selects.
+    template <class Function>
+    tally run_selected(Function is_selected)
     {
         for (auto const& config : configs)
             for (auto const& what : possible_faults(run_clean(config)))
-                if (is_selected_fault(which_.name, describe(config, what)))
+                if (is_selected(describe(config, what)))
                     run(config, what);
         return tally_;
     }
@@ -176,11 +177,40 @@ TEST_CASE("system calls: each system call of an operation may fail")
             MESSAGE("skipped: " << scenario.name << ": " << scenario.condition);
             continue;
         }
-        auto const counts = matrix(scenario).run_selected();
+        auto const counts = matrix(scenario).run_selected(
+            [&](std::string const& fault) { return is_selected_fault(scenario.name, fault); });
         std::printf("scenario\t%s\t%ld\t%ld\n", scenario.name.c_str(), counts.runs, counts.failed);
         for (auto const& [reason, count] : counts.left_out)
             std::printf("left out\t%.*s\t%ld\n", static_cast<int>(reason.size()), reason.data(), count);
         std::fflush(stdout);
+    }
+}
+
+// Parts of the descriptions of faults that the library once handled wrongly.
+TEST_CASE("system calls: known faults have no wrong consequence")
+{
+    if (!can_inject_faults()) {
+        MESSAGE("skipped: system calls cannot be intercepted here");
+        return;
+    }
+    std::multimap<std::string_view, std::string_view> const known{
+        {"detach", "waitid number 0 fails with Invalid argument, and all later ones"},
+        {"context destroyed", "waitid number 3 fails with Invalid argument, and all later ones"},
+        {"context destroyed", "mmap number 4 fails with Invalid argument, and all later ones"},
+        {"user", "child's lseek number 0 fails with Bad file descriptor"},
+        {"user", "child's mmap number 0 fails with Cannot allocate memory"},
+        {"open_process", "poll number 1 fails with Invalid argument, and all later ones"},
+        {"output with a timeout", "kill number 0 fails with Invalid argument, and all later ones"},
+        {"group", "pidfd_send_signal number 0 fails with Bad file descriptor, and all later ones"},
+        {"group, dropped", "kill number 2 fails with Invalid argument, and all later ones"},
+    };
+    for (auto const& scenario : all_scenarios()) {
+        auto const [first_part, last_part] = known.equal_range(scenario.name);
+        if (first_part == last_part || (scenario.possible && !scenario.possible()))
+            continue;
+        matrix(scenario).run_selected([begin = first_part, end = last_part](std::string const& fault) {
+            return std::any_of(begin, end, [&](auto const& part) { return fault.find(part.second) != fault.npos; });
+        });
     }
 }
 
