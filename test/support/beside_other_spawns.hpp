@@ -16,19 +16,28 @@ namespace test {
 template <class Body>
 void beside_other_spawns(brood::command const& other_child, Body body)
 {
-    std::atomic<bool> done = false;
-    std::thread other([&] {
-        asio::io_context context;
-        while (!done)
-            (void)brood::spawn(context, other_child);
-    });
+    struct spawner {
+        explicit spawner(brood::command const& cmd)
+            : thread([this, &cmd] {
+                  asio::io_context context;
+                  while (!done)
+                      (void)brood::spawn(context, cmd);
+              })
+        {}
+        ~spawner()
+        {
+            done = true;
+            thread.join();
+        }
+
+        std::atomic<bool> done = false;
+        std::thread thread;
+    } const other(other_child);
     int ended = 0;
     run([](Body& once, int& count) -> asio::awaitable<void> {
         for (; count < 50; ++count)
             co_await once(co_await asio::this_coro::executor);
     }(body, ended));
-    done = true;
-    other.join();
     CHECK(ended == 50);
 }
 
