@@ -53,15 +53,15 @@ public:
         ::tcsetattr(fd, TCSADRAIN, &mode_);
     }
 
-    /// Calls read(2) or write(2). Does not use async_read_some, because a regular file cannot be waited for.
+    /// Calls read(2) or write(2); 0: no more data. A regular file cannot be waited for, so not async_read_some.
     template <class Call, class Data>
-    asio::awaitable<ssize_t> transfer(stream_descriptor::wait_type direction, Call call, Data* data, std::size_t size)
+    asio::awaitable<std::size_t> transfer(stream_descriptor::wait_type event, Call call, Data* data, std::size_t size)
     {
         for (;;) {
-            (void)co_await stream_.async_wait(direction, brood::as_result);
+            (void)co_await stream_.async_wait(event, brood::as_result);
             ssize_t const count = call(stream_.native_handle(), data, size);
             if (count >= 0 || (errno != EAGAIN && errno != EINTR))
-                co_return count;
+                co_return count > 0 ? static_cast<std::size_t>(count) : 0;
         }
     }
 
@@ -81,10 +81,9 @@ brood::terminal_size own_terminal_size()
 asio::awaitable<void> copy_in(standard_stream& in, brood::child& child)
 {
     std::array<char, 4096> buffer;
-    for (ssize_t size = 1; size > 0;) {
+    for (std::size_t size = 1; size > 0;) {
         size = co_await in.transfer(stream_descriptor::wait_read, ::read, buffer.data(), buffer.size());
-        auto const end = asio::const_buffer("\x04\x04", 2); // ^D; twice in case of an unfinished line
-        auto const input = size > 0 ? asio::const_buffer(buffer.data(), static_cast<std::size_t>(size)) : end;
+        asio::const_buffer const input(size > 0 ? buffer.data() : "\x04\x04", size > 0 ? size : 2); // ^D, 2 in a line
         (void)co_await asio::async_write(child.terminal(), input, brood::as_result);
     }
 }
@@ -96,13 +95,11 @@ asio::awaitable<brood::exit_status> copy_out(brood::child& child, standard_strea
         auto const read = co_await child.terminal().async_read_some(asio::buffer(buffer), brood::as_result);
         if (!read)
             co_return co_await child.async_wait();
-        for (std::size_t done = 0; done < read.value();) {
-            auto const count =
-                co_await out.transfer(stream_descriptor::wait_write, ::write, &buffer[done], read.value() - done);
-            if (count < 0)
-                child.terminal().close(); // the output is closed: hang up
-            done = count < 0 ? read.value() : done + static_cast<std::size_t>(count);
-        }
+        std::size_t count = 1;
+        for (std::size_t done = 0; count > 0 && done < read.value(); done += count)
+            count = co_await out.transfer(stream_descriptor::wait_write, ::write, &buffer[done], read.value() - done);
+        if (count == 0)
+            child.terminal().close(); // the output is closed: hang up
     }
 }
 
