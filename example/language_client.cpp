@@ -98,7 +98,7 @@ public:
           server_(std::move(server), std::chrono::seconds(opts.timeout), [this](auto const& message) { keep(message); })
     {}
 
-    /// Returns what the server reports, or nothing if it fails before. Prints each failure.
+    /// Returns what the server reports, or nothing if the server fails first. Prints each failure.
     asio::awaitable<std::optional<std::string>> run()
     {
         using namespace asio::experimental::awaitable_operators;

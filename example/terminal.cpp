@@ -53,7 +53,7 @@ public:
         ::tcsetattr(fd, TCSADRAIN, &mode_);
     }
 
-    /// Calls read(2) or write(2); 0: no more data. A regular file cannot be waited for, so not async_read_some.
+    /// Calls read(2) or write(2), because async_read_some cannot wait for a regular file. A failure returns 0.
     template <class Call, class Data>
     asio::awaitable<std::size_t> transfer(stream_descriptor::wait_type event, Call call, Data* data, std::size_t size)
     {
@@ -81,9 +81,9 @@ brood::terminal_size own_terminal_size()
 asio::awaitable<void> copy_in(standard_stream& in, brood::child& child)
 {
     std::array<char, 4096> buffer;
-    for (std::size_t size = 1; size > 0;) {
+    for (std::size_t size = 1; size > 0;) { // writes ^D twice at the end: the first may only end a line
         size = co_await in.transfer(stream_descriptor::wait_read, ::read, buffer.data(), buffer.size());
-        asio::const_buffer const input(size > 0 ? buffer.data() : "\x04\x04", size > 0 ? size : 2); // ^D, 2 in a line
+        asio::const_buffer const input(size > 0 ? buffer.data() : "\x04\x04", size > 0 ? size : 2);
         (void)co_await asio::async_write(child.terminal(), input, brood::as_result);
     }
 }
