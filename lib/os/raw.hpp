@@ -51,6 +51,7 @@ int set_group(gid_t id) noexcept;
 int set_user(uid_t id) noexcept;
 int no_new_privileges() noexcept;
 int keep_capabilities() noexcept; ///< Through a later change from root to another user.
+int clear_ambient_capabilities() noexcept;
 int raise_ambient_capabilities(std::uint64_t capabilities) noexcept; ///< One bit for each.
 
 int set_umask(mode_t mask) noexcept;

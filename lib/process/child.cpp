@@ -63,6 +63,15 @@ void child_state::hold_until_exit(std::shared_ptr<void> memory) noexcept
         held_.swap(memory);
 }
 
+// The kernel records the status when it reaps the child: for SIGCHLD ignored, or for another thread's waitpid(2), that
+// may still be under way.
+std::optional<int> child_state::recall_status(error_code const& reap_error) const noexcept
+{
+    if (is_own() && reap_error == sys::no_child_process && os::may_recall_status(id_.pidfd))
+        (void)os::wait_for_reap(id_.pidfd, std::chrono::milliseconds(100));
+    return os::recall_status(id_.pidfd);
+}
+
 bool child_state::poll_end()
 {
     if (ended_ || blocking_wait_)
@@ -73,7 +82,7 @@ bool child_state::poll_end()
     if (end) {
         status_ = from_siginfo(end.value()->code, end.value()->status);
         usage_ = end.value()->usage;
-    } else if (auto const recalled = os::recall_status(id_.pidfd); recalled) {
+    } else if (auto const recalled = recall_status(end.error())) {
         status_ = exit_status::from_raw(*recalled);
     } else {
         error_ = end.error() == sys::no_child_process ? error_code(errc::status_lost) : end.error();

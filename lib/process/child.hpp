@@ -78,6 +78,7 @@ private:
     std::unique_ptr<streams_base> take_streams() noexcept;
 
     bool is_own() const noexcept;
+    std::optional<int> recall_status(error_code const& reap_error) const noexcept;
 
     pid_t const parent_; // the process that created this object; a forked copy does not touch the child
     kill_scope scope_;

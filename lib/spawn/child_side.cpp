@@ -66,6 +66,7 @@ int run_step(step const& s, child_args const& args) noexcept
     case action::set_gid: return raw::set_group(as<gid_t>(s.data));
     case action::set_uid: return raw::set_user(as<uid_t>(s.data));
     case action::keep_capabilities: return raw::keep_capabilities();
+    case action::clear_ambient: return raw::clear_ambient_capabilities();
     case action::raise_ambient: return raw::raise_ambient_capabilities(as<std::uint64_t>(s.data));
     case action::no_new_privs: return raw::no_new_privileges();
     case action::set_death_signal: return raw::set_death_signal(s.a, args.exec_self ? raw::parent() : s.b);

@@ -135,6 +135,7 @@ error_code add_credentials(plan& p, command_data const& cmd)
     if (cmd.user) {
         p.uid = *cmd.user;
         p.steps.push_back({action::set_uid, stage, 0, 0, &p.uid});
+        p.steps.push_back({action::clear_ambient, stage}); // only a change from root clears them
     }
     if (p.capabilities != 0)
         p.steps.push_back({action::raise_ambient, stage, 0, 0, &p.capabilities});

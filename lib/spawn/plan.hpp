@@ -43,6 +43,7 @@ enum class action : unsigned char {
     set_gid,        // data: gid_t
     set_uid,        // data: uid_t
     keep_capabilities,
+    clear_ambient,
     raise_ambient, // data: std::uint64_t, a bit for each capability
     no_new_privs,
     set_death_signal, // a: signal, b: parent

@@ -354,6 +354,29 @@ TEST_CASE("credentials: ambient capabilities end with the change of the user")
     });
 }
 
+TEST_CASE("credentials: exec with another user ends the ambient capabilities")
+{
+    if (!is_root() || !knows_linux())
+        return;
+    public_folder const folder;
+    for (bool const keep : {false, true}) {
+        CAPTURE(keep);
+        std::string const expected = keep ? "0000000000000080" : "0000000000000000";
+        int const code = in_child_process([&] {
+            if (!system::become_capable_user(other_user) || !system::raise_ambient_capabilities())
+                return 10;
+            command cmd(
+                "/bin/sh", "-c", "test \"$(sed -n 's/CapAmb:[[:space:]]*//p' /proc/self/status)\" = " + expected);
+            cmd.user(other_user + 1);
+            if (keep)
+                cmd.ambient_capabilities({7});
+            (void)exec(cmd);
+            return 11;
+        });
+        CHECK(code == 0);
+    }
+}
+
 TEST_CASE("credentials: ambient capabilities that the command names are kept, and no others")
 {
     if (!is_root() || !knows_linux())

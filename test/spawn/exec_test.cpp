@@ -61,6 +61,31 @@ TEST_CASE("exec: applies the environment and calls the hooks")
     CHECK(folder.read("out") == std::to_string(0123));
 }
 
+TEST_CASE("exec: keeps the blocked signals, except if the command sets or resets them")
+{
+    scratch_folder const folder;
+    auto const blocked_after = [&](command cmd) {
+        cmd.args({"status", "SigBlk"}).out(stdio::file(folder.path("out"), open_mode::write));
+        return exec_in_fork(cmd).success() ? folder.read("out") : "failed";
+    };
+    auto const bit = [](int signal) {
+        std::string text(16, '0');
+        text[15 - static_cast<std::size_t>(signal - 1) / 4] = "1248"[(signal - 1) % 4];
+        return text;
+    };
+    sigset_t blocked, before;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    ::pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    auto const kept = blocked_after(command(probe_path()));
+    auto const replaced = blocked_after(command(probe_path()).signal_mask({SIGUSR2}));
+    auto const reset = blocked_after(command(probe_path()).reset_signals());
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    CHECK(kept == bit(SIGUSR1));
+    CHECK(replaced == bit(SIGUSR2));
+    CHECK(reset == std::string(16, '0'));
+}
+
 TEST_CASE("exec: returns only a failure, with its stage")
 {
     leak_check const leaks; // exec must not close descriptors of this process

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <cerrno>
+#include <optional>
+#include <thread>
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -206,6 +208,29 @@ TEST_CASE("sigchld: a status taken by another waitpid is recalled from the kerne
                 CHECK(child.wait().error() == errc::status_lost);
             }
         });
+    }
+}
+
+// The kernel knows the status only once it has removed the child.
+TEST_CASE(
+    "sigchld: a status is recalled while another thread is still reaping the child" * needs_threads() * needs_pidfd())
+{
+    if (!recalls_status()) {
+        MESSAGE("skipped: the kernel does not know the status of a process that has been reaped");
+        return;
+    }
+    for (int i = 0; i < 500; ++i) {
+        asio::io_context context;
+        auto cmd = probe({spawn_backend::automatic, exit_watcher::pidfd}, "exit", "6");
+        auto child = spawn(context, cmd).value();
+        std::thread thief([pid = child.id()] { ::waitpid(pid, nullptr, 0); });
+        std::optional<result<std::optional<exit_status>>> polled;
+        do
+            polled = child.try_wait();
+        while (*polled && !polled->value());
+        thief.join();
+        REQUIRE(*polled);
+        CHECK(polled->value()->code() == 6);
     }
 }
 

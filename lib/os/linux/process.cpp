@@ -58,13 +58,21 @@ resource_usage from_kernel(abi::rusage const& usage) noexcept
     };
 }
 
+// The kernel reports ESRCH if it looks for the record of the end just before it is made, and for the process just after
+// that. The second answer is certain.
 std::optional<abi::pidfd_info> query_exit(int pidfd) noexcept
 {
-    abi::pidfd_info info{};
-    info.mask = abi::pidfd_info_exit;
-    if (pidfd < 0 || system_call(SYS_ioctl, pidfd, static_cast<long>(abi::pidfd_get_info), word(&info)) < 0)
+    if (pidfd < 0)
         return std::nullopt;
-    return info;
+    long error = -ESRCH;
+    for (int attempt = 0; error == -ESRCH && attempt < 2; ++attempt) {
+        abi::pidfd_info info{};
+        info.mask = abi::pidfd_info_exit;
+        error = system_call(SYS_ioctl, pidfd, static_cast<long>(abi::pidfd_get_info), word(&info));
+        if (error >= 0)
+            return info;
+    }
+    return std::nullopt;
 }
 
 long poll(int pidfd, short events, int timeout) noexcept

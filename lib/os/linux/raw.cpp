@@ -195,16 +195,16 @@ int set_foreground(int terminal) noexcept
 
 int set_groups(std::size_t count, gid_t const* ids) noexcept { return call(sys_setgroups, word(count), word(ids)); }
 int set_group(gid_t id) noexcept { return call(sys_setgid, word(id)); }
-int set_user(uid_t id) noexcept
+int set_user(uid_t id) noexcept { return call(sys_setuid, word(id)); }
+int no_new_privileges() noexcept { return call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1); }
+int keep_capabilities() noexcept { return call(SYS_prctl, PR_SET_KEEPCAPS, 1); }
+
+// EINVAL before Linux 4.3, which has none.
+int clear_ambient_capabilities() noexcept
 {
-    if (int const result = call(sys_setuid, word(id)); result < 0)
-        return result;
-    // Only a change from root to another user clears the ambient capabilities. EINVAL before Linux 4.3, which has none.
     int const result = call(SYS_prctl, abi::prctl_ambient, abi::ambient_clear_all);
     return result == -EINVAL ? 0 : result;
 }
-int no_new_privileges() noexcept { return call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1); }
-int keep_capabilities() noexcept { return call(SYS_prctl, PR_SET_KEEPCAPS, 1); }
 
 // An ambient capability must be permitted and inheritable.
 int raise_ambient_capabilities(std::uint64_t capabilities) noexcept

@@ -125,6 +125,7 @@ int set_group(gid_t id) noexcept { return checked(::setgid(id)); }
 int set_user(uid_t id) noexcept { return checked(::setuid(id)); }
 int no_new_privileges() noexcept { return -ENOTSUP; }
 int keep_capabilities() noexcept { return -ENOTSUP; }
+int clear_ambient_capabilities() noexcept { return 0; }
 int raise_ambient_capabilities(std::uint64_t) noexcept { return -ENOTSUP; }
 
 int set_umask(mode_t mask) noexcept
