@@ -2,6 +2,8 @@
 #ifndef BROOD_LIB_OS_CLONE_HPP
 #define BROOD_LIB_OS_CLONE_HPP
 
+#include "os/raw.hpp"
+
 #include <cstddef>
 
 #include <sys/types.h>
@@ -20,11 +22,13 @@ struct clone_request {
     bool share_descriptors = false; ///< The child shares the parent's descriptor table until it unshares it.
 
     int pidfd = -1;
-    /// Set before the child starts, if the child inherits the signal handlers of this process.
-    bool handlers_kept = false;
+    raw::inherited_signals inherited = {}; ///< Set before the child starts.
 };
 
-/// Creates the child and returns its pid, or -errno. The caller has blocked all signals.
+/// Creates the child and returns its pid, or -errno.
+/**
+ * No handler runs in the child: the system call resets them, or all signals are blocked until `inherited` is undone.
+ */
 pid_t clone_sharing_memory(clone_request& request) noexcept;
 
 /// Whether `raw::unshare_descriptors` is available.

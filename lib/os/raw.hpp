@@ -22,6 +22,12 @@ using signal_bits = std::uint64_t;
 constexpr signal_bits bit_of(int signal) noexcept { return signal_bits{1} << (signal - 1); }
 constexpr signal_bits all_signals = ~signal_bits{0};
 
+/// What a child has inherited of the parent's signals. If it has handlers, all signals are blocked until they are reset.
+struct inherited_signals {
+    bool handlers = false; ///< The parent's handlers must not run in the child.
+    signal_bits mask = 0;  ///< To set after that.
+};
+
 int duplicate(int from, int to) noexcept; ///< dup2(2), but clears FD_CLOEXEC even if both are equal.
 
 int open(char const* path, int flags, int to) noexcept; ///< open(2) as descriptor `to`.

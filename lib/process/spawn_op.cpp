@@ -3,6 +3,7 @@
 
 #include "os/descriptors.hpp"
 #include "os/pipes.hpp"
+#include "os/signals.hpp"
 #include "os/terminal.hpp"
 
 #include <boost/asio/error.hpp>
@@ -39,6 +40,7 @@ void spawn_op::start(asio::any_io_executor const& executor, spawn_handler handle
         });
     if (plan_->foreground)
         plan_->foreground->lend();
+    plan_->initiator_mask = os::blocked_signals();
     auto error = launch_by(start_async_launch);
     if (error.failed() && reap_for(error, child_->executor()))
         error = launch_by(start_async_launch);
@@ -162,6 +164,7 @@ void spawn_op::reap_and_fail(error_code error, completion_mode mode)
 void spawn_op::fail(error_code error, completion_mode mode)
 {
     if (auto const retry = prepare_retry(error)) {
+        keep_initiator_mask(*plan_); // this may be another thread
         auto fresh = std::make_shared<child_state>(child_->executor());
         {
             std::lock_guard lock(mutex_);

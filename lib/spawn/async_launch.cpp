@@ -12,19 +12,13 @@ namespace brood::detail {
 async_launch_result
 start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe)
 {
-    // A thread or a child in this memory runs code of this module after this function returns. The call takes the
-    // dynamic linker's lock, which must not be waited for with all signals blocked.
-    os::keep_module_loaded();
-    {
-        os::signal_block const blocked;
-        set_inherited_mask(*p, blocked.previous());
-        // The relay may be refused. Another backend would then have to be tried in the calling thread.
-        bool const may_be_late = wants_relay(*p) && requires_calling_thread(*p);
-        if (applies(vfork_backend, *p, choice) && !may_be_late) {
-            auto started = clone_async(p, mode, blocked, exec_pipe);
-            if (started || !is_refused(started.error()))
-                return started;
-        }
+    os::keep_module_loaded(); // a thread or a child in this memory runs its code after this function returns
+    // The relay may be refused. Another backend would then have to be tried in the calling thread.
+    bool const may_be_late = wants_relay(*p) && requires_calling_thread(*p);
+    if (applies(vfork_backend, *p, choice) && !may_be_late) {
+        auto started = clone_async(p, mode, exec_pipe);
+        if (started || !is_refused(started.error()))
+            return started;
     }
     return launch_on_thread(std::move(p), choice, mode, std::move(exec_pipe));
 }

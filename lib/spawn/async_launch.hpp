@@ -2,7 +2,6 @@
 #ifndef BROOD_LIB_SPAWN_ASYNC_LAUNCH_HPP
 #define BROOD_LIB_SPAWN_ASYNC_LAUNCH_HPP
 
-#include "os/signals.hpp"
 #include "spawn/backend.hpp"
 
 #include <memory>
@@ -39,14 +38,14 @@ public:
 
 using async_launch_result = result<std::shared_ptr<async_launch>>;
 
-/// Starts to carry out a plan. It has finished when every copy of `exec_pipe`, a pipe's write end, has been closed.
+/// Starts to carry out a plan whose `initiator_mask` is set. It has finished when every copy of `exec_pipe`, a pipe's write end, has been closed.
 async_launch_result
 start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe);
 
 /// Whether the plan refers to the thread that initiates the launch.
 bool requires_calling_thread(plan const& p) noexcept;
 
-/// Calls `launch` on a thread of its own. `set_inherited_mask` has been called.
+/// Calls `launch` on a thread of its own.
 async_launch_result
 launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe);
 
@@ -54,8 +53,7 @@ launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode,
 /**
  * A failure leaves `exec_pipe` open for another attempt.
  */
-async_launch_result
-clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::signal_block const& blocked, os::private_fd& exec_pipe);
+async_launch_result clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::private_fd& exec_pipe);
 
 } // namespace brood::detail
 

@@ -73,7 +73,7 @@ int run_step(step const& s, child_args const& args) noexcept
     case action::change_root: return raw::change_root(static_cast<char const*>(s.data));
     case action::change_directory: return raw::change_directory(static_cast<char const*>(s.data));
     case action::default_signals: return raw::default_signals(as<raw::signal_bits>(s.data));
-    case action::set_mask: return raw::set_mask(s.data ? as<raw::signal_bits>(s.data) : args.inherited_mask);
+    case action::set_mask: return raw::set_mask(as<raw::signal_bits>(s.data));
     case action::call_hook: {
         auto const& hook = as<hook_call>(s.data);
         return -hook.call(hook.argument);
@@ -96,6 +96,14 @@ int own_descriptors(child_args& args) noexcept
         return 0;
     args.unshare_below = -1;
     return raw::unshare_all_descriptors();
+}
+
+void reset_signals(raw::inherited_signals const& inherited) noexcept
+{
+    if (!inherited.handlers)
+        return;
+    raw::default_handlers();
+    raw::set_mask(inherited.mask);
 }
 
 constexpr int failed_child = 127; // the code that a shell uses; the parent reports the failure instead
@@ -126,8 +134,7 @@ void shared_child_main(void* argument) noexcept
     }
     if (args.yield_first)
         raw::yield();
-    if (*args.handlers_kept)
-        raw::default_handlers();
+    reset_signals(*args.inherited);
     int const owned = own_descriptors(args);
     args.report = owned < 0 ? failure{-owned, spawn_stage::clone} : run_steps(args);
     raw::exit_now(failed_child);
@@ -146,11 +153,11 @@ void report_and_exit(int report_fd, failure why) noexcept
 
 void run_and_report(child_args const& args) noexcept { report_and_exit(args.report_fd, run_steps(args)); }
 
-void forked_child_main(child_args const& args, bool send_pidfd) noexcept
+void forked_child_main(child_args const& args, raw::inherited_signals const& inherited, bool send_pidfd) noexcept
 {
     if (send_pidfd)
         raw::send_own_pidfd(args.report_fd);
-    raw::default_handlers();
+    reset_signals(inherited);
     run_and_report(args);
 }
 

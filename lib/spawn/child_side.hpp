@@ -25,7 +25,6 @@ struct early_death {
 struct child_args {
     step const* steps;
     std::size_t count;
-    os::raw::signal_bits inherited_mask;
     int report_fd = -1;          ///< Where a child with memory of its own reports a failure.
     int kept[3] = {-1, -1, -1};  ///< Descriptors of the library that stay open until exec.
     bool born_in_cgroup = false; ///< The child was cloned into the plan's cgroup.
@@ -33,16 +32,14 @@ struct child_args {
 
     // For a child that shares its parent's memory.
     early_death early{nullptr, nullptr};
-    bool yield_first = false;            ///< The parent runs on and should keep its processor.
-    bool const* handlers_kept = nullptr; ///< Whether the child must reset the parent's signal handlers itself.
+    bool yield_first = false;                              ///< The parent runs on and should keep its processor.
+    os::raw::inherited_signals const* inherited = nullptr; ///< Set for such a child.
     int unshare_below =
         -1;           ///< The descriptor table is shared, too: copy the descriptors below. -1: it is the child's own.
     failure report{}; ///< Set before the child exits.
 
-    child_args(std::vector<step> const& all, os::raw::signal_bits mask) : child_args(all.data(), all.size(), mask) {}
-    child_args(step const* first, std::size_t number, os::raw::signal_bits mask)
-        : steps(first), count(number), inherited_mask(mask)
-    {}
+    explicit child_args(std::vector<step> const& all) : child_args(all.data(), all.size()) {}
+    child_args(step const* first, std::size_t number) : steps(first), count(number) {}
 };
 
 /// Carries out one step. Returns a value that is not negative, or -errno.
@@ -69,7 +66,8 @@ struct wire_report {
 [[noreturn]] void run_and_report(child_args const& args) noexcept;
 
 /// The entry of a forked child, which has a channel to its parent.
-[[noreturn]] void forked_child_main(child_args const& args, bool send_pidfd) noexcept;
+[[noreturn]] void
+forked_child_main(child_args const& args, os::raw::inherited_signals const& inherited, bool send_pidfd) noexcept;
 
 } // namespace brood::detail
 

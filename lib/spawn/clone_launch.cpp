@@ -12,9 +12,9 @@ class clone_launch final : public async_launch {
 public:
     explicit clone_launch(std::shared_ptr<plan const> p) noexcept : plan_(std::move(p)), child_(*plan_) {}
 
-    error_code clone(pidfd_mode mode, os::signal_block const& blocked, int exec_pipe)
+    error_code clone(pidfd_mode mode, int exec_pipe)
     {
-        auto cloned = child_.clone(vfork_child::parent::runs_on, mode, blocked, exec_pipe);
+        auto cloned = child_.clone(vfork_child::parent::runs_on, mode, exec_pipe);
         if (!cloned)
             return cloned.error();
         spawned_ = std::move(cloned).value();
@@ -35,13 +35,12 @@ private:
 
 } // namespace
 
-async_launch_result
-clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::signal_block const& blocked, os::private_fd& exec_pipe)
+async_launch_result clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::private_fd& exec_pipe)
 {
     if (auto error = move_above_targets(exec_pipe, *p); error.failed())
         return error;
     auto launch = std::make_shared<clone_launch>(std::move(p));
-    if (auto error = launch->clone(mode, blocked, exec_pipe.get()); error.failed())
+    if (auto error = launch->clone(mode, exec_pipe.get()); error.failed())
         return error;
     exec_pipe.reset(); // the child has its own copy
     return async_launch_result(std::move(launch));

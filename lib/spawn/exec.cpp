@@ -1,7 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/files.hpp"
 #include "os/saved_process.hpp"
-#include "os/signals.hpp"
 #include "spawn/child_side.hpp"
 #include "spawn/exec_search.hpp"
 #include "spawn/exec_strings.hpp"
@@ -64,7 +63,7 @@ error_code exec(command const& cmd)
     if (auto error = detail::find_failure(*plan.value()); error.failed())
         return error;
     os::saved_process saved;
-    detail::child_args args(plan.value()->steps, os::blocked_signals());
+    detail::child_args args(plan.value()->steps);
     args.exec_self = true;
     for (auto const& step : plan.value()->steps)
         if (int const outcome = detail::run_exec_step(step, args); outcome < 0) {

@@ -32,11 +32,12 @@ result<spawned_child> fork_launch(plan const& p, pidfd_mode mode, kill_switch* e
 
     auto const needed = needed_fds(p, channel.child_end());
     os::signal_block blocked;
-    child_args args(p.steps, blocked.previous());
+    child_args args(p.steps);
     args.kept[0] = args.report_fd = channel.child_end();
+    os::raw::inherited_signals const inherited{true, sets_mask(p) ? os::raw::all_signals : blocked.previous()};
     pid_t const pid = os::fork_process(needed);
     if (pid == 0)
-        forked_child_main(args, mode != pidfd_mode::none);
+        forked_child_main(args, inherited, mode != pidfd_mode::none);
     if (pid < 0)
         return make_error_code(spawn_stage::clone, -pid);
     channel.close_child_end();

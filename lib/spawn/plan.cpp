@@ -165,7 +165,10 @@ error_code add_signals(plan& p, command_data const& cmd)
         p.mask |= os::raw::bit_of(signal);
     }
     bool const inherits = !cmd.signal_mask && !cmd.reset_signals;
-    p.steps.push_back({action::set_mask, stage, 0, 0, inherits ? nullptr : &p.mask});
+    if (inherits && cmd.foreground)
+        p.mask = os::blocked_signals(); // all signals must be blocked until the child is in the foreground
+    if (!inherits || cmd.foreground)
+        p.steps.push_back({action::set_mask, stage, 0, 0, &p.mask});
     return {};
 }
 
@@ -200,13 +203,19 @@ void add_program(plan& p, command_data const& cmd)
 
 } // namespace
 
-void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept
+bool sets_mask(plan const& p) noexcept
 {
-    for (auto& s : p.steps)
-        if (s.what == action::set_mask && !s.data) {
-            p.mask = mask;
-            s.data = &p.mask;
-        }
+    return std::any_of(p.steps.begin(), p.steps.end(), [](step const& s) { return s.what == action::set_mask; });
+}
+
+void keep_initiator_mask(plan& p) noexcept
+{
+    if (sets_mask(p))
+        return;
+    p.mask = p.initiator_mask;
+    auto const is_last = [](step const& s) { return s.what == action::call_hook || s.what == action::execute; };
+    auto const at = std::find_if(p.steps.begin(), p.steps.end(), is_last);
+    p.steps.insert(at, {action::set_mask, spawn_stage::signals, 0, 0, &p.mask});
 }
 
 void set_group(plan& p, pid_t leader) noexcept
@@ -263,7 +272,8 @@ result<std::unique_ptr<plan>> make_plan(command const& cmd)
     auto const is_close_marked = [](step const& s) { return s.what == action::close_marked; };
     if (auto const closing = std::find_if(p->steps.begin(), p->steps.end(), is_close_marked);
         closing != p->steps.end() && is_named_by_procfs(*p))
-        p->steps.erase(closing); // the program may be one of the descriptors
+        p->steps.erase(closing);           // the program may be one of the descriptors
+    p->steps.reserve(p->steps.size() + 1); // for `keep_initiator_mask`
     return p;
 }
 

@@ -49,7 +49,7 @@ enum class action : unsigned char {
     set_death_signal, // a: signal, b: parent
     change_directory, // data: path
     default_signals,  // data: signal_bits
-    set_mask,         // data: signal_bits; null: the mask of the spawning thread
+    set_mask,         // data: signal_bits
     call_hook,        // data: hook_call
     execute,          // data: exec_target
     execute_image,    // a: descriptor, data: exec_target without candidates
@@ -116,7 +116,8 @@ struct plan {
     std::uint64_t capabilities = 0;
     std::vector<unsigned long> affinity;
     os::raw::signal_bits defaults = 0;
-    os::raw::signal_bits mask = 0;
+    os::raw::signal_bits mask = 0;           ///< What the child blocks, if a step sets it.
+    os::raw::signal_bits initiator_mask = 0; ///< What the initiating thread of an asynchronous launch blocks.
     std::vector<std::function<error_code()>> hooks;
     std::vector<hook_call> hook_calls;
 
@@ -128,8 +129,11 @@ struct plan {
     plan(plan const&) = delete; // the steps point into it
 };
 
-/// Sets the mask that the child inherits. Another thread may then carry out the plan.
-void set_inherited_mask(plan& p, os::raw::signal_bits mask) noexcept;
+/// Whether a step sets the signal mask. If none does, the child inherits that of the thread that carries out the plan.
+bool sets_mask(plan const& p) noexcept;
+
+/// Gives the child the mask of the initiating thread. Another thread may then carry out the plan. Needs no memory.
+void keep_initiator_mask(plan& p) noexcept;
 
 /// Makes the child join another process group; 0: lead one. The plan has a step for the group.
 void set_group(plan& p, pid_t leader) noexcept;

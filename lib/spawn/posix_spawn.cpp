@@ -101,8 +101,6 @@ private:
             return with_flag(POSIX_SPAWN_SETSIGDEF, ::posix_spawnattr_setsigdefault(&attributes, &set));
         }
         case action::set_mask: {
-            if (!s.data)
-                return 0; // the mask of the calling thread
             auto const set = os::to_sigset(*static_cast<os::raw::signal_bits const*>(s.data));
             return with_flag(POSIX_SPAWN_SETSIGMASK, ::posix_spawnattr_setsigmask(&attributes, &set));
         }

@@ -40,7 +40,7 @@ private:
         case action::set_uid: return write(s.data, sizeof(uid_t));
         case action::raise_ambient: return write(s.data, sizeof(std::uint64_t));
         case action::default_signals: return write(s.data, sizeof(os::raw::signal_bits));
-        case action::set_mask: return s.data ? write(s.data, sizeof(os::raw::signal_bits)) : nullptr;
+        case action::set_mask: return write(s.data, sizeof(os::raw::signal_bits));
         case action::change_directory: return write(static_cast<char const*>(s.data));
         case action::execute: return write_candidates(*static_cast<exec_target const*>(s.data));
         default: return nullptr; // no other step after the credentials has data
@@ -111,7 +111,7 @@ bool can_relay(plan const& p)
     return !is_named_by_procfs(p);
 }
 
-error_code relay_launch::prepare(plan const& p, os::raw::signal_bits inherited_mask, int exec_pipe)
+error_code relay_launch::prepare(plan const& p, int exec_pipe)
 {
     auto channel = report_channel::create(p);
     if (!channel)
@@ -120,7 +120,7 @@ error_code relay_launch::prepare(plan const& p, os::raw::signal_bits inherited_m
     exec_pipe_ = exec_pipe;
     auto const first = std::find_if(p.steps.begin(), p.steps.end(), changes_credentials);
     std::span<step const> const rest(first, p.steps.end());
-    parcel_writer const parcel(rest, {inherited_mask, exec_pipe, static_cast<unsigned>(rest.size())});
+    parcel_writer const parcel(rest, {exec_pipe, static_cast<unsigned>(rest.size())});
     auto image = os::make_image(relay_image, relay_parcel_offset, parcel.bytes());
     if (!image && is_refusal(image.error().value()))
         return disable_relay();

@@ -37,7 +37,7 @@ public:
     relay_launch& operator=(relay_launch const&) = delete;
 
     /// Writes the program and the remaining steps to the memory file. The child keeps `exec_pipe` until the last exec.
-    error_code prepare(plan const& p, os::raw::signal_bits inherited_mask, int exec_pipe = -1);
+    error_code prepare(plan const& p, int exec_pipe = -1);
 
     /// The steps of the child up to the exec of the relay, after `prepare`.
     std::vector<step> const& steps() const noexcept { return steps_; }

@@ -43,7 +43,7 @@ extern "C" [[noreturn]] void brood_relay_main(char** argv, char** envp) noexcept
     exec_target const program{candidates, argv + 2, envp};
     last.data = &program;
 
-    child_args args(steps, parcel.count, parcel.inherited_mask);
+    child_args args(steps, parcel.count);
     args.report_fd = report_fd;
     for (int fd : {file, report_fd, parcel.exec_pipe})
         if (fd >= 0)

@@ -9,7 +9,6 @@ namespace brood::detail {
 
 /// The header of the steps in the relay's file. Pointers in the steps and the candidates are offsets from it.
 struct relay_parcel {
-    os::raw::signal_bits inherited_mask;
     int exec_pipe;  ///< See `start_async_launch`. -1: none.
     unsigned count; ///< The number of steps, which follow. The last one executes the program.
 };

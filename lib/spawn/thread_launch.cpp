@@ -99,6 +99,7 @@ bool requires_calling_thread(plan const& p) noexcept
 async_launch_result
 launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe)
 {
+    keep_initiator_mask(*p);
     bool const here = requires_calling_thread(*p);
     auto const launch = std::make_shared<thread_launch>(std::move(p), choice, mode, std::move(exec_pipe));
     if (here || !run_on_thread(launch))

@@ -22,8 +22,7 @@ result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode, kill_switch* 
     vfork_child child(p);
     if (early_kill)
         child.kill_by(*early_kill);
-    os::signal_block const blocked;
-    auto cloned = child.clone(vfork_child::parent::waits, mode, blocked);
+    auto cloned = child.clone(vfork_child::parent::waits, mode);
     if (!cloned)
         return cloned;
     if (early_kill)

@@ -63,12 +63,11 @@ int count_copied(std::vector<step> const& steps) noexcept
 
 } // namespace
 
-result<spawned_child>
-vfork_child::clone(parent behaviour, pidfd_mode mode, os::signal_block const& blocked, int exec_pipe)
+result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int exec_pipe)
 {
     if (wants_relay(plan_)) {
         relay_.emplace();
-        if (auto error = relay_->prepare(plan_, blocked.previous(), exec_pipe); error.failed())
+        if (auto error = relay_->prepare(plan_, exec_pipe); error.failed())
             return error;
     }
     auto stack = borrow_stack();
@@ -77,11 +76,11 @@ vfork_child::clone(parent behaviour, pidfd_mode mode, os::signal_block const& bl
     stack_ = std::move(stack).value();
     request_ = {shared_child_main, &args_, stack_->bottom(), stack_size, mode != pidfd_mode::none};
     request_.cgroup = plan_.cgroup.get();
-    args_ = child_args(steps(), blocked.previous());
+    args_ = child_args(steps());
     args_.born_in_cgroup = true;
     if (kill_switch_)
         args_.early = kill_switch_->child_view();
-    args_.handlers_kept = &request_.handlers_kept;
+    args_.inherited = &request_.inherited;
     auto const kept = relay_ ? relay_->kept() : std::array{exec_pipe, -1, -1};
     std::copy(kept.begin(), kept.end(), args_.kept);
     request_.wait = behaviour == parent::waits;
@@ -90,16 +89,26 @@ vfork_child::clone(parent behaviour, pidfd_mode mode, os::signal_block const& bl
     if (request_.wait && os::can_unshare_descriptors())
         args_.unshare_below = count_copied(steps());
     request_.share_descriptors = args_.unshare_below >= 0;
-    pid_t pid = os::clone_sharing_memory(request_);
-    if (pid == -EMFILE && mode == pidfd_mode::wanted) {
-        request_.want_pidfd = false;
-        pid = os::clone_sharing_memory(request_);
-    }
+    pid_t const pid = clone_blocking_signals(mode == pidfd_mode::wanted);
     if (pid < 0)
         return make_error_code(stage_of_clone(plan_, -pid), -pid);
     if (relay_)
         relay_->close_child_end();
     return spawned_child{pid, os::unique_fd(request_.pidfd)};
+}
+
+// Before its exec, a signal does to the child what it would do after it: no handler is left, and ignored signals stay
+// ignored. Only a signal that the plan blocks must not arrive before that step.
+pid_t vfork_child::clone_blocking_signals(bool pidfd_is_optional) noexcept
+{
+    std::optional<os::signal_block> blocked;
+    if (sets_mask(plan_))
+        blocked.emplace();
+    pid_t const pid = os::clone_sharing_memory(request_);
+    if (pid != -EMFILE || !pidfd_is_optional)
+        return pid;
+    request_.want_pidfd = false;
+    return os::clone_sharing_memory(request_);
 }
 
 error_code vfork_child::outcome() const noexcept

@@ -30,10 +30,9 @@ public:
 
     /// Creates the child. Called once. A parent that waits returns after the child has left the memory.
     /**
-     * The caller has blocked all signals; otherwise a handler could run in the child, on the parent's memory. The child
-     * gets the mask from before, unless the plan sets one. It keeps `exec_pipe` until it executes the program.
+     * It keeps `exec_pipe` until it executes the program.
      */
-    result<spawned_child> clone(parent behaviour, pidfd_mode mode, os::signal_block const& blocked, int exec_pipe = -1);
+    result<spawned_child> clone(parent behaviour, pidfd_mode mode, int exec_pipe = -1);
 
     /// Called before `clone`, for a parent that waits. The parent disarms the switch afterwards.
     void kill_by(kill_switch& other) noexcept { kill_switch_ = &other; }
@@ -42,6 +41,7 @@ public:
     error_code outcome() const noexcept;
 
 private:
+    pid_t clone_blocking_signals(bool pidfd_is_optional) noexcept;
     std::vector<step> const& steps() const noexcept { return relay_ ? relay_->steps() : plan_.steps; }
 
     plan const& plan_;
@@ -49,7 +49,7 @@ private:
     std::optional<relay_launch> relay_;
     std::optional<pooled_stack> stack_;
     os::clone_request request_{};
-    child_args args_{nullptr, 0, 0};
+    child_args args_{nullptr, 0};
 };
 
 } // namespace brood::detail

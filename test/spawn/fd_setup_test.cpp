@@ -3,6 +3,7 @@
 #include "spawn/launcher.hpp"
 #include "support/beside_other_spawns.hpp"
 #include "support/deny_syscalls.hpp"
+#include "support/forked.hpp"
 #include "support/standard_streams.hpp"
 #include "support/support.hpp"
 
@@ -14,6 +15,7 @@
 #include <brood/pipeline.hpp>
 
 #include <array>
+#include <filesystem>
 #include <functional>
 #include <vector>
 
@@ -333,6 +335,29 @@ TEST_CASE("fd_setup: 20,000 open descriptors are closed in the child")
     for (int fd : many)
         ::close(fd);
     CHECK(many.size() > 900);
+}
+
+TEST_CASE("fd_setup: descriptors are closed without close_range and /proc" * doctest::skip(!can_deny_syscalls()))
+{
+    if (::geteuid() != 0) {
+        MESSAGE("skipped: needs root");
+        return;
+    }
+    scratch_folder const folder;
+    std::filesystem::copy(probe_path(), folder.path("probe"));
+    for_each_backend([&](backend_config const& config) {
+        if (config.backend == spawn_backend::posix_spawn)
+            return; // the C library needs one of them
+        forked process([&] {
+            int const open = ::fcntl(2, F_DUPFD, 40);
+            if (open < 0 || ::chroot(folder.path().c_str()) < 0 || ::chdir("/") < 0)
+                return false;
+            deny_syscalls("close_range=ENOSYS");
+            command cmd("/probe", "files", std::to_string(open));
+            return output_of_now(cmd.backend(config.backend).watcher(config.watcher)) == "closed ";
+        });
+        CHECK(process.succeeds());
+    });
 }
 
 TEST_CASE("inherit_fds: passes all descriptors except close-on-exec ones")

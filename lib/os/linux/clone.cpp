@@ -79,7 +79,8 @@ std::uint64_t optional_flags(clone_request const& request) noexcept
 // Kernels and seccomp profiles that reject clone3 still support clone. A kernel before 5.2 ignores CLONE_PIDFD.
 long clone_without_clone3(clone_request& request) noexcept
 {
-    request.handlers_kept = true;
+    signal_block const blocked; // the child, which never returns, ends it by itself
+    request.inherited = {true, blocked.previous()};
     auto* const top = static_cast<char*>(request.stack) + request.stack_size;
     auto const flags = abi::clone_vm | abi::clone_vfork | optional_flags(request) | SIGCHLD;
     return clone_and_enter(SYS_clone, word(flags), word(top), word(&request.pidfd), request);
