@@ -230,6 +230,7 @@ TEST_CASE("wait: several threads may block in wait while async_wait is pending" 
         for (int i = 0; i < 4; ++i)
             threads.emplace_back([&] { matches += child.wait().value().code() == 3; });
         std::thread loop([&] { context.run_for(60s); });
+        std::this_thread::sleep_for(20ms); // usually, all threads wait then
         child.in().close();
         for (auto& thread : threads)
             thread.join();

@@ -96,6 +96,23 @@ TEST_CASE("foreground: the child is in the foreground, then the parent again")
     });
 }
 
+TEST_CASE("foreground: a closed source fails even if the library opens a descriptor with its number")
+{
+    for_each(terminal_configs(), [](backend_config const& config) {
+        CHECK(on_own_terminal([&](controlling_terminal const& terminal, asio::io_context& context) {
+            for (int closed = 3, tried = 0; tried < 10; ++closed) {
+                if (::fcntl(closed, F_GETFD) >= 0)
+                    continue;
+                ++tried;
+                auto cmd = probe(config, "exit", "0").foreground();
+                if (spawn(context, cmd.fd(60, stdio::fd(closed))).error() != std::errc::bad_file_descriptor)
+                    return false;
+            }
+            return terminal.is_restored();
+        }));
+    });
+}
+
 TEST_CASE("foreground: the child reads the terminal, and its modes are restored" * needs_threads())
 {
     for_each(terminal_configs(), [](backend_config const& config) {

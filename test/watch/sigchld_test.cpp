@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/forked.hpp"
 #include "support/support.hpp"
 #include "support/system.hpp"
 
@@ -145,6 +146,35 @@ TEST_CASE("sigchld: the handler keeps errno, also if the handler of the applicat
         CHECK(child.kill());
         context.run_for(60s);
     });
+}
+
+TEST_CASE("sigchld: the library's action keeps the flags and the mask of the application's")
+{
+    auto const action_after = [](void (*handler)(int), int flags) {
+        forked process([=] {
+            struct sigaction action {};
+            action.sa_handler = handler;
+            action.sa_flags = flags;
+            sigaddset(&action.sa_mask, SIGUSR1);
+            ::sigaction(SIGCHLD, &action, nullptr);
+            asio::io_context context;
+            auto child = spawn(context, probe({spawn_backend::automatic, exit_watcher::sigchld}, "exit", "0")).value();
+            child.async_wait([](error_code, exit_status) {});
+            context.run_for(60s);
+            struct sigaction now {};
+            ::sigaction(SIGCHLD, nullptr, &now);
+            int const kept = SA_NOCLDSTOP | SA_ONSTACK | SA_NOCLDWAIT;
+            int const expected = handler == SIG_DFL ? SA_NOCLDSTOP : flags; // nobody needs to know of stops
+            return (now.sa_flags & kept) == expected && (now.sa_flags & SA_RESTART) != 0 &&
+                   now.sa_sigaction != action.sa_sigaction && sigismember(&now.sa_mask, SIGUSR1) == 1;
+        });
+        return process.succeeds();
+    };
+    CHECK(action_after(count, 0));
+    CHECK(action_after(count, SA_NOCLDSTOP));
+    CHECK(action_after(count, SA_ONSTACK));
+    CHECK(action_after(count, SA_NOCLDWAIT));
+    CHECK(action_after(SIG_DFL, 0));
 }
 
 TEST_CASE("sigchld: with SIGCHLD ignored, a wait reports the status or status_lost")
