@@ -261,8 +261,8 @@ public:
     /**
      * A descendant that holds a copy of a stream, such as a daemon, keeps it open after the child's end: reading to the
      * end of file would wait for that descendant. This operation runs beside the reading. When `grace` has expired, it
-     * cancels the operations that read the streams at that moment; they complete with
-     * `asio::error::operation_aborted`. The streams stay open, and a later read waits again.
+     * cancels the operations that read the streams at that moment, and those that write to `terminal()`; they complete
+     * with `asio::error::operation_aborted`. The streams stay open, and a later read waits again.
      *
      * @code
      * using namespace boost::asio::experimental::awaitable_operators;
@@ -399,7 +399,7 @@ public:
         return owner_->wait_for(time);
     }
 
-    /// Returns the status if the child has ended. Never blocks. Errors as `async_wait`.
+    /// Returns the status if the child has ended, without waiting for that. Errors as `async_wait`.
     result<std::optional<exit_status>> try_wait()
     {
         if (!owner_)

@@ -118,8 +118,7 @@ result<std::vector<basic_child<Executor>>> spawn_on(Executor const& executor, pi
     });
     if (!error.failed())
         return children;
-    for (auto& child : children)
-        (void)child.kill();
+    std::erase_if(children, [](auto& child) { return !child.kill(); }); // such a child may never end
     for (auto& child : children)
         (void)child.wait();
     return error;
@@ -131,6 +130,7 @@ result<std::vector<basic_child<Executor>>> spawn_on(Executor const& executor, pi
 /**
  * The children are returned in the order of the stages. The `piped()` ends belong to the children: `front().in()`,
  * `back().out()`. If a stage fails to start, the earlier stages are killed and reaped before the function returns.
+ * One that this process may not signal is reaped in the background when it ends.
  *
  * A signal to the whole group is sent through the child that leads it (`signal_group`, `async_stop`).
  *

@@ -87,8 +87,7 @@ auto async_run(Source&& source, command cmd, CompletionToken&& token = {})
  * - `not_enough_memory` for the captured output; the child is stopped
  * - `invalid_argument` if the stop plan contains an invalid signal number
  * - `operation_not_permitted` if this process may not signal a child that is to be stopped, such as a set-user-ID
- * program;
- *   the child is reaped in the background when it ends
+ *   program, or another error of the signal; the child is reaped in the background when it ends
  *
  * @par Per-Operation Cancellation
  * `terminal`, `partial` and `total`. The first cancellation stops the child by the stop plan. The second one kills

@@ -129,8 +129,10 @@ std::size_t readable_bytes(int fd) noexcept
 void wait_for_hangup(int fd) noexcept
 {
     pollfd entry{fd, POLLIN, 0};
-    while (::poll(&entry, 1, -1) < 0 && errno == EINTR)
-        continue;
+    char byte;
+    while (::poll(&entry, 1, -1) < 0)
+        if (errno != EINTR && ::read(fd, &byte, 1) == 0) // poll(2) fails if the limit of descriptors is zero
+            return;
 }
 
 void enlarge_pipe(int fd, int size) noexcept

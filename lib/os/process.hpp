@@ -85,11 +85,6 @@ result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcep
 /// Uses the pid if there is no pidfd or if a filter refuses pidfd_send_signal(2). The process must not have been
 /// reaped.
 result<void> send_signal(child_id child, int signal) noexcept;
-/// Whether a user is this process's real, effective or saved one: it may become that without a privilege.
-bool is_own_user(uid_t user) noexcept;
-
-/// Whether the user namespace denies setgroups(2) to every process (user_namespaces(7)).
-bool is_setgroups_denied() noexcept;
 
 result<void> send_signal_to_group(pid_t leader, int signal) noexcept;
 

@@ -53,8 +53,8 @@ int set_process_group(pid_t leader) noexcept;
 int set_foreground(int terminal) noexcept; ///< For the leader of a process group, with SIGTTOU blocked.
 
 int set_groups(std::size_t count, gid_t const* ids) noexcept;
-int set_group(gid_t id) noexcept;
-int set_user(uid_t id) noexcept;
+int set_group(gid_t id) noexcept; ///< The real, the effective and the saved one, or none.
+int set_user(uid_t id) noexcept;  ///< The same.
 int no_new_privileges() noexcept;
 int keep_capabilities() noexcept; ///< Through a later change from root to another user.
 int clear_ambient_capabilities() noexcept;

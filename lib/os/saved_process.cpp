@@ -3,12 +3,10 @@
 
 #include "os/signals.hpp"
 
-#include <cerrno>
 #include <cstdlib>
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,22 +52,7 @@ void saved_process::restore() noexcept
     for (int signal = 1; is_signal(signal); ++signal)
         ::sigaction(signal, &actions_[static_cast<std::size_t>(signal)], nullptr);
     raw::set_mask(mask_);
+    restore_capabilities(capabilities_);
 }
-
-namespace {
-
-// The type of the count depends on the system.
-template <class Count>
-int call(int (*setgroups)(Count, gid_t const*), std::size_t count, gid_t const* ids) noexcept
-{
-    return setgroups(static_cast<Count>(count), ids) < 0 ? -errno : 0;
-}
-
-} // namespace
-
-int set_groups_of_process(std::size_t count, gid_t const* ids) noexcept { return call(&::setgroups, count, ids); }
-
-int set_group_of_process(gid_t id) noexcept { return ::setgid(id) < 0 ? -errno : 0; }
-int set_user_of_process(uid_t id) noexcept { return ::setuid(id) < 0 ? -errno : 0; }
 
 } // namespace brood::os

@@ -2,6 +2,7 @@
 #ifndef BROOD_LIB_OS_SAVED_PROCESS_HPP
 #define BROOD_LIB_OS_SAVED_PROCESS_HPP
 
+#include "os/credentials.hpp"
 #include "os/raw.hpp"
 #include "os/unique_fd.hpp"
 
@@ -14,7 +15,8 @@ namespace brood::os {
 
 /// Attributes of this process that can be restored if its exec fails.
 /**
- * The signal mask and dispositions, the working directory, the umask and the descriptors without FD_CLOEXEC.
+ * The signal mask and dispositions, the working directory, the umask, the descriptors without FD_CLOEXEC, and the
+ * inheritable and ambient capabilities.
  */
 class saved_process {
 public:
@@ -28,12 +30,8 @@ private:
     mode_t umask_;
     unique_fd directory_; // empty if it cannot be opened
     std::vector<int> inheritable_;
+    saved_capabilities capabilities_ = save_capabilities();
 };
-
-/// The same as in os/raw.hpp, but through libc, which changes the credentials of all threads. Returns -errno.
-int set_groups_of_process(std::size_t count, gid_t const* ids) noexcept;
-int set_group_of_process(gid_t id) noexcept;
-int set_user_of_process(uid_t id) noexcept;
 
 } // namespace brood::os
 

@@ -30,9 +30,14 @@ result<unique_fd> open_device(char const* path) noexcept
 
 result<fd_pair> open_terminal(terminal_size size) noexcept
 {
-    unique_fd parent_end(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
-    int const fd = parent_end.get();
-    if (fd < 0 || ::grantpt(fd) < 0 || ::unlockpt(fd) < 0)
+    unique_fd opened(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (!opened)
+        return last_error();
+    auto parent_end = above_standard(std::move(opened));
+    if (!parent_end)
+        return parent_end.error();
+    int const fd = parent_end.value().get();
+    if (::grantpt(fd) < 0 || ::unlockpt(fd) < 0)
         return last_error();
     auto child_end = open_child_end(fd);
     if (!child_end)
@@ -41,7 +46,7 @@ result<fd_pair> open_terminal(terminal_size size) noexcept
         return ec;
     if (auto ec = set_non_blocking(fd); ec.failed())
         return ec;
-    return fd_pair{std::move(parent_end), std::move(child_end).value()};
+    return fd_pair{std::move(parent_end).value(), std::move(child_end).value()};
 }
 
 result<unique_fd> open_child_end_by_name(int parent_end) noexcept

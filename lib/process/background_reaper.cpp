@@ -133,14 +133,13 @@ private:
     {
         std::unique_lock lock(mutex_);
         while (children_ > 0) {
-            if (!retry_.empty()) {
+            if (!retry_.empty())
                 try_again(lock);
-                continue;
-            }
+            bool const is_complete = retry_.empty();
             context_.restart(); // with the lock, so that no stop() is lost
             lock.unlock();
             try {
-                context_.run();
+                is_complete ? context_.run() : context_.poll();
             } catch (std::bad_alloc const&) {} // thrown by the reactor, which has lost no event
             lock.lock();
         }

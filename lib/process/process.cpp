@@ -37,11 +37,10 @@ bool process_state::poll_end()
     if (ended_)
         return true;
     auto const exited = os::has_exited(id_.pidfd);
-    if (exited && !exited.value())
+    poll_error_ = exited ? error_code() : exited.error();
+    if (!exited || !exited.value())
         return false;
-    if (!exited)
-        error_ = exited.error();
-    else if (auto const end = os::peek_end(id_.pidfd)) // a child of this process
+    if (auto const end = os::peek_end(id_.pidfd)) // a child of this process
         status_ = from_siginfo(end->code, end->status);
     else if (auto const recalled = os::recall_status(id_.pidfd))
         status_ = exit_status::from_raw(*recalled);
@@ -58,6 +57,8 @@ result<exit_status> process_state::wait()
 {
     std::unique_lock lock(mutex_);
     while (!poll_end()) {
+        if (poll_error_.failed())
+            return poll_error_;
         auto const pidfd = os::duplicate_above(id_.pidfd, 2);
         if (!pidfd)
             return pidfd.error();

@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "process/waitable.hpp"
 
+#include "os/descriptors.hpp"
 #include "process/context_registry.hpp"
 
 #include <boost/asio/error.hpp>
@@ -29,6 +30,9 @@ void waitable::leave_context() noexcept
 void waitable::assign(pid_t pid, os::unique_fd pidfd) noexcept
 {
     std::lock_guard lock(mutex_);
+    if (pidfd && pidfd.get() <= 2) // the application may take the number for a standard stream
+        if (auto higher = os::duplicate_above(pidfd.get(), 2); higher)
+            pidfd = std::move(higher).value();
     id_ = {pid, pidfd.get()};
     pidfd_ = std::move(pidfd);
 }
@@ -102,7 +106,7 @@ void waitable::on_ready(completion_mode mode)
     std::unique_lock lock(mutex_);
     if (!poll_end()) {
         if (!waiters_.empty() && watch_)
-            if (auto error = rearm(); error.failed())
+            if (auto error = poll_error_.failed() ? poll_error_ : rearm(); error.failed())
                 fail_waits(error, std::move(lock));
         return;
     }
@@ -136,6 +140,8 @@ void waitable::start_wait(wait_handler handler, void const* owner)
         complete_waits(std::move(lock));
         return done.post(error_, status_);
     }
+    if (poll_error_.failed())
+        return done.post(poll_error_, exit_status());
     auto const id = next_waiter_++;
     if (auto slot = done.cancellation_slot(); slot.is_connected())
         slot.assign([weak = weak_from_this(), id](asio::cancellation_type type) {
@@ -189,8 +195,11 @@ void waitable::abandon_waits(void const* owner, error_code error)
 result<std::optional<exit_status>> waitable::poll()
 {
     std::unique_lock lock(mutex_);
-    if (!poll_end())
+    if (!poll_end()) {
+        if (poll_error_.failed())
+            return poll_error_;
         return std::optional<exit_status>();
+    }
     complete_waits(std::move(lock));
     auto const ended = outcome();
     if (!ended)

@@ -48,6 +48,9 @@ protected:
     os::unique_fd release_pidfd();
 
     /// Whether the process has ended. If so, sets `ended_`, and `status_` or `error_`. Called with the lock.
+    /**
+     * If this cannot be told, returns false and sets `poll_error_`.
+     */
     virtual bool poll_end() = 0;
 
     /// Creates an armed watch. Called with the lock.
@@ -70,6 +73,7 @@ protected:
     std::unique_ptr<watch> watch_;
     bool ended_ = false;
     bool seen_running_ = false; // the process has just been started: the first wait does not poll
+    error_code poll_error_;     // of the last call of `poll_end`
     error_code error_;          // valid after the end
     exit_status status_;        // valid after the end
 

@@ -49,12 +49,12 @@ public:
         return stopping_ ? stop : none;
     }
 
-    /// A child has been reaped, its status was lost, or it may not be signalled. In the last case it runs on, which
-    /// matters more than an earlier error.
+    /// A child that cannot be signalled runs on, which matters more than an earlier error. `child_ended` follows.
+    void child_unreachable(error_code error) { error_ = error; }
+
+    /// A child has been reaped, its status was lost, or it is not waited for.
     action child_ended(error_code error)
     {
-        if (error == boost::system::errc::operation_not_permitted)
-            error_ = error;
         set_error(error);
         if (--running_ > 0)
             return none;

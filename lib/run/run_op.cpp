@@ -196,8 +196,10 @@ bool run_op::send_stop_signal(int signal)
 // A child that cannot be signalled is not waited for: it may never end.
 void run_op::signal_children(int number)
 {
-    for (auto const& each : children_.signal(number))
+    for (auto const& each : children_.signal(number)) {
+        fsm_.child_unreachable(each.error);
         children()[each.index]->abandon_waits(this, each.error);
+    }
 }
 
 void run_op::finish(error_code error)

@@ -59,10 +59,7 @@ int run_step(step const& s, child_args const& args) noexcept
     }
     case action::add_nice: return raw::add_nice(s.a);
     case action::set_affinity: return raw::set_affinity(static_cast<std::size_t>(s.a), s.data);
-    case action::set_groups: {
-        int const result = raw::set_groups(static_cast<std::size_t>(s.a), static_cast<gid_t const*>(s.data));
-        return s.b != 0 && result == -EPERM ? 0 : result;
-    }
+    case action::set_groups: return raw::set_groups(static_cast<std::size_t>(s.a), static_cast<gid_t const*>(s.data));
     case action::set_gid: return raw::set_group(as<gid_t>(s.data));
     case action::set_uid: return raw::set_user(as<uid_t>(s.data));
     case action::keep_capabilities: return raw::keep_capabilities();

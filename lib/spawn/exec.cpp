@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/credentials.hpp"
 #include "os/files.hpp"
 #include "os/saved_process.hpp"
 #include "spawn/child_side.hpp"
@@ -37,10 +38,8 @@ error_code find_failure(plan const& p)
 int run_exec_step(step const& s, child_args const& args) noexcept
 {
     switch (s.what) {
-    case action::set_groups: {
-        int const result = os::set_groups_of_process(static_cast<std::size_t>(s.a), static_cast<gid_t const*>(s.data));
-        return s.b != 0 && result == -EPERM ? 0 : result;
-    }
+    case action::set_groups:
+        return os::set_groups_of_process(static_cast<std::size_t>(s.a), static_cast<gid_t const*>(s.data));
     case action::set_gid: return os::set_group_of_process(*static_cast<gid_t const*>(s.data));
     case action::set_uid: return os::set_user_of_process(*static_cast<uid_t const*>(s.data));
     default: return run_step(s, args);

@@ -2,6 +2,7 @@
 #include "spawn/plan.hpp"
 
 #include "os/cgroup.hpp"
+#include "os/credentials.hpp"
 #include "os/image.hpp"
 #include "os/process.hpp"
 #include "os/signals.hpp"
@@ -110,6 +111,14 @@ void add_root(plan& p, command_data const& cmd)
     p.steps.push_back({action::change_root, spawn_stage::root, 0, 0, p.root.c_str()});
 }
 
+// With the groups of a privileged parent, another user would have rights of the parent.
+bool drops_groups(command_data const& cmd)
+{
+    if (!cmd.user || *cmd.user == ::geteuid() || os::is_setgroups_denied())
+        return false;
+    return os::may_set_groups() || !os::is_own_user(*cmd.user);
+}
+
 error_code add_credentials(plan& p, command_data const& cmd)
 {
     auto const stage = spawn_stage::credentials;
@@ -118,15 +127,15 @@ error_code add_credentials(plan& p, command_data const& cmd)
             return invalid(stage);
         p.capabilities |= std::uint64_t(1) << number;
     }
+    if (os::lacks_capability(p.capabilities)) // the relay of a root user would have it
+        return make_error_code(stage, EPERM);
+    if (cmd.user == static_cast<uid_t>(-1) || cmd.group == static_cast<gid_t>(-1)) // the system would keep the ids
+        return invalid(stage);
     if (cmd.user && p.capabilities != 0)
         p.steps.push_back({action::keep_capabilities, stage});
-    // With the groups of a privileged parent, another user would have rights of the parent.
-    bool const drop_groups = cmd.user && *cmd.user != ::geteuid();
-    if (cmd.groups || drop_groups) {
+    if (cmd.groups || drops_groups(cmd)) {
         p.groups = cmd.groups.value_or(std::vector<gid_t>());
-        bool const optional = !cmd.groups && (os::is_own_user(*cmd.user) || os::is_setgroups_denied());
-        p.steps.push_back(
-            {action::set_groups, stage, static_cast<int>(p.groups.size()), optional ? 1 : 0, p.groups.data()});
+        p.steps.push_back({action::set_groups, stage, static_cast<int>(p.groups.size()), 0, p.groups.data()});
     }
     if (cmd.group) {
         p.gid = *cmd.group;
@@ -135,8 +144,9 @@ error_code add_credentials(plan& p, command_data const& cmd)
     if (cmd.user) {
         p.uid = *cmd.user;
         p.steps.push_back({action::set_uid, stage, 0, 0, &p.uid});
-        p.steps.push_back({action::clear_ambient, stage}); // only a change from root clears them
     }
+    if (cmd.user || p.capabilities != 0) // only a change from root clears them
+        p.steps.push_back({action::clear_ambient, stage});
     if (p.capabilities != 0)
         p.steps.push_back({action::raise_ambient, stage, 0, 0, &p.capabilities});
     if (cmd.no_new_privileges)

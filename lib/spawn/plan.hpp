@@ -39,7 +39,7 @@ enum class action : unsigned char {
     add_nice,       // a
     set_affinity,   // a: bytes, data
     change_root,    // data: path
-    set_groups,     // a: count, b: whether EPERM is ignored, data: gid_t[]
+    set_groups,     // a: count, data: gid_t[]
     set_gid,        // data: gid_t
     set_uid,        // data: uid_t
     keep_capabilities,

@@ -1,8 +1,15 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/deny_syscalls.hpp"
+#include "support/forked.hpp"
 #include "support/ordinary_user.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+
+#include <brood/pipeline.hpp>
+
+#include <cerrno>
+#include <vector>
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -229,6 +236,44 @@ TEST_CASE("kill: a child that may not be signalled fails the operation")
         CHECK(failures == 2);
         child.in().close();
         CHECK(child.wait().value().success());
+    });
+}
+
+TEST_CASE(
+    "kill: a pipeline whose start fails does not wait for a stage that cannot be signalled" *
+    doctest::skip(!can_deny_syscalls()))
+{
+    for_each_config([](backend_config const& config) {
+        forked process([&] {
+            deny_syscalls("kill=EACCES,pidfd_send_signal=EACCES");
+            asio::io_context context;
+            auto first = probe(config, "wait", "3").in(stdio::piped());
+            auto const failed = spawn(context, first | command("/nowhere"));
+            return !failed && failed.error() == make_error_code(spawn_stage::exec, ENOENT) &&
+                   eventually([] { return !has_children(); }); // its input has been closed
+        });
+        CHECK(process.succeeds());
+    });
+}
+
+TEST_CASE(
+    "kill: an operation that cannot signal its child completes with that error" * doctest::skip(!can_deny_syscalls()))
+{
+    for_each_config([](backend_config const& config) {
+        forked process([&] {
+            deny_syscalls("kill=EACCES,pidfd_send_signal=EACCES");
+            asio::io_context context;
+            auto const sleep = command("/bin/sleep", "1").backend(config.backend).watcher(config.watcher);
+            std::vector<error_code> errors;
+            async_output(
+                context, sleep, output_options().timeout(20ms), [&](error_code ec, output) { errors.push_back(ec); });
+            async_output(context, sleep | sleep, output_options().timeout(20ms), [&](error_code ec, pipeline_output) {
+                errors.push_back(ec);
+            });
+            context.run_for(60s);
+            return errors == std::vector(2, error_code(EACCES, boost::system::system_category()));
+        });
+        CHECK(process.succeeds());
     });
 }
 

@@ -2,6 +2,7 @@
 #include "os/process.hpp"
 #include "process/process.hpp"
 #include "support/deny_syscalls.hpp"
+#include "support/forked.hpp"
 #include "support/ordinary_user.hpp"
 #include "support/support.hpp"
 #include "support/system.hpp"
@@ -17,6 +18,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,7 +129,35 @@ TEST_CASE("process: a grandchild reaped by its parent reports its status if the 
     }
 }
 
-TEST_CASE("process: a wait fails if poll(2) fails" * needs_pidfd())
+TEST_CASE("process: a wait fails if poll(2) fails, and can be tried again" * needs_pidfd())
+{
+    asio::io_context context;
+    auto child = spawn(context, command(probe_path(), "pause")).value();
+    auto process = open_process(context, child.id()).value();
+    completion wait, second;
+    process.async_wait(wait.handler());
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit const none{0, before.rlim_max}; // for poll(2), too
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    auto const polled = process.try_wait();
+    auto const waited = process.wait();
+    process.async_wait(second.handler());
+    context.run_for(20ms);
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(polled.error() == std::errc::invalid_argument);
+    CHECK(waited.error() == std::errc::invalid_argument);
+    CHECK(second.error == std::errc::invalid_argument);
+    CHECK_FALSE(process.try_wait().value()); // it still runs
+    CHECK_FALSE(wait.error);
+    CHECK(process.kill());
+    context.restart();
+    context.run_for(1min);
+    CHECK(wait.error);
+    CHECK(child.wait().value().signal() == SIGKILL);
+}
+
+TEST_CASE("process: a wait whose descriptor is ready fails if poll(2) fails" * needs_pidfd())
 {
     asio::io_context context;
     auto child = spawn(context, command(probe_path(), "pause")).value();
@@ -136,13 +166,28 @@ TEST_CASE("process: a wait fails if poll(2) fails" * needs_pidfd())
     process.async_wait(wait.handler());
     rlimit before{};
     REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
-    rlimit const none{0, before.rlim_max}; // for poll(2), too
+    rlimit const none{0, before.rlim_max};
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
     ::kill(child.id(), SIGKILL);
     context.run_for(1min);
     ::setrlimit(RLIMIT_NOFILE, &before);
     CHECK(wait.error == std::errc::invalid_argument);
     CHECK(child.wait().value().signal() == SIGKILL);
+}
+
+TEST_CASE("process: signals do not prolong the wait for a parent that does not reap" * needs_pidfd())
+{
+    asio::io_context context;
+    auto family = spawn_family(context, "family");
+    forked waiting([&] {
+        ::signal(SIGALRM, [](int) {});
+        itimerval const often{{0, 50'000}, {0, 50'000}};
+        ::setitimer(ITIMER_REAL, &often, nullptr);
+        asio::io_context own;
+        auto process = open_process(own, family.grandchild.id()).value();
+        return process.kill() && process.wait().error() == errc::status_lost;
+    });
+    CHECK(waiting.succeeds());
 }
 
 TEST_CASE("process: a grandchild that is never reaped completes with status_lost" * needs_pidfd())

@@ -22,17 +22,37 @@ public:
     bool has_ended() const override { return false; }
     bool send_stop_signal(int signal) override
     {
+        all.push_back(signal);
         if (signal != SIGCONT)
             signals.push_back(signal);
         return true;
     }
 
-    std::vector<int> signals;
+    std::vector<int> all;
+    std::vector<int> signals; // without SIGCONT
 };
 
 } // namespace
 
 TEST_SUITE_BEGIN("stopper");
+
+TEST_CASE("stopper: continues the child after each signal that does not stop it")
+{
+    auto const sent = [](int signal) {
+        asio::io_context context;
+        strand_timer timer(asio::make_strand(asio::any_io_executor(context.get_executor())));
+        recording_target target;
+        stopper stop(stop_plan(signal, 1h), timer, target);
+        stop.advance(std::make_shared<int>());
+        timer.cancel();
+        return target.all;
+    };
+    CHECK(sent(SIGTERM) == std::vector{SIGTERM, SIGCONT});
+    CHECK(sent(SIGUSR1) == std::vector{SIGUSR1, SIGCONT});
+    for (int alone : {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGKILL})
+        CHECK(sent(alone) == std::vector{alone});
+    CHECK(sent(0).empty());
+}
 
 TEST_CASE("stopper: sends the signals of the plan, then SIGKILL")
 {

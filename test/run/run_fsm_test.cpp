@@ -236,13 +236,17 @@ TEST_CASE("run_fsm: a child whose status was lost has ended")
     CHECK(fsm.error() == errc::status_lost);
 }
 
-TEST_CASE("run_fsm: a child that may not be signalled replaces an earlier error")
+TEST_CASE("run_fsm: the error of a child that cannot be signalled replaces an earlier one")
 {
-    run_fsm fsm;
-    CHECK(fsm.started(1, {}) == action::none);
-    CHECK(fsm.timeout() == action::stop);
-    CHECK(fsm.child_ended(make_error_code(boost::system::errc::operation_not_permitted)) == action::finish);
-    CHECK(fsm.error() == std::errc::operation_not_permitted);
+    namespace sys = boost::system::errc;
+    for (auto const error : {make_error_code(sys::operation_not_permitted), make_error_code(sys::permission_denied)}) {
+        run_fsm fsm;
+        CHECK(fsm.started(1, {}) == action::none);
+        CHECK(fsm.timeout() == action::stop);
+        fsm.child_unreachable(error);
+        CHECK(fsm.child_ended(error) == action::finish);
+        CHECK(fsm.error() == error);
+    }
 }
 
 TEST_SUITE_END();

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
 
 #include <fcntl.h>
 #include <grp.h>
@@ -40,6 +41,16 @@ int in_child_process(Function function)
     int status = 0;
     REQUIRE(::waitpid(pid, &status, 0) == pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+// A line of /proc/self/status.
+std::string own_status(std::string const& key)
+{
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);)
+        if (line.starts_with(key + ":\t"))
+            return line.substr(key.size() + 2);
+    return {};
 }
 
 } // namespace
@@ -154,7 +165,7 @@ TEST_CASE("credentials: an unprivileged process may become its own real or saved
             CAPTURE(config);
             CAPTURE(wanted);
             CHECK(in_child_process([&] {
-                      if (!system::set_users(other_user, other_user + 1))
+                      if (!system::set_users(other_user, other_user + 1, other_user + 1))
                           return 1;
                       asio::io_context context;
                       auto cmd = folder.probe(config, "ids").user(wanted).out(stdio::piped());
@@ -167,6 +178,67 @@ TEST_CASE("credentials: an unprivileged process may become its own real or saved
                       return after(text, " uid") == std::to_string(wanted) ? 0 : 3;
                   }) == 0);
         }
+}
+
+TEST_CASE("credentials: the real, the effective and the saved ids are set, or the start fails")
+{
+    if (!is_root() || !knows_linux())
+        return;
+    public_folder const folder;
+    struct ids {
+        uid_t real, effective, saved;
+    };
+    for (auto const& [real, effective, saved] :
+         {ids{0, other_user, 0}, ids{0, other_user + 1, other_user}, ids{0, other_user, other_user + 1},
+          ids{other_user, 0, 0}, ids{other_user + 1, other_user + 2, other_user}}) {
+        CAPTURE(real);
+        CAPTURE(effective);
+        for_each(credentials_configs(), [&](backend_config const& config) {
+            int const code = in_child_process([&] {
+                auto const group = static_cast<gid_t>(other_user);
+                if (!system::set_groups(real, effective, saved) || !system::set_users(real, effective, saved))
+                    return 10;
+                auto const changed = [&](std::string const& key) {
+                    return output_of_now(folder.probe(config, "status", key).user(other_user).group(group));
+                };
+                bool const loses_saved = config.backend == spawn_backend::vfork && real != other_user &&
+                                         effective != other_user && saved == other_user; // by its own exec
+                if (loses_saved) {
+                    asio::io_context context;
+                    auto const child = spawn(context, folder.probe(config, "exit", "0").user(other_user));
+                    return child.error() == make_error_code(spawn_stage::credentials, EPERM) ? 0 : 13;
+                }
+                std::string const id = std::to_string(other_user);
+                auto const all = id + "\t" + id + "\t" + id + "\t" + id;
+                if (changed("Uid") != all || changed("Gid") != all)
+                    return 11;
+                return changed("CapPrm") == "0000000000000000" ? 0 : 12;
+            });
+            CHECK(code == 0);
+        });
+    }
+}
+
+TEST_CASE("credentials: a process with the privilege drops the groups even to become its own user")
+{
+    if (!is_root() || !knows_linux())
+        return;
+    public_folder const folder;
+    for_each(credentials_configs(), [&](backend_config const& config) {
+        int const code = in_child_process([&] {
+            gid_t const groups[] = {77, 88};
+            if (::setgroups(2, groups) < 0 || !system::become_capable_user(other_user + 1) ||
+                !system::set_users(other_user, other_user + 1, other_user + 1))
+                return 10;
+            auto const cmd = folder.probe(config, "status", "Groups").user(other_user);
+            if (config.backend == spawn_backend::vfork) { // its exec drops the capability
+                asio::io_context context;
+                return spawn(context, cmd).error() == make_error_code(spawn_stage::credentials, EPERM) ? 0 : 11;
+            }
+            return output_of_now(cmd).find_first_not_of(' ') == std::string::npos ? 0 : 12;
+        });
+        CHECK(code == 0);
+    });
 }
 
 TEST_CASE("credentials: user keeps the groups of the effective user, and drops them for another one")
@@ -425,6 +497,64 @@ TEST_CASE("credentials: an ambient capability that the parent lacks, or that doe
         });
         CHECK(code == 0);
     });
+}
+
+TEST_CASE("credentials: root cannot give an ambient capability that it has dropped")
+{
+    if (!is_root() || !knows_linux())
+        return;
+    public_folder const folder;
+    for_each(credentials_configs(), [&](backend_config const& config) {
+        int const code = in_child_process([&] {
+            if (!system::drop_capability(10))
+                return 10;
+            asio::io_context context;
+            auto const child =
+                spawn(context, folder.probe(config, "exit", "0").user(other_user).ambient_capabilities({10}));
+            return !child && child.error() == make_error_code(spawn_stage::credentials, EPERM) ? 0 : 11;
+        });
+        CHECK(code == 0);
+    });
+}
+
+TEST_CASE("credentials: an exec that fails leaves no capabilities to a later program")
+{
+    if (!is_root() || !knows_linux())
+        return;
+    public_folder const folder;
+    auto const text = folder.write("text", "text", 0755);
+    int const changed = in_child_process([&] {
+        if (exec(command(text).user(other_user).ambient_capabilities({10})) != std::errc::executable_format_error)
+            return 10;
+        for (auto const* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"})
+            if (own_status(set) != "0000000000000000")
+                return 11;
+        return system::keeps_capabilities() ? 12 : 0;
+    });
+    CHECK(changed == 0);
+    int const kept = in_child_process([&] {
+        if (!system::become_capable_user(other_user))
+            return 10;
+        auto const before = own_status("CapInh") + own_status("CapPrm") + own_status("CapEff") + own_status("CapAmb");
+        if (exec(command(text).ambient_capabilities({7})) != std::errc::executable_format_error)
+            return 11;
+        auto const after = own_status("CapInh") + own_status("CapPrm") + own_status("CapEff") + own_status("CapAmb");
+        return before == after ? 0 : 12;
+    });
+    CHECK(kept == 0);
+    int const ambient = in_child_process([&] {
+        if (!system::become_capable_user(other_user) || !system::raise_ambient_capabilities())
+            return 10;
+        if (exec(command(text).user(other_user + 1)) != std::errc::executable_format_error)
+            return 11;
+        return own_status("CapAmb") == "00000000000000c0" ? 0 : 12;
+    });
+    CHECK(ambient == 0);
+    int const early = in_child_process([&] {
+        auto cmd = command(text).user(other_user).groups(std::vector<gid_t>(70'000)).ambient_capabilities({10});
+        return exec(cmd) == std::errc::invalid_argument && !system::keeps_capabilities() ? 0 : 10;
+    });
+    CHECK(early == 0);
 }
 
 TEST_CASE(

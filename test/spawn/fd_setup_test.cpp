@@ -453,6 +453,29 @@ TEST_CASE("fd: a closed source fails even if the library opens a descriptor with
     });
 }
 
+TEST_CASE("fd: a closed standard stream does not become a descriptor of the library")
+{
+    for_each_config([](backend_config const& config) {
+        for (int stream : {0, 1, 2}) {
+            CAPTURE(stream);
+            forked process([&] {
+                asio::io_context context;
+                run_on(context, [](backend_config used) -> asio::awaitable<void> {
+                    co_await async_run(co_await asio::this_coro::executor, probe(used, "exit", "0"));
+                }(config)); // opens the descriptors of Asio
+                ::close(stream);
+                auto cmd = probe(config, "pause").in(stdio::null()).out(stdio::null()).err(stdio::null());
+                if (config.backend != spawn_backend::posix_spawn)
+                    cmd.terminal();
+                auto child = spawn(context, cmd).value();
+                auto const again = spawn(context, command(cmd).fd(5, stdio::fd(stream)));
+                return !again && again.error() == make_error_code(spawn_stage::stdio, EBADF) && child.kill();
+            });
+            CHECK(process.succeeds());
+        }
+    });
+}
+
 TEST_CASE("same_as: a closed standard stream is no pipe of the library")
 {
     for_each_backend([](backend_config const& config) {

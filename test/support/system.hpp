@@ -17,8 +17,9 @@ bool make_pipe(int (&ends)[2]);
 bool become_user(uid_t id, bool keep_root);
 bool become_root_again();
 
-/// Sets the real user, and the effective and saved one.
-bool set_users(uid_t real, uid_t effective);
+/// Sets the real, the effective and the saved user or group.
+bool set_users(uid_t real, uid_t effective, uid_t saved);
+bool set_groups(gid_t real, gid_t effective, gid_t saved);
 
 bool is_dumpable();
 bool set_subreaper(bool on);
@@ -38,6 +39,12 @@ std::vector<int> realtime_signals(); ///< The first and the last one, if the sys
 
 /// Becomes the user, and keeps the capabilities to change user and group IDs.
 bool become_capable_user(uid_t id);
+
+/// Gives up a capability for ever.
+bool drop_capability(int number);
+
+/// Whether a change from root to another user keeps the capabilities.
+bool keeps_capabilities();
 
 /// Makes programs that a capable user executes keep its capabilities.
 bool raise_ambient_capabilities();

@@ -35,7 +35,7 @@ struct streams_base {
     virtual bool is_open(int) const { return false; }
     virtual int release(int) { return -1; }
 
-    /// The descriptor that the parent reads, or -1. `cancel_read` cancels the operations that read it.
+    /// The descriptor that the parent reads, or -1. `cancel_read` cancels its operations: for a terminal, writes, too.
     virtual int read_end(output_stream) { return -1; }
     virtual void cancel_read(output_stream) {}
 };

@@ -62,6 +62,7 @@ struct capability_word {
 
 // prctl(2)
 constexpr long prctl_ambient = 47;
+constexpr long ambient_is_set = 1;
 constexpr long ambient_raise = 2;
 constexpr long ambient_clear_all = 4;
 

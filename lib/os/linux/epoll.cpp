@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/linux/epoll.hpp"
 
+#include "os/descriptors.hpp"
 #include "os/process.hpp"
 
 #include <atomic>
@@ -23,7 +24,7 @@ result<unique_fd> make_epoll() noexcept
     unique_fd epoll(::epoll_create1(EPOLL_CLOEXEC));
     if (!epoll)
         return last_error();
-    return epoll;
+    return above_standard(std::move(epoll));
 }
 
 error_code nesting_error(int epoll) noexcept

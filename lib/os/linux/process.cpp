@@ -4,8 +4,9 @@
 #include "os/linux/abi.hpp"
 #include "os/linux/syscall.hpp"
 
+#include <algorithm>
 #include <atomic>
-#include <cstring>
+#include <chrono>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -75,14 +76,20 @@ std::optional<abi::pidfd_info> query_exit(int pidfd) noexcept
     return std::nullopt;
 }
 
-long poll(int pidfd, short events, int timeout) noexcept
+constexpr std::chrono::milliseconds no_time{0}, no_limit{-1};
+
+long poll(int pidfd, short events, std::chrono::milliseconds timeout) noexcept
 {
-    pollfd entry{pidfd, events, 0};
-    int result;
-    do
-        result = ::poll(&entry, 1, timeout);
-    while (result < 0 && errno == EINTR);
-    return result < 0 ? -errno : result;
+    using clock = std::chrono::steady_clock;
+    auto const deadline = clock::now() + timeout;
+    for (auto left = timeout;;) {
+        pollfd entry{pidfd, events, 0};
+        int const result = ::poll(&entry, 1, static_cast<int>(left.count()));
+        if (result >= 0 || errno != EINTR)
+            return result < 0 ? -errno : result;
+        if (timeout > no_time)
+            left = std::max(no_time, std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now()));
+    }
 }
 
 enum class probe { unknown, yes, no };
@@ -156,34 +163,17 @@ std::optional<child_end> peek_end(int pidfd) noexcept
 
 result<bool> has_exited(int pidfd) noexcept
 {
-    long const ready = poll(pidfd, POLLIN, 0);
+    long const ready = poll(pidfd, POLLIN, no_time);
     if (ready < 0)
         return system_error(ready);
     return ready > 0;
 }
 
-result<void> wait_for_exit(int pidfd) noexcept { return check(poll(pidfd, POLLIN, -1)); }
+result<void> wait_for_exit(int pidfd) noexcept { return check(poll(pidfd, POLLIN, no_limit)); }
 
 result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcept
 {
-    return check(poll(pidfd, 0, static_cast<int>(timeout.count()))); // POLLHUP is always reported
-}
-
-bool is_own_user(uid_t user) noexcept
-{
-    uid_t real, effective, saved;
-    return ::getresuid(&real, &effective, &saved) == 0 && (user == real || user == effective || user == saved);
-}
-
-bool is_setgroups_denied() noexcept
-{
-    int const fd = ::open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    char text[5] = {};
-    auto const size = ::read(fd, text, sizeof text);
-    ::close(fd);
-    return size >= 4 && std::memcmp(text, "deny", 4) == 0;
+    return check(poll(pidfd, 0, timeout)); // POLLHUP is always reported
 }
 
 result<void> send_signal(child_id child, int signal) noexcept

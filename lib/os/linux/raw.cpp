@@ -20,10 +20,10 @@ int call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0
 }
 
 // On some architectures the calls without suffix take 16-bit ids.
-#ifdef SYS_setuid32
-constexpr long sys_setuid = SYS_setuid32, sys_setgid = SYS_setgid32, sys_setgroups = SYS_setgroups32;
+#ifdef SYS_setresuid32
+constexpr long sys_setresuid = SYS_setresuid32, sys_setresgid = SYS_setresgid32, sys_setgroups = SYS_setgroups32;
 #else
-constexpr long sys_setuid = SYS_setuid, sys_setgid = SYS_setgid, sys_setgroups = SYS_setgroups;
+constexpr long sys_setresuid = SYS_setresuid, sys_setresgid = SYS_setresgid, sys_setgroups = SYS_setgroups;
 #endif
 
 // The kernel's struct sigaction, which differs from libc's. Only the handler is used here. The other members (flags,
@@ -194,8 +194,8 @@ int set_foreground(int terminal) noexcept
 }
 
 int set_groups(std::size_t count, gid_t const* ids) noexcept { return call(sys_setgroups, word(count), word(ids)); }
-int set_group(gid_t id) noexcept { return call(sys_setgid, word(id)); }
-int set_user(uid_t id) noexcept { return call(sys_setuid, word(id)); }
+int set_group(gid_t id) noexcept { return call(sys_setresgid, word(id), word(id), word(id)); }
+int set_user(uid_t id) noexcept { return call(sys_setresuid, word(id), word(id), word(id)); }
 int no_new_privileges() noexcept { return call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1); }
 int keep_capabilities() noexcept { return call(SYS_prctl, PR_SET_KEEPCAPS, 1); }
 

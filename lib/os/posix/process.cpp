@@ -67,9 +67,6 @@ result<void> wait_for_reap(int, std::chrono::milliseconds) noexcept
     return error_code(ENOSYS, boost::system::system_category());
 }
 
-bool is_own_user(uid_t user) noexcept { return user == ::getuid() || user == ::geteuid(); }
-bool is_setgroups_denied() noexcept { return false; }
-
 result<void> send_signal(child_id child, int signal) noexcept
 {
     if (child.pid <= 0) // would reach a group or every process

@@ -121,8 +121,11 @@ int set_groups(std::size_t count, gid_t const* ids) noexcept
 {
     return checked(::setgroups(static_cast<int>(count), ids));
 }
-int set_group(gid_t id) noexcept { return checked(::setgid(id)); }
-int set_user(uid_t id) noexcept { return checked(::setuid(id)); }
+
+// Without the privilege, the first call sets the effective id alone.
+int set_group(gid_t id) noexcept { return ::setgid(id) < 0 ? -errno : checked(::setregid(id, id)); }
+int set_user(uid_t id) noexcept { return ::setuid(id) < 0 ? -errno : checked(::setreuid(id, id)); }
+
 int no_new_privileges() noexcept { return -ENOTSUP; }
 int keep_capabilities() noexcept { return -ENOTSUP; }
 int clear_ambient_capabilities() noexcept { return 0; }

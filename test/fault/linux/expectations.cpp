@@ -43,6 +43,7 @@ std::vector<untouched_call> const untouched{
 
 // EFAULT, which reports an error in the program's memory, is left out.
 std::vector<failing_call> const failing{
+    {"capget", SYS_capget, {EINVAL, EPERM, ESRCH}, {credentials}},
     {"chdir", SYS_chdir, {EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR}, {directory}},
     {"clone", SYS_clone, {EAGAIN, EINVAL, ENOMEM, ENOSPC, EPERM, EUSERS}, {clone}},
     {"clone3",
@@ -137,12 +138,12 @@ std::vector<failing_call> const failing{
       ENOTSOCK, EOPNOTSUPP, EPIPE},
      {}},
     {"set_tid_address", SYS_set_tid_address, {EPERM}, {}},
-    {"setgid", SYS_setgid, {EINVAL, EPERM}, {credentials}},
     {"setgroups", SYS_setgroups, {EINVAL, ENOMEM, EPERM}, {credentials}},
     {"setpgid", SYS_setpgid, {EACCES, EINVAL, EPERM, ESRCH}, {session}},
     {"setpriority", SYS_setpriority, {EACCES, EINVAL, EPERM, ESRCH}, {limits}},
+    {"setresgid", SYS_setresgid, {EAGAIN, EINVAL, EPERM}, {credentials}},
+    {"setresuid", SYS_setresuid, {EAGAIN, EINVAL, EPERM}, {credentials}},
     {"setsid", SYS_setsid, {EPERM}, {session}},
-    {"setuid", SYS_setuid, {EAGAIN, EINVAL, EPERM}, {credentials}},
     {"shutdown", SYS_shutdown, {EBADF, EINVAL, ENOTCONN, ENOTSOCK}, {}},
     {"socketpair", SYS_socketpair, {EAFNOSUPPORT, EMFILE, ENFILE, EOPNOTSUPP, EPROTONOSUPPORT}, {pipe}},
     {"statfs", SYS_statfs, {EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOSYS, ENOTDIR, EOVERFLOW}, {}},

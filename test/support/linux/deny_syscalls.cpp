@@ -29,6 +29,7 @@ std::map<std::string, int, std::less<>> const errors{
     {"ENOSYS", ENOSYS}, {"EPERM", EPERM},   {"EINVAL", EINVAL},
     {"EMFILE", EMFILE}, {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM},
     {"ENFILE", ENFILE}, {"EIO", EIO},       {"ETOOMANYREFS", ETOOMANYREFS},
+    {"EACCES", EACCES},
 };
 
 std::map<std::string, unsigned, std::less<>> const numbers{
@@ -36,6 +37,7 @@ std::map<std::string, unsigned, std::less<>> const numbers{
     {"pidfd_open", SYS_pidfd_open},
     {"close_range", SYS_close_range},
     {"pidfd_send_signal", SYS_pidfd_send_signal},
+    {"kill", SYS_kill},
     {"memfd_create", SYS_memfd_create},
     {"pipe2", SYS_pipe2},
     {"read", SYS_read},

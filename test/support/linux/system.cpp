@@ -17,7 +17,8 @@ bool make_pipe(int (&ends)[2]) { return ::pipe2(ends, O_CLOEXEC) == 0; }
 
 bool become_user(uid_t id, bool keep_root) { return ::setresuid(id, id, keep_root ? 0 : id) == 0; }
 
-bool set_users(uid_t real, uid_t effective) { return ::setresuid(real, effective, effective) == 0; }
+bool set_users(uid_t real, uid_t effective, uid_t saved) { return ::setresuid(real, effective, saved) == 0; }
+bool set_groups(gid_t real, gid_t effective, gid_t saved) { return ::setresgid(real, effective, saved) == 0; }
 
 bool become_root_again()
 {
@@ -71,6 +72,19 @@ bool become_capable_user(uid_t id)
 {
     return ::prctl(PR_SET_KEEPCAPS, 1) == 0 && become_user(id, false) && set_capabilities(false);
 }
+
+bool drop_capability(int number)
+{
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2] = {};
+    if (::syscall(SYS_capget, &header, data) != 0)
+        return false;
+    data[number / 32].effective &= ~(1U << number % 32);
+    data[number / 32].permitted &= ~(1U << number % 32);
+    return ::syscall(SYS_capset, &header, data) == 0;
+}
+
+bool keeps_capabilities() { return ::prctl(PR_GET_KEEPCAPS) == 1; }
 
 bool raise_ambient_capabilities()
 {

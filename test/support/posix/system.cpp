@@ -14,7 +14,14 @@ bool make_pipe(int (&ends)[2])
 }
 
 bool become_user(uid_t id, bool keep_root) { return (keep_root ? ::seteuid(id) : ::setuid(id)) == 0; }
-bool set_users(uid_t real, uid_t effective) { return ::setreuid(real, effective) == 0; }
+bool set_users(uid_t real, uid_t effective, uid_t saved)
+{
+    return saved == effective && ::setreuid(real, effective) == 0;
+}
+bool set_groups(gid_t real, gid_t effective, gid_t saved)
+{
+    return saved == effective && ::setregid(real, effective) == 0;
+}
 bool become_root_again() { return ::seteuid(0) == 0; }
 
 bool is_dumpable() { return true; }
@@ -28,6 +35,8 @@ pid_t thread_id() { return ::getpid(); }
 int last_processor() { return -1; }
 std::vector<int> realtime_signals() { return {}; }
 bool become_capable_user(uid_t) { return false; }
+bool drop_capability(int) { return false; }
+bool keeps_capabilities() { return false; }
 bool raise_ambient_capabilities() { return false; }
 
 bool lock_new_memory() { return ::mlockall(MCL_FUTURE) == 0; }
