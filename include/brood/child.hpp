@@ -176,7 +176,8 @@ public:
 
     /// The pidfd, which becomes readable when the child ends (pidfd_open(2)). The child object owns it.
     /**
-     * -1 if there is none: with the SIGCHLD watcher, after `release` and after the child has been reaped.
+     * -1 if there is none: with the SIGCHLD watcher, after `release` and after the child has been reaped. With
+     * `command::contained` it is the guard's: a signal sent through it would end the containment.
      */
     int native_handle() const noexcept { return owner_ ? owner_->native_handle() : -1; }
 
@@ -417,6 +418,8 @@ public:
 
     /// Sends SIGKILL to the child and to those of its descendants that can be identified.
     /**
+     * With `command::contained`, everything that the child has started is killed.
+     *
      * With `command::cgroup`, every process in that cgroup and below it is killed in one step (Linux 5.14), even after
      * the child's end. This includes processes that other programs put there, so use one cgroup per child.
      *
@@ -424,9 +427,9 @@ public:
      * `terminal`). Descendants that have created their own group or session, such as daemons and the jobs of a shell,
      * are not reached. Without a cgroup and a group, the child alone is killed.
      *
-     * After the child has been reaped, its group id may belong to other processes. Without a cgroup the call then
-     * succeeds without effect. The library reaps only the child; descendants are reaped by their own parents, by init,
-     * or by this process if it is a subreaper (PR_SET_CHILD_SUBREAPER, prctl(2)).
+     * After the child has been reaped, its group id may belong to other processes. Without containment and a cgroup the
+     * call then reaches nothing and fails with `no_such_process`. The library reaps only the child; descendants are
+     * reaped by their own parents, by init, or by this process if it is a subreaper (PR_SET_CHILD_SUBREAPER, prctl(2)).
      */
     result<void> kill_tree()
     {

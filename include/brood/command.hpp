@@ -287,6 +287,27 @@ public:
     }
     command&& terminal(terminal_size size = {24, 80}) && { return std::move(terminal(size)); }
 
+    /// Ends everything that the child starts together with the child. Linux only.
+    /**
+     * When the child ends, is killed or is dropped, or when this process dies, every descendant of the child is killed
+     * with SIGKILL, in whatever session or process group. Waits complete after the last of them is gone. `kill_tree`
+     * reaches all of them.
+     *
+     * A small guard process runs between this process and the child. It is the process that this process waits for;
+     * `id` and `usage` refer to the child. A descendant that this process may not signal, such as a set-user-ID
+     * program, is not killed, and waits last until it ends.
+     *
+     * Fails with `not_supported` before anything is started: with `parent_death_signal`, `pre_exec`, another backend
+     * than `vfork`, a program or file named through `/proc`, in `exec`, and on systems that do not execute memory files
+     * or have no pidfds.
+     */
+    command& contained() &
+    {
+        data_.contained = true;
+        return *this;
+    }
+    command&& contained() && { return std::move(contained()); }
+
     /// The file mode creation mask (umask(2)).
     command& umask(mode_t mask) &
     {

@@ -164,6 +164,8 @@ bool is_valid_target(int fd) noexcept
 
 bool is_open(int fd) noexcept { return ::fcntl(fd, F_GETFD) >= 0; }
 
+bool is_close_on_exec(int fd) noexcept { return ::fcntl(fd, F_GETFD) == FD_CLOEXEC; }
+
 error_code set_non_blocking(int fd) noexcept
 {
     int const flags = ::fcntl(fd, F_GETFL);
@@ -183,6 +185,8 @@ bool is_non_blocking(int fd) noexcept
     int const flags = ::fcntl(fd, F_GETFL);
     return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
+
+void shut_down(int socket) noexcept { ::shutdown(socket, SHUT_WR); }
 
 unique_fd reopen_pipe(int fd) noexcept
 {

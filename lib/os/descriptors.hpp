@@ -48,9 +48,13 @@ error_code wait_until_writable(int fd) noexcept;
 bool is_valid_target(int fd) noexcept;
 
 bool is_open(int fd) noexcept;
+bool is_close_on_exec(int fd) noexcept; ///< Also requires that it is open.
 error_code set_non_blocking(int fd) noexcept;
 void set_blocking(int fd) noexcept;
 bool is_non_blocking(int fd) noexcept;
+
+/// The other end of a socket reads end of file from now on, even if another process has a copy of this end.
+void shut_down(int socket) noexcept;
 
 /// Opens the same end of a pipe once more, so that it blocks. Empty if it is not a pipe or cannot be opened.
 unique_fd reopen_pipe(int fd) noexcept;

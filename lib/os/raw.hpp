@@ -93,6 +93,9 @@ void set_and_exit(void* flag) noexcept;
 /// sched_yield(2): other threads that wait for this processor run first.
 void yield() noexcept;
 
+/// Sends a message with a descriptor, without SIGPIPE. Linux only.
+long send_with_fd(int socket, void const* data, std::size_t size, int fd) noexcept;
+
 /// Sends a message of one byte with a pidfd of this process over `socket`. Without a pidfd, nothing is sent.
 void send_own_pidfd(int socket) noexcept;
 

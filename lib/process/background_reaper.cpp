@@ -32,6 +32,7 @@ public:
         retry_.reserve(children_ + 1);
         auto state = std::make_shared<child_state>(context_.get_executor());
         state->assign(child.pid, std::move(child.pidfd));
+        state->set_guard(std::move(child.guard));
         state->hold_until_exit(std::move(child.memory));
         ++children_;
         if (!started)

@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "process/child.hpp"
 
+#include "contain/guard.hpp"
 #include "os/cgroup.hpp"
 #include "os/descriptors.hpp"
 #include "os/fork.hpp"
@@ -46,7 +47,13 @@ child_state::~child_state()
         return;
     end_watch();
     watch_.reset(); // before the next watch of the same pid is created
-    reap_in_background({id_.pid, std::move(pidfd_), killed_, std::move(held_)});
+    reap_in_background({id_.pid, std::move(pidfd_), std::move(guard_), killed_, std::move(held_)});
+}
+
+void child_state::set_guard(std::shared_ptr<guard_link> guard) noexcept
+{
+    std::lock_guard lock(mutex_);
+    guard_ = std::move(guard);
 }
 
 void child_state::set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept
@@ -79,7 +86,10 @@ bool child_state::poll_end()
     auto const end = is_own() ? os::reap(id_) : error_code(ECHILD, boost::system::system_category());
     if (end && !end.value())
         return false;
-    if (end) {
+    if (auto const report = guard_ && is_own() ? guard_->finish() : std::nullopt) {
+        status_ = exit_status::from_raw(report->status);
+        usage_ = report->usage;
+    } else if (end) {
         status_ = from_siginfo(end.value()->code, end.value()->status);
         usage_ = end.value()->usage;
     } else if (auto const recalled = recall_status(end.error())) {
@@ -145,13 +155,16 @@ result<std::optional<exit_status>> child_state::wait_for(duration time)
     }
 }
 
+// The guard reaps the program as the last process.
+bool child_state::has_program_ended() const noexcept { return guard_ && !is_running(guard_->program().pidfd); }
+
 // The poll ensures that the pid still belongs to the child.
 template <class Send>
 result<void> child_state::send_unless_ended(Send send)
 {
     std::unique_lock lock(mutex_);
     if (!poll_end())
-        return send();
+        return has_program_ended() ? no_process() : send();
     complete_waits(std::move(lock));
     return no_process();
 }
@@ -160,9 +173,10 @@ result<void> child_state::send_unless_ended(Send send)
 // The group is signalled first: if the child leaves it in between, it receives the signal twice rather than not at all.
 result<void> child_state::send_to_group(int number)
 {
-    auto const group = os::send_signal_to_group(id_.pid, number);
-    if (os::group_of(id_.pid) != id_.pid)
-        return os::send_signal(id_, number);
+    auto const [pid, pidfd] = program();
+    auto const group = os::send_signal_to_group(pid, number);
+    if (os::group_of(pid) != pid)
+        return os::send_signal({pid, pidfd}, number);
     return group ? check_signalled(number) : group;
 }
 
@@ -170,34 +184,40 @@ result<void> child_state::send_to_group(int number)
 // child. Within a session, SIGCONT needs no permission.
 result<void> child_state::check_signalled(int number)
 {
-    return number == SIGCONT ? success() : os::send_signal(id_, 0);
+    return number == SIGCONT ? success() : os::send_signal(program(), 0);
 }
 
 result<void> child_state::signal(int number)
 {
-    return send_unless_ended([&] { return os::send_signal(id_, number); });
+    return send_unless_ended([&] { return os::send_signal(program(), number); });
 }
 
 result<void> child_state::signal_group(int number)
 {
-    return send_unless_ended([&] { return scope_.leads_group ? send_to_group(number) : os::send_signal(id_, number); });
+    return send_unless_ended(
+        [&] { return scope_.leads_group ? send_to_group(number) : os::send_signal(program(), number); });
 }
 
 result<void> child_state::signal_once(int number, std::vector<pid_t>& signalled_groups)
 {
     return send_unless_ended([&]() -> result<void> {
         if (scope_.leads_group) {
-            signalled_groups.push_back(id_.pid);
+            signalled_groups.push_back(id());
             return send_to_group(number);
         }
         auto const& groups = signalled_groups;
-        bool const is_signalled = std::find(groups.begin(), groups.end(), os::group_of(id_.pid)) != groups.end();
-        return is_signalled ? check_signalled(number) : os::send_signal(id_, number);
+        bool const is_signalled = std::find(groups.begin(), groups.end(), os::group_of(id())) != groups.end();
+        return is_signalled ? check_signalled(number) : os::send_signal(program(), number);
     });
 }
 
+// The guard also ends everybody if the program may not be signalled.
 result<void> child_state::kill()
 {
+    if (std::lock_guard lock(mutex_); guard_ && is_own()) {
+        guard_->end();
+        killed_ = true;
+    }
     auto const sent = signal(SIGKILL);
     killed_ = killed_ || sent.has_value();
     return killed(sent);
@@ -207,8 +227,8 @@ result<void> child_state::kill()
 // does not reap, so that the group can still be reached.
 result<void> child_state::kill_unreaped()
 {
-    if (ended_ || !is_own() || !os::is_child(id_.pid))
-        return success();
+    if (ended_ || !is_own() || !os::is_child(id_.pid) || (!scope_.leads_group && os::has_ended(id_.pid)))
+        return no_process();
     auto const group = scope_.leads_group ? killed(os::send_signal_to_group(id_.pid, SIGKILL)) : success();
     auto const child = killed(os::send_signal(id_, SIGKILL)); // the child may have left its group
     killed_ = killed_ || child.has_value();
@@ -217,9 +237,13 @@ result<void> child_state::kill_unreaped()
 
 result<void> child_state::kill_tree()
 {
+    if (guard_)
+        return kill();
     std::lock_guard lock(mutex_);
-    auto const cgroup = scope_.cgroup ? os::kill_cgroup(scope_.cgroup.get()) : success();
-    auto const rest = kill_unreaped();
+    if (!scope_.cgroup)
+        return kill_unreaped();
+    auto const cgroup = os::kill_cgroup(scope_.cgroup.get());
+    auto const rest = killed(kill_unreaped());
     return cgroup ? rest : cgroup;
 }
 

@@ -2,6 +2,7 @@
 #ifndef BROOD_LIB_PROCESS_CHILD_HPP
 #define BROOD_LIB_PROCESS_CHILD_HPP
 
+#include "contain/guard_link.hpp"
 #include "process/waitable.hpp"
 
 #include <brood/detail/handle.hpp>
@@ -27,6 +28,12 @@ public:
     explicit child_state(asio::any_io_executor executor);
     ~child_state() override;
 
+    /// The assigned process is the guard of a contained program. Called once, after `assign`.
+    void set_guard(std::shared_ptr<guard_link> guard) noexcept;
+
+    /// Whether a process has been assigned. `id` is 0 until the program of a contained child has been executed.
+    bool is_assigned() const noexcept { return id_of_process() != 0; }
+
     /// Adds what belongs to a child whose program runs. `seen_running`: this thread has just waited for its exec.
     void set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept;
 
@@ -39,7 +46,7 @@ public:
     /// Keeps what the child uses until it has ended, or until the next call.
     void hold_until_exit(std::shared_ptr<void> memory) noexcept;
 
-    pid_t id() const noexcept override { return id_of_process(); }
+    pid_t id() const noexcept override { return guard_ ? guard_->pid() : id_of_process(); }
     int native_handle() const noexcept override { return pidfd_of_process(); }
     result<exit_status> wait() override;
     result<std::optional<exit_status>> try_wait() override { return poll(); }
@@ -70,6 +77,8 @@ private:
     {
         return watch_child(executor_, id_.pid, pidfd_, std::move(observer));
     }
+    os::child_id program() const noexcept { return guard_ ? guard_->program() : id_; }
+    bool has_program_ended() const noexcept;
     template <class Send>
     result<void> send_unless_ended(Send send);
     result<void> send_to_group(int number);
@@ -80,7 +89,8 @@ private:
     bool is_own() const noexcept;
     std::optional<int> recall_status(error_code const& reap_error) const noexcept;
 
-    pid_t const parent_; // the process that created this object; a forked copy does not touch the child
+    pid_t const parent_;                // the process that created this object; a forked copy does not touch the child
+    std::shared_ptr<guard_link> guard_; // of a contained child: `id_` is the guard then
     kill_scope scope_;
     std::unique_ptr<streams_base> streams_;
     std::shared_ptr<void> held_;

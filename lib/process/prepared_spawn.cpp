@@ -83,6 +83,7 @@ result<child_owner> prepared_spawn::start(std::unique_ptr<streams_base> streams)
     if (!launched)
         return launched.error();
     child_->assign(launched.value().pid, std::move(launched.value().pidfd));
+    child_->set_guard(std::move(launched.value().guard));
     if (plan_->foreground)
         child_->hold_until_exit(std::move(plan_->foreground));
     close_given_away(*plan_);

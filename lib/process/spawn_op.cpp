@@ -26,7 +26,7 @@ spawn_op::~spawn_op()
         return;
     launch_->abandon();
     take_child(*launch_);
-    if (child_->id() != 0)
+    if (child_->is_assigned())
         child_->on_handle_destroyed();
 }
 
@@ -79,7 +79,7 @@ error_code spawn_op::launch_by(starter start_launch)
 // A child that does not exist yet is killed as soon as it does.
 void spawn_op::kill_child()
 {
-    if (child_->id() != 0)
+    if (child_->is_assigned())
         (void)child_->kill();
     else if (launch_)
         launch_->kill();
@@ -89,6 +89,7 @@ void spawn_op::take_child(async_launch& launch)
 {
     if (auto child = launch.take_child()) {
         child_->assign(child->pid, std::move(child->pidfd));
+        child_->set_guard(std::move(child->guard));
         child_->hold_until_exit(launch_);
     }
 }
@@ -128,7 +129,7 @@ error_code spawn_op::finish_launch()
     take_child(*launch);
     child_->hold_until_exit(nullptr);
     if (phase_ == phase::cancelled) {
-        if (child_->id() != 0)
+        if (child_->is_assigned())
             if (auto killed = child_->kill(); !killed) {
                 kill_denied_ = true;
                 return killed.error();
@@ -154,7 +155,7 @@ void spawn_op::succeed(completion_mode mode)
 
 void spawn_op::reap_and_fail(error_code error, completion_mode mode)
 {
-    if (child_->id() == 0 || kill_denied_)
+    if (!child_->is_assigned() || kill_denied_)
         return fail(error, mode); // a child that may not be killed may never end
     (void)child_->kill();         // it is exiting, unless its report was lost
     child_->async_wait(
@@ -224,7 +225,7 @@ void spawn_op::kill()
     if (!launch_)
         return;
     take_child(*launch_);
-    if (child_->id() == 0)
+    if (!child_->is_assigned())
         return launch_->kill();
     child_->set_started({plan_->leads_group, {}}, nullptr, false);
     (void)child_->kill_tree();

@@ -14,7 +14,7 @@ start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mod
 {
     os::keep_module_loaded(); // a thread or a child in this memory runs its code after this function returns
     // The relay may be refused. Another backend would then have to be tried in the calling thread.
-    bool const may_be_late = wants_relay(*p) && requires_calling_thread(*p);
+    bool const may_be_late = needs_relay(*p) && requires_calling_thread(*p);
     if (applies(vfork_backend, *p, choice) && !may_be_late) {
         auto started = clone_async(p, mode, exec_pipe);
         if (started || !is_refused(started.error()))

@@ -15,11 +15,13 @@ error_code reap_failed_child(pid_t pid, error_code failure) noexcept
     return failure;
 }
 
-error_code kill_and_reap(pid_t pid, error_code failure) noexcept
+error_code kill_and_reap(spawned_child const& child, error_code failure) noexcept
 {
-    if (os::is_child(pid)) // not if other code, or the kernel, has reaped it
-        (void)os::send_signal({pid, -1}, SIGKILL);
-    return reap_failed_child(pid, failure);
+    if (child.guard)
+        child.guard->end();
+    else if (os::is_child(child.pid)) // not if other code, or the kernel, has reaped it
+        (void)os::send_signal({child.pid, -1}, SIGKILL);
+    return reap_failed_child(child.pid, failure);
 }
 
 result<spawned_child> ensure_pidfd(spawned_child child, pidfd_mode mode) noexcept
@@ -31,7 +33,7 @@ result<spawned_child> ensure_pidfd(spawned_child child, pidfd_mode mode) noexcep
     if (opened)
         child.pidfd = std::move(opened).value();
     else if (mode == pidfd_mode::required && !gone)
-        return kill_and_reap(child.pid, make_error_code(spawn_stage::clone, opened.error().value()));
+        return kill_and_reap(child, make_error_code(spawn_stage::clone, opened.error().value()));
     return child;
 }
 

@@ -2,6 +2,7 @@
 #ifndef BROOD_LIB_SPAWN_BACKEND_HPP
 #define BROOD_LIB_SPAWN_BACKEND_HPP
 
+#include "contain/guard_link.hpp"
 #include "os/unique_fd.hpp"
 #include "spawn/plan.hpp"
 
@@ -15,7 +16,8 @@ enum class pidfd_mode { none, wanted, required };
 /// A child that has executed its program.
 struct spawned_child {
     pid_t pid;
-    os::unique_fd pidfd; ///< Valid if it was required, unless other code has reaped the child already.
+    os::unique_fd pidfd{};               ///< Valid if it was required, unless other code has reaped the child already.
+    std::shared_ptr<guard_link> guard{}; ///< If the child is the guard of a contained program.
 };
 
 class kill_switch;
@@ -41,7 +43,7 @@ extern backend const fork_backend;        // fork.cpp
 error_code reap_failed_child(pid_t pid, error_code failure) noexcept;
 
 /// Kills and reaps a child that may still run. Returns the failure.
-error_code kill_and_reap(pid_t pid, error_code failure) noexcept;
+error_code kill_and_reap(spawned_child const& child, error_code failure) noexcept;
 
 /// Opens the pidfd of a child that has none yet. If it is required and not available, kills the child.
 result<spawned_child> ensure_pidfd(spawned_child child, pidfd_mode mode) noexcept;

@@ -42,6 +42,7 @@ T const& as(void const* data) noexcept
 int run_step(step const& s, child_args const& args) noexcept
 {
     switch (s.what) {
+    case action::contain: return -ENOTSUP; // the relay carries it out: see contain/guard.hpp
     case action::enter_cgroup: return args.born_in_cgroup ? 0 : raw::enter_cgroup(s.a);
     case action::set_session: return raw::set_session();
     case action::set_terminal: return raw::set_terminal(s.a);
@@ -67,6 +68,7 @@ int run_step(step const& s, child_args const& args) noexcept
     case action::raise_ambient: return raw::raise_ambient_capabilities(as<std::uint64_t>(s.data));
     case action::no_new_privs: return raw::no_new_privileges();
     case action::set_death_signal: return raw::set_death_signal(s.a, args.exec_self ? raw::parent() : s.b);
+    case action::follow_guard: return raw::set_death_signal(SIGKILL, args.guard);
     case action::change_root: return raw::change_root(static_cast<char const*>(s.data));
     case action::change_directory: return raw::change_directory(static_cast<char const*>(s.data));
     case action::default_signals: return raw::default_signals(as<raw::signal_bits>(s.data));
@@ -137,13 +139,19 @@ void shared_child_main(void* argument) noexcept
     raw::exit_now(failed_child);
 }
 
+bool report(int report_fd, failure why) noexcept
+{
+    wire_report message{why, {}};
+    for (int i = 0; i < 4; ++i)
+        message.footer[i] = wire_report::mark[i];
+    constexpr long size = sizeof message;
+    return raw::write(report_fd, &message, sizeof message) == size ||
+           raw::send(report_fd, &message, sizeof message) == size;
+}
+
 void report_and_exit(int report_fd, failure why) noexcept
 {
-    wire_report report{why, {}};
-    for (int i = 0; i < 4; ++i)
-        report.footer[i] = wire_report::mark[i];
-    constexpr long size = sizeof report;
-    if (raw::write(report_fd, &report, sizeof report) == size || raw::send(report_fd, &report, sizeof report) == size)
+    if (report(report_fd, why))
         raw::exit_now(failed_child);
     raw::kill_self(); // unlike a code, the signal is not taken for the program's exit
 }

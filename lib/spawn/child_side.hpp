@@ -28,6 +28,7 @@ struct child_args {
     int report_fd = -1;          ///< Where a child with memory of its own reports a failure.
     int kept[3] = {-1, -1, -1};  ///< Descriptors of the library that stay open until exec.
     bool born_in_cgroup = false; ///< The child was cloned into the plan's cgroup.
+    pid_t guard = 0;             ///< The parent of a contained program.
     bool exec_self = false;      ///< There is no child: this process carries out the steps.
 
     // For a child that shares its parent's memory.
@@ -58,6 +59,9 @@ struct wire_report {
 
     static constexpr char mark[4] = {'F', 'A', 'I', 'L'};
 };
+
+/// Writes a failure to the report channel. Returns false if the parent does not receive it.
+bool report(int report_fd, failure why) noexcept;
 
 /// Writes a failure to the report channel and ends the process.
 [[noreturn]] void report_and_exit(int report_fd, failure why) noexcept;

@@ -157,16 +157,6 @@ result<int> duplicate(plan& p, int fd)
 
 bool is_fifo(stdio const& io) { return io.kind() == source::file && os::is_fifo(io.path().c_str()); }
 
-// Whether a path that the child uses leads to a descriptor of the parent. The program is looked up later: see make_plan.
-bool names_descriptor(command_data const& cmd)
-{
-    auto const leads = [](std::string const& path) { return os::leads_to_procfs(path.c_str()); };
-    return (cmd.directory && leads(*cmd.directory)) || (cmd.root && leads(*cmd.root)) ||
-           std::any_of(cmd.descriptors.begin(), cmd.descriptors.end(), [&](auto const& entry) {
-               return is_fifo(entry.second) && leads(entry.second.path());
-           });
-}
-
 // Opening a FIFO may wait for another process. The child does that, so that the parent can continue, and kill the
 // child. Meanwhile the child must have no copies of other descriptors: their readers would wait, too.
 void open_in_child(plan& p, int child_fd, stdio const& io)
@@ -179,6 +169,16 @@ void open_in_child(plan& p, int child_fd, stdio const& io)
 bool is_plain_inherit(int child_fd, stdio const& io) { return child_fd <= 2 && io.kind() == source::inherit; }
 
 } // namespace
+
+// The program is looked up later: see make_plan.
+bool names_descriptor(command_data const& cmd)
+{
+    auto const leads = [](std::string const& path) { return os::leads_to_procfs(path.c_str()); };
+    return (cmd.directory && leads(*cmd.directory)) || (cmd.root && leads(*cmd.root)) ||
+           std::any_of(cmd.descriptors.begin(), cmd.descriptors.end(), [&](auto const& entry) {
+               return is_fifo(entry.second) && leads(entry.second.path());
+           });
+}
 
 error_code add_descriptors(plan& p, command_data const& cmd)
 {

@@ -10,6 +10,9 @@ namespace brood::detail {
 /// number.
 error_code check_borrowed_fds(command_data const& cmd);
 
+/// Whether a path of the command, other than the program, leads to a descriptor of the parent.
+bool names_descriptor(command_data const& cmd);
+
 /// Opens the descriptors that the command maps, and adds the steps that set them up in the child and close the rest.
 error_code add_descriptors(plan& p, detail::command_data const& cmd);
 

@@ -11,7 +11,7 @@
 namespace brood::detail {
 namespace {
 
-step const* fork_unsupported_step(plan const&) { return nullptr; }
+step const* fork_unsupported_step(plan const& p) { return is_contained(p) ? &p.steps.front() : nullptr; }
 
 // The private descriptors that the child needs.
 std::vector<int> needed_fds(plan const& p, int report_fd)
@@ -47,7 +47,7 @@ result<spawned_child> fork_launch(plan const& p, pidfd_mode mode, kill_switch* e
     if (early_kill)
         early_kill->disarm();
     if (auto const failure = outcome.failure; failure.failed())
-        return outcome.reported ? reap_failed_child(pid, failure) : kill_and_reap(pid, failure);
+        return outcome.reported ? reap_failed_child(pid, failure) : kill_and_reap({pid}, failure);
     return ensure_pidfd({pid, std::move(outcome.pidfd)}, mode);
 }
 

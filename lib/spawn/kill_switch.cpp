@@ -11,6 +11,8 @@ void kill_switch::kill() noexcept
 {
     std::lock_guard lock(mutex_);
     killed_ = true;
+    if (guard_)
+        return guard_->end();
     pid_t const pid = pid_;
     if (pid == 0 || !os::is_child(pid)) // other code, or the kernel, may have reaped it
         return;
@@ -26,10 +28,19 @@ void kill_switch::arm(pid_t pid) noexcept
         kill();
 }
 
+void kill_switch::kill_by(std::shared_ptr<guard_link> guard) noexcept
+{
+    std::lock_guard lock(mutex_);
+    guard_ = std::move(guard);
+    if (killed_)
+        guard_->end();
+}
+
 void kill_switch::disarm() noexcept
 {
     std::lock_guard lock(mutex_);
     pid_ = 0;
+    guard_.reset();
 }
 
 } // namespace brood::detail

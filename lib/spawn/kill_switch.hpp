@@ -2,6 +2,7 @@
 #ifndef BROOD_LIB_SPAWN_KILL_SWITCH_HPP
 #define BROOD_LIB_SPAWN_KILL_SWITCH_HPP
 
+#include "contain/guard_link.hpp"
 #include "spawn/child_side.hpp"
 
 #include <atomic>
@@ -25,6 +26,9 @@ public:
     /// Called by the parent before it reaps the child or returns it.
     void disarm() noexcept;
 
+    /// Called before the guard of a contained program exists. The guard then kills the child.
+    void kill_by(std::shared_ptr<guard_link> guard) noexcept;
+
     /// For a child that shares the memory. It announces its pid, and ends itself if `killed` is set by then.
     early_death child_view() noexcept { return {&pid_, &killed_}; }
 
@@ -32,6 +36,7 @@ private:
     bool const leads_group_;
     std::mutex mutex_; // guards the use of the pid: the launch does not reap it meanwhile
     std::atomic<pid_t> pid_ = 0;
+    std::shared_ptr<guard_link> guard_;
     std::atomic<bool> killed_ = false;
 };
 

@@ -21,7 +21,18 @@ namespace {
 
 error_code invalid(spawn_stage stage) { return make_error_code(stage, EINVAL); }
 
-// The first step: it needs the rights of the parent.
+// The other parts of a plan that no guard supports yet are steps that no backend with a guard supports.
+error_code add_containment(plan& p, command_data const& cmd)
+{
+    if (!cmd.contained)
+        return {};
+    if (cmd.parent_death_signal || names_descriptor(cmd))
+        return make_error_code(spawn_stage::prepare, ENOTSUP);
+    p.steps.push_back({action::contain, spawn_stage::prepare});
+    return {};
+}
+
+// The first step of the program: it needs the rights of the parent.
 error_code add_cgroup(plan& p, command_data const& cmd)
 {
     if (!cmd.cgroup)
@@ -152,6 +163,8 @@ error_code add_credentials(plan& p, command_data const& cmd)
     if (cmd.no_new_privileges)
         p.steps.push_back({action::no_new_privs, stage});
     // A change of credentials clears the parent-death signal, so it is set after them.
+    if (cmd.contained)
+        p.steps.push_back({action::follow_guard, spawn_stage::limits});
     if (cmd.parent_death_signal) {
         if (!os::is_signal(*cmd.parent_death_signal))
             return invalid(spawn_stage::limits);
@@ -175,9 +188,11 @@ error_code add_signals(plan& p, command_data const& cmd)
         p.mask |= os::raw::bit_of(signal);
     }
     bool const inherits = !cmd.signal_mask && !cmd.reset_signals;
-    if (inherits && cmd.foreground)
-        p.mask = os::blocked_signals(); // all signals must be blocked until the child is in the foreground
-    if (!inherits || cmd.foreground)
+    // All signals must be blocked until the child is in the foreground, and in a guard.
+    bool const begins_blocked = cmd.foreground || cmd.contained;
+    if (inherits && begins_blocked)
+        p.mask = os::blocked_signals();
+    if (!inherits || begins_blocked)
         p.steps.push_back({action::set_mask, stage, 0, 0, &p.mask});
     return {};
 }
@@ -261,6 +276,8 @@ result<std::unique_ptr<plan>> make_plan(command const& cmd)
         return ec;
     auto p = std::make_unique<plan>();
     p->steps.reserve(16);
+    if (auto ec = add_containment(*p, data); ec.failed())
+        return ec;
     if (auto ec = add_cgroup(*p, data); ec.failed())
         return ec;
     if (auto ec = add_session(*p, data); ec.failed())

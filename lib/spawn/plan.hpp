@@ -25,6 +25,7 @@ class foreground;
 namespace brood::detail {
 
 enum class action : unsigned char {
+    contain,      // a guard starts the program: see contain/guard.hpp
     enter_cgroup, // a: descriptor of its directory
     set_session,
     set_terminal,   // a
@@ -47,6 +48,7 @@ enum class action : unsigned char {
     raise_ambient, // data: std::uint64_t, a bit for each capability
     no_new_privs,
     set_death_signal, // a: signal, b: parent
+    follow_guard,     // the program dies if its guard does
     change_directory, // data: path
     default_signals,  // data: signal_bits
     set_mask,         // data: signal_bits
@@ -64,10 +66,14 @@ struct step {
     void const* data = nullptr;
 };
 
-/// Whether a step changes credentials. This would make the memory of a parent that shares it non-dumpable.
-constexpr bool changes_credentials(step const& s) noexcept
+/// Whether a child that shares its parent's memory must not carry out the step, or any step after it.
+/**
+ * A change of credentials would make the parent's memory non-dumpable. A guard needs memory of its own.
+ */
+constexpr bool requires_own_memory(step const& s) noexcept
 {
     switch (s.what) {
+    case action::contain:
     case action::keep_capabilities: // before them; an exec would reset it
     case action::set_groups:
     case action::set_gid:
@@ -128,6 +134,9 @@ struct plan {
     plan() = default;
     plan(plan const&) = delete; // the steps point into it
 };
+
+/// Whether a guard is needed: see contain/guard.hpp.
+inline bool is_contained(plan const& p) noexcept { return p.steps.front().what == action::contain; }
 
 /// Whether a step sets the signal mask. If none does, the child inherits that of the thread that carries out the plan.
 bool sets_mask(plan const& p) noexcept;

@@ -10,22 +10,25 @@
 #include <optional>
 #include <vector>
 
-/// Changes credentials at constant cost.
+/// Changes credentials, and starts contained programs, at constant cost.
 /**
  * A child that shares its parent's memory must not change its credentials, and the cost of a fork grows with the
  * parent's memory. The child therefore carries out the steps before the change in shared memory. Then it executes the
  * relay, a small static program in a memory file, which carries out the remaining steps. They are stored in the same
  * file, behind the program.
+ *
+ * The relay of a contained program stays as its guard (contain/guard.hpp). It carries out all steps, in the program's
+ * process.
  */
 namespace brood::detail {
 
-/// Whether a plan changes credentials.
-bool wants_relay(plan const& p) noexcept;
+/// Whether a plan has steps for the relay, if it is not forked.
+bool needs_relay(plan const& p) noexcept;
 
-/// Whether a plan that changes credentials can be launched by the relay.
+/// Whether such a plan can be launched by the relay.
 /**
  * Not if this platform has none, or the system has refused it before. `/proc/self/exe` and `/dev/fd/3` would refer to
- * the relay.
+ * the relay. A guard needs pidfds.
  */
 bool can_relay(plan const& p);
 
@@ -37,7 +40,8 @@ public:
     relay_launch& operator=(relay_launch const&) = delete;
 
     /// Writes the program and the remaining steps to the memory file. The child keeps `exec_pipe` until the last exec.
-    error_code prepare(plan const& p, int exec_pipe = -1);
+    /// `guard` is the link of a contained program's guard, else null.
+    error_code prepare(plan const& p, int exec_pipe = -1, guard_link const* guard = nullptr);
 
     /// The steps of the child up to the exec of the relay, after `prepare`.
     std::vector<step> const& steps() const noexcept { return steps_; }
@@ -53,10 +57,13 @@ public:
 
 private:
     void set_arguments(char* const* argv);
+    std::vector<step> pass_sources(plan const& p);
+    error_code disable() const noexcept;
 
     std::optional<report_channel> channel_;
     os::private_fd file_;
     int exec_pipe_ = -1;
+    int link_ = -1;
     char file_number_[16], report_number_[16];
     std::vector<char*> arguments_; // the numbers of the memory file and of the report channel, then the program's
     exec_target relay_{};

@@ -1,6 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
-// The relay: a program without a C library that carries out the rest of a plan. See spawn/relay.hpp.
+// The relay: a program without a C library that carries out the rest of a plan, and stays as the guard of a contained
+// program. See spawn/relay.hpp and contain/guard.hpp.
+#include "contain/guard.hpp"
 #include "spawn/relay_parcel.hpp"
 
 namespace brood::detail {
@@ -44,10 +46,13 @@ extern "C" [[noreturn]] void brood_relay_main(char** argv, char** envp) noexcept
     last.data = &program;
 
     child_args args(steps, parcel.count);
-    args.report_fd = report_fd;
-    for (int fd : {file, report_fd, parcel.exec_pipe})
+    args.kept[0] = args.report_fd = report_fd;
+    args.kept[1] = parcel.exec_pipe;
+    for (int fd : {file, report_fd, parcel.exec_pipe, parcel.link})
         if (fd >= 0)
             os::raw::close_on_exec(fd, fd);
+    if (parcel.link >= 0)
+        contain(args, parcel.link, parcel.parent);
     run_and_report(args);
 }
 

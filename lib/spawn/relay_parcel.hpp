@@ -11,6 +11,8 @@ namespace brood::detail {
 struct relay_parcel {
     int exec_pipe;  ///< See `start_async_launch`. -1: none.
     unsigned count; ///< The number of steps, which follow. The last one executes the program.
+    int link;       ///< The guard's end of its connection with the parent. -1: no guard is needed.
+    pid_t parent;   ///< The process that starts the guard.
 };
 
 constexpr long relay_parcel_offset = 1 << 16; ///< Its position in the file: a multiple of any page size.

@@ -31,7 +31,7 @@ public:
         plan_.reset();
         auto running = progress::running;
         if (!progress_.compare_exchange_strong(running, progress::launched) && launched_)
-            kill_and_reap(launched_.value().pid, {}); // abandoned
+            kill_and_reap(launched_.value(), {}); // abandoned
         exec_pipe_.reset();
     }
 

@@ -8,10 +8,10 @@ namespace {
 
 step const* vfork_unsupported_step(plan const& p)
 {
-    bool const relayed = wants_relay(p) && can_relay(p);
+    bool const relayed = needs_relay(p) && can_relay(p);
     for (auto const& s : p.steps) {
         bool const writes = s.what == action::call_hook; // a hook may change the parent's memory
-        if (writes || (changes_credentials(s) && !relayed))
+        if (writes || (requires_own_memory(s) && !relayed))
             return &s;
     }
     return nullptr;
@@ -31,7 +31,7 @@ result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode, kill_switch* 
     if (early_kill)
         early_kill->disarm();
     if (failure.failed())
-        return kill_and_reap(cloned.value().pid, failure);
+        return kill_and_reap(cloned.value(), failure);
     return ensure_pidfd(std::move(cloned).value(), mode);
 }
 

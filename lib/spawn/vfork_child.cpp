@@ -65,9 +65,15 @@ int count_copied(std::vector<step> const& steps) noexcept
 
 result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int exec_pipe)
 {
-    if (wants_relay(plan_)) {
+    if (is_contained(plan_)) {
+        auto guard = guard_link::create(plan_);
+        if (!guard)
+            return guard.error();
+        guard_ = std::move(guard).value();
+    }
+    if (needs_relay(plan_)) {
         relay_.emplace();
-        if (auto error = relay_->prepare(plan_, exec_pipe); error.failed())
+        if (auto error = relay_->prepare(plan_, exec_pipe, guard_.get()); error.failed())
             return error;
     }
     auto stack = borrow_stack();
@@ -75,10 +81,13 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
         return make_error_code(spawn_stage::clone, stack.error().value());
     stack_ = std::move(stack).value();
     request_ = {shared_child_main, &args_, stack_->bottom(), stack_size, mode != pidfd_mode::none};
-    request_.cgroup = plan_.cgroup.get();
+    if (!guard_)
+        request_.cgroup = plan_.cgroup.get(); // otherwise the program enters it
     args_ = child_args(steps());
     args_.born_in_cgroup = true;
-    if (kill_switch_)
+    if (kill_switch_ && guard_)
+        kill_switch_->kill_by(guard_);
+    else if (kill_switch_)
         args_.early = kill_switch_->child_view();
     args_.inherited = &request_.inherited;
     auto const kept = relay_ ? relay_->kept() : std::array{exec_pipe, -1, -1};
@@ -94,7 +103,9 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
         return make_error_code(stage_of_clone(plan_, -pid), -pid);
     if (relay_)
         relay_->close_child_end();
-    return spawned_child{pid, os::unique_fd(request_.pidfd)};
+    if (guard_)
+        guard_->close_guard_end();
+    return spawned_child{pid, os::unique_fd(request_.pidfd), guard_};
 }
 
 // Before its exec, a signal does to the child what it would do after it: no handler is left, and ignored signals stay
@@ -115,7 +126,8 @@ error_code vfork_child::outcome() const noexcept
 {
     auto const [error, stage] = args_.report;
     auto const failure = error != 0 ? make_error_code(stage, error) : error_code();
-    return relay_ ? relay_->outcome(failure) : failure;
+    auto const outcome = relay_ ? relay_->outcome(failure) : failure;
+    return guard_ && !outcome.failed() ? guard_->receive_start() : outcome;
 }
 
 } // namespace brood::detail

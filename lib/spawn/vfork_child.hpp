@@ -17,7 +17,7 @@ namespace brood::detail {
 /// A child that shares this process's memory until its exec, and the memory that it uses.
 /**
  * The plan and this object must exist until the child has left the memory by its exec or its exit. If the plan changes
- * credentials, the child executes the relay first.
+ * credentials or contains the program, the child executes the relay first.
  */
 class vfork_child {
 public:
@@ -46,6 +46,7 @@ private:
 
     plan const& plan_;
     kill_switch* kill_switch_ = nullptr;
+    std::shared_ptr<guard_link> guard_; // if the program is contained
     std::optional<relay_launch> relay_;
     std::optional<pooled_stack> stack_;
     os::clone_request request_{};

@@ -53,12 +53,12 @@ TEST_CASE("kill_tree: the child's process group is killed")
             context.run_for(60s);
             REQUIRE(exit);
             CHECK(exit->signal() == SIGKILL);
-            CHECK(family.parent.kill_tree());
+            CHECK(family.parent.kill_tree().error() == std::errc::no_such_process);
         });
     }
 }
 
-TEST_CASE("kill_tree: the process group is killed until the child has been reaped")
+TEST_CASE("kill_tree: the process group is killed until the child has been reaped, then the call fails")
 {
     for (bool reaped : {false, true}) {
         CAPTURE(reaped);
@@ -69,8 +69,10 @@ TEST_CASE("kill_tree: the process group is killed until the child has been reape
             REQUIRE(exits(family.parent.id()));
             if (reaped)
                 REQUIRE(family.parent.wait());
-            CHECK(family.parent.kill_tree());
+            auto const killed = family.parent.kill_tree();
+            CHECK(killed.has_value() == !reaped);
             if (reaped) {
+                CHECK(killed.error() == std::errc::no_such_process);
                 CHECK(is_alive(family.grandchild));
                 REQUIRE(::kill(family.grandchild, SIGKILL) == 0);
             }
@@ -78,6 +80,19 @@ TEST_CASE("kill_tree: the process group is killed until the child has been reape
             CHECK(family.parent.wait().value().code() == 0);
         });
     }
+}
+
+TEST_CASE("kill_tree: fails after the end of a child without a group of its own")
+{
+    for_each_config([&](backend_config const& config) {
+        asio::io_context context;
+        auto family = spawn_family(context, probe(config, "grandchild"));
+        REQUIRE(exits(family.parent.id()));
+        CHECK(family.parent.kill_tree().error() == std::errc::no_such_process);
+        CHECK(family.parent.wait());
+        REQUIRE(::kill(family.grandchild, SIGKILL) == 0);
+        CHECK(exits(family.grandchild));
+    });
 }
 
 TEST_CASE("kill_tree: without a group of its own, only the child is killed")
@@ -162,7 +177,7 @@ TEST_CASE("kill_tree: a child reaped by another waitpid is not signalled")
         auto cmd = probe(config, "exit", "0");
         auto child = spawn(context, cmd.process_group()).value();
         REQUIRE(::waitpid(child.id(), nullptr, 0) == child.id());
-        CHECK(child.kill_tree());
+        CHECK(child.kill_tree().error() == std::errc::no_such_process);
     });
 }
 

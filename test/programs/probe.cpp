@@ -265,6 +265,65 @@ int leave_daemon()
     return ::waitpid(pid, nullptr, 0) == pid ? 0 : 1;
 }
 
+void ignore_all_signals()
+{
+    for (int signal = 1; signal < NSIG; ++signal)
+        ::signal(signal, SIG_IGN);
+}
+
+void close_all()
+{
+    for (int fd = 0; fd < 256; ++fd)
+        ::close(fd);
+}
+
+// Starts a process that has no living ancestor but init or a subreaper, in a session of its own, and returns in it. In
+// this process, returns false.
+bool start_daemon()
+{
+    if (pid_t const pid = ::fork(); pid != 0) {
+        ::waitpid(pid, nullptr, 0);
+        return false;
+    }
+    ::setsid();
+    if (::fork() != 0)
+        std::_Exit(0);
+    return true;
+}
+
+// Starts processes that have left the session, in the way that is named.
+int resist(std::string_view how)
+{
+    if (how == "ignore")
+        ignore_all_signals();
+    if (start_daemon()) {
+        if (how == "close")
+            close_all();
+        pause_for_ever();
+    }
+    if (how == "bomb" && start_daemon()) {
+        for (int i = 0; i < 400; ++i) {
+            if (start_daemon())
+                pause_for_ever();
+            ::usleep(5000);
+        }
+        pause_for_ever();
+    }
+    if (how == "stop" && ::fork() == 0) {
+        ::raise(SIGSTOP);
+        pause_for_ever();
+    }
+    answer("ready\n");
+    if (how == "close") {
+        close_all();
+        pause_for_ever();
+    }
+    if (how == "stop")
+        ::raise(SIGSTOP);
+    read_all(0);
+    return 9;
+}
+
 // Starts a child of its own that writes once this one has ended.
 int leave_late_writer()
 {
@@ -504,5 +563,7 @@ int main(int argc, char** argv)
         return guard_grandchild();
     if (action == "daemon")
         return leave_daemon();
+    if (action == "resist") // the end, until standard input ends
+        return resist(argv[2]);
     return 101;
 }

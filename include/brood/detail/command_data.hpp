@@ -45,6 +45,7 @@ struct command_data {
     std::optional<pid_t> process_group;
     bool session = false;
     bool foreground = false;
+    bool contained = false;
     std::optional<terminal_size> terminal;
     std::optional<mode_t> umask;
     std::vector<resource_limit> limits;

@@ -78,6 +78,21 @@ struct rusage {
     long blocks_in, blocks_out, sent, received, signals, voluntary_switches, involuntary_switches;
 };
 
+/// The kernel's struct sigaction, which differs from libc's. Only the handler is used. The other members (flags, restorer
+/// and mask, in an order that depends on the architecture) are zero without a handler function.
+struct sigaction {
+    void (*handler)(int);
+    unsigned long others[7];
+};
+
+/// An entry that getdents64(2) returns.
+struct directory_entry {
+    std::uint64_t inode, offset;
+    unsigned short length;
+    unsigned char type;
+    char name[1]; // variable length
+};
+
 } // namespace brood::os::abi
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "os/linux/abi.hpp"
 #include "os/linux/syscall.hpp"
+#include "os/linux/usage.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -42,21 +43,6 @@ long wait_id(child_id child, siginfo_t* info, int options, abi::rusage* usage = 
 {
     return child.pidfd >= 0 ? wait_id(abi::p_pidfd, child.pidfd, info, options, usage)
                             : wait_id(P_PID, child.pid, info, options, usage);
-}
-
-resource_usage from_kernel(abi::rusage const& usage) noexcept
-{
-    using std::chrono::microseconds, std::chrono::seconds;
-    auto const count = [](long value) { return static_cast<std::uint64_t>(value); };
-    return {
-        .user_time = seconds(usage.user_seconds) + microseconds(usage.user_microseconds),
-        .system_time = seconds(usage.system_seconds) + microseconds(usage.system_microseconds),
-        .max_rss = count(usage.max_rss_kib) * 1024,
-        .minor_faults = count(usage.minor_faults),
-        .major_faults = count(usage.major_faults),
-        .voluntary_switches = count(usage.voluntary_switches),
-        .involuntary_switches = count(usage.involuntary_switches),
-    };
 }
 
 // The kernel reports ESRCH if it looks for the record of the end just before it is made, and for the process just after

@@ -26,18 +26,11 @@ constexpr long sys_setresuid = SYS_setresuid32, sys_setresgid = SYS_setresgid32,
 constexpr long sys_setresuid = SYS_setresuid, sys_setresgid = SYS_setresgid, sys_setgroups = SYS_setgroups;
 #endif
 
-// The kernel's struct sigaction, which differs from libc's. Only the handler is used here. The other members (flags,
-// restorer and mask, in an order that depends on the architecture) are zero for the default disposition.
-struct kernel_sigaction {
-    void (*handler)(int);
-    unsigned long others[7];
-};
-
 constexpr int last_signal = 64;
 
 int default_signal(int signal) noexcept
 {
-    kernel_sigaction const action{SIG_DFL, {}};
+    abi::sigaction const action{SIG_DFL, {}};
     return call(SYS_rt_sigaction, signal, word(&action), 0, sizeof(signal_bits));
 }
 
@@ -53,25 +46,18 @@ int parse_fd(char const* name) noexcept
     return number;
 }
 
-struct directory_entry {
-    std::uint64_t inode, offset;
-    unsigned short length;
-    unsigned char type;
-    char name[1]; // variable length
-};
-
 // Uses the list in /proc/self/fd.
 template <class Function>
 int for_each_listed(Function what) noexcept
 {
-    alignas(directory_entry) char buffer[1024];
+    alignas(abi::directory_entry) char buffer[1024];
     int const listing = call(SYS_openat, AT_FDCWD, word("/proc/self/fd"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (listing < 0)
         return listing;
     int size = 0;
     while ((size = call(SYS_getdents64, listing, word(&buffer[0]), sizeof buffer)) > 0) {
         for (int at = 0; at < size;) {
-            auto const* entry = reinterpret_cast<directory_entry const*>(&buffer[at]);
+            auto const* entry = reinterpret_cast<abi::directory_entry const*>(&buffer[at]);
             int const fd = parse_fd(entry->name);
             if (fd >= 0 && fd != listing)
                 what(fd);
@@ -277,7 +263,7 @@ int default_signals(signal_bits set) noexcept
 void default_handlers() noexcept
 {
     for (int signal = 1; signal <= last_signal; ++signal) {
-        kernel_sigaction current{};
+        abi::sigaction current{};
         if (call(SYS_rt_sigaction, signal, 0, word(&current), sizeof(signal_bits)) == 0 && current.handler != SIG_DFL &&
             current.handler != SIG_IGN)
             default_signal(signal);
@@ -319,14 +305,10 @@ void set_and_exit(void* flag) noexcept
 
 void yield() noexcept { call(SYS_sched_yield); }
 
-void send_own_pidfd(int socket) noexcept
+long send_with_fd(int socket, void const* data, std::size_t size, int fd) noexcept
 {
-    int const pidfd = call(abi::sys_pidfd_open, call(SYS_getpid), 0);
-    if (pidfd < 0)
-        return;
-    char byte = 0; // an empty message would look like the end of file
-    iovec content{&byte, 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof pidfd)] = {};
+    iovec content{const_cast<void*>(data), size};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
     msghdr message{};
     message.msg_iov = &content;
     message.msg_iovlen = 1;
@@ -335,9 +317,22 @@ void send_own_pidfd(int socket) noexcept
     cmsghdr* header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof pidfd);
-    __builtin_memcpy(CMSG_DATA(header), &pidfd, sizeof pidfd);
-    while (system_call(SYS_sendmsg, socket, word(&message), MSG_NOSIGNAL) == -EINTR) {}
+    header->cmsg_len = CMSG_LEN(sizeof fd);
+    __builtin_memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    long result;
+    do
+        result = system_call(SYS_sendmsg, socket, word(&message), MSG_NOSIGNAL);
+    while (result == -EINTR);
+    return result;
+}
+
+void send_own_pidfd(int socket) noexcept
+{
+    int const pidfd = call(abi::sys_pidfd_open, call(SYS_getpid), 0);
+    if (pidfd < 0)
+        return;
+    char const byte = 0; // an empty message would look like the end of file
+    send_with_fd(socket, &byte, sizeof byte, pidfd);
     call(SYS_close, pidfd);
 }
 

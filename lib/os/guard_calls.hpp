@@ -1,0 +1,58 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#ifndef BROOD_LIB_OS_GUARD_CALLS_HPP
+#define BROOD_LIB_OS_GUARD_CALLS_HPP
+
+#include "os/raw.hpp"
+
+#include <brood/resource_usage.hpp>
+
+/// What the guard of a contained program needs of the system beside os/raw.hpp. Linux only.
+namespace brood::os::raw {
+
+int become_subreaper() noexcept;
+
+/// fork(2) with the child's pidfd. -1: the kernel has none.
+pid_t fork(int& pidfd) noexcept;
+
+/// Ignores SIGCHLD, or resets it to the default. Returns whether it was ignored.
+bool ignore_child_signal(bool ignored) noexcept;
+
+/// A descriptor that is readable after a SIGCHLD, which is blocked.
+int open_child_signals() noexcept;
+
+/// Waits until a signal has arrived, the link is readable or has been closed, or the time has expired. -1: no link, no
+/// limit. Returns whether a signal has arrived.
+bool wait_for_event(int signals, int link, int milliseconds) noexcept;
+
+/// Whether there is something to read, or the other end has been closed.
+bool is_readable(int fd) noexcept;
+
+/// Whether a child has ended or does not exist. It is not reaped.
+bool has_ended(pid_t pid) noexcept;
+
+/// Reaps a child that has ended. Returns false if it runs.
+bool reap(pid_t pid, int* status = nullptr, resource_usage* usage = nullptr) noexcept;
+
+/// Whether this process has any child.
+bool has_children() noexcept;
+
+void send_signal(pid_t pid, int signal) noexcept;
+
+/// Whether procfs lists the children of this process, by the pids that this process uses.
+bool can_list_children() noexcept;
+
+/// Calls `what` for each child of a process.
+template <class Function>
+void for_each_child(pid_t pid, Function what) noexcept
+{
+    for_each_child(
+        pid, [](void* function, pid_t child) noexcept { (*static_cast<Function*>(function))(child); }, &what);
+}
+void for_each_child(pid_t pid, void (*what)(void*, pid_t) noexcept, void* argument) noexcept;
+
+/// Ends this process as a process with this wait status has ended, without a core dump.
+[[noreturn]] void end_with_status(int status) noexcept;
+
+} // namespace brood::os::raw
+
+#endif

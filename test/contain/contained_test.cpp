@@ -1,0 +1,517 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/deny_syscalls.hpp"
+#include "support/forked.hpp"
+#include "support/support.hpp"
+#include "support/survivors.hpp"
+#include "support/system.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+using namespace brood;
+using namespace test;
+
+namespace {
+
+// The ways to run and watch a contained child on this machine.
+std::vector<backend_config> contained_configs()
+{
+    auto configs = all_configs();
+    std::erase_if(configs, [](backend_config const& config) {
+        asio::io_context context;
+        auto const child = spawn(context, probe(config, "exit", "0").contained());
+        CHECK((child || child.error() == std::errc::not_supported || !denied_syscalls().empty()));
+        return !child;
+    });
+    if (configs.empty())
+        MESSAGE("skipped: programs cannot be contained here");
+    return configs;
+}
+
+template <class Body>
+void for_each_contained(Body body)
+{
+    for_each(contained_configs(), std::move(body));
+}
+
+template <class... Args>
+command contained_probe(backend_config const& config, mark const& marked, Args const&... args)
+{
+    return marked.put_on(probe(config, args...).contained());
+}
+
+// Spawns a child that writes a line when it is ready.
+child spawn_ready(asio::io_context& context, command cmd)
+{
+    auto spawned = spawn(context, cmd.in(stdio::piped()).out(stdio::piped())).value();
+    run_on(context, [](child& started) -> asio::awaitable<void> {
+        CHECK(co_await read_line(started.out()) == "ready");
+    }(spawned));
+    context.restart();
+    return spawned;
+}
+
+exit_status wait_on(asio::io_context& context, child& running)
+{
+    std::optional<exit_status> status;
+    running.async_wait([&](error_code error, exit_status ended) {
+        CHECK(!error.failed());
+        status = ended;
+    });
+    context.run_for(60s);
+    context.restart();
+    REQUIRE(status);
+    return *status;
+}
+
+constexpr char const* resistances[] = {"leave", "ignore", "stop", "close", "bomb"};
+
+} // namespace
+
+TEST_SUITE_BEGIN("contained");
+
+TEST_CASE("contained: the exit status is the program's")
+{
+    for_each_contained([](backend_config const& config) {
+        asio::io_context context;
+        for (char const* code : {"0", "7", "255"}) {
+            auto child = spawn(context, probe(config, "exit", code).contained()).value();
+            CHECK(wait_on(context, child).code() == std::atoi(code));
+            REQUIRE(child.usage());
+            CHECK(child.usage()->max_rss > 0);
+        }
+        for (int signal : {SIGTERM, SIGKILL, SIGSEGV, SIGHUP}) {
+            auto child = spawn(context, probe(config, "raise", std::to_string(signal)).contained()).value();
+            CHECK(child.wait().value().signal() == signal);
+        }
+    });
+}
+
+TEST_CASE("contained: the core flag is the program's")
+{
+    for_each_contained([](backend_config const& config) {
+        scratch_folder folder;
+        asio::io_context context;
+        auto cmd = probe(config, "dump-core");
+        cmd.current_dir(folder.path());
+        auto const expected = spawn(context, cmd).value().wait().value();
+        CHECK(spawn(context, cmd.contained()).value().wait().value() == expected);
+    });
+}
+
+TEST_CASE("contained: id is the program's pid, and its group and session are as without containment")
+{
+    for_each_contained([](backend_config const& config) -> asio::awaitable<void> {
+        auto const ids = [&](command cmd) -> asio::awaitable<std::string> {
+            auto child = co_await async_spawn(co_await asio::this_coro::executor, cmd.out(stdio::piped()));
+            auto const text = co_await read_all(child.out());
+            CHECK((co_await child.async_wait()).success());
+            CHECK(text.starts_with(std::to_string(child.id()) + " "));
+            co_return text;
+        };
+        auto const plain = co_await ids(probe(config, "ids").contained());
+        CHECK(after(plain, "pgid") == std::to_string(::getpgid(0)));
+        CHECK(after(plain, "sid") == std::to_string(::getsid(0)));
+        auto const group = co_await ids(probe(config, "ids").process_group().contained());
+        CHECK(group.starts_with(after(group, "pgid") + " "));
+        auto const session = co_await ids(probe(config, "ids").session().contained());
+        CHECK(session.starts_with(after(session, "sid") + " "));
+    });
+}
+
+TEST_CASE("contained: a failed spawn reports what it reports without containment")
+{
+    for_each_contained([](backend_config const& config) {
+        scratch_folder const folder;
+        auto missing = probe(config);
+        missing.program("/nowhere/at-all");
+        auto no_directory = probe(config, "exit", "0");
+        no_directory.current_dir("/nowhere");
+        auto no_user = probe(config, "exit", "0");
+        no_user.limit(RLIMIT_NOFILE, 1000, 10);
+        for (auto cmd : {missing, no_directory, no_user}) {
+            CAPTURE(cmd);
+            auto const expected = failure_of(cmd);
+            CHECK(failure_of(cmd.contained()) == expected);
+        }
+    });
+}
+
+TEST_CASE("contained: descriptors are as without containment")
+{
+    for_each_contained([](backend_config const& config) {
+        for (bool all : {false, true}) {
+            auto cmd = probe(config, "descriptors");
+            cmd.inherit_fds(all).fd(7, stdio::null()).fd(9, stdio::same_as(1));
+            auto const expected = output_of_now(cmd);
+            CHECK(output_of_now(cmd.contained()) == expected);
+        }
+    });
+}
+
+TEST_CASE("contained: attributes are the program's")
+{
+    for_each_contained([](backend_config const& config) {
+        CHECK(output_of_now(probe(config, "umask").umask(027).contained()) == "23");
+        CHECK(output_of_now(
+                  probe(config, "limit", std::to_string(RLIMIT_NOFILE)).limit(RLIMIT_NOFILE, 77, 88).contained())
+                  .starts_with("77"));
+        CHECK(output_of_now(probe(config, "directory").current_dir("/").contained()) == "/");
+        CHECK(output_of_now(probe(config, "status", "SigBlk").signal_mask(SIGUSR1).contained()).ends_with("200"));
+    });
+}
+
+TEST_CASE("contained: descendants are gone when the wait completes, however the child ends")
+{
+    for_each_contained([](backend_config const& config) {
+        for (char const* how : resistances)
+            for (std::string const end : {"exit", "signal", "kill", "kill_tree", "stop", "outside"}) {
+                bool const pauses = std::string(how) == "close" || std::string(how) == "stop";
+                if (pauses && end == "exit")
+                    continue;
+                CAPTURE(std::string(how));
+                CAPTURE(end);
+                mark const marked;
+                asio::io_context context;
+                auto child = spawn_ready(context, contained_probe(config, marked, "resist", how));
+                CHECK(marked.count() >= 3); // the guard, too
+                if (end == "exit")
+                    child.in().close();
+                else if (end == "signal")
+                    REQUIRE(child.signal(SIGKILL));
+                else if (end == "kill")
+                    REQUIRE(child.kill());
+                else if (end == "kill_tree")
+                    REQUIRE(child.kill_tree());
+                else if (end == "stop")
+                    child.async_stop(stop_plan(SIGTERM, 100ms), asio::detached);
+                else
+                    REQUIRE(::kill(child.id(), SIGKILL) == 0);
+                auto const status = wait_on(context, child);
+                CHECK(marked.count() == 0);
+                if (end == "exit")
+                    CHECK(status.code() == 9);
+                else if (end != "stop")
+                    CHECK(status.signal() == SIGKILL);
+                CHECK(child.kill_tree());
+                CHECK(child.signal(0).error() == std::errc::no_such_process);
+            }
+    });
+}
+
+TEST_CASE("contained: a fork bomb ends within its two seconds and after them")
+{
+    for_each_contained([](backend_config const& config) {
+        for (auto time : {500ms, 2500ms}) {
+            mark const marked;
+            asio::io_context context;
+            auto child = spawn_ready(context, contained_probe(config, marked, "resist", "bomb"));
+            CHECK_FALSE(child.wait_for(time).value());
+            CHECK(eventually([&] { return marked.count() > 50; }));
+            CHECK(child.kill());
+            CHECK(child.wait().value().signal() == SIGKILL);
+            CHECK(marked.count() == 0);
+        }
+    });
+}
+
+TEST_CASE("contained: a dropped child takes its descendants along")
+{
+    for_each_contained([](backend_config const& config) {
+        for (char const* how : resistances) {
+            CAPTURE(std::string(how));
+            mark const marked;
+            {
+                asio::io_context context;
+                spawn_ready(context, contained_probe(config, marked, "resist", how));
+            }
+            CHECK(marked.disappears());
+            std::optional<child> orphan; // of its context
+            {
+                asio::io_context context;
+                orphan = spawn_ready(context, contained_probe(config, marked, "resist", how));
+                orphan->async_wait([](error_code, exit_status) { FAIL("must be destroyed"); });
+            }
+            orphan.reset();
+            CHECK(marked.disappears());
+        }
+    });
+}
+
+TEST_CASE("contained: a detached child runs on, and its descendants end with it" * needs_threads())
+{
+    for_each_contained([](backend_config const& config) {
+        mark const marked;
+        asio::io_context context;
+        std::optional<child> detached = spawn_ready(context, contained_probe(config, marked, "resist", "ignore"));
+        auto input = std::move(detached->in());
+        detached->detach();
+        detached.reset();
+        CHECK(marked.count() >= 3);
+        input.close();
+        CHECK(marked.disappears());
+    });
+}
+
+TEST_CASE("contained: a program that is cancelled before its exec is killed" * needs_threads())
+{
+    for_each_contained([](backend_config const& config) -> asio::awaitable<void> {
+        scratch_folder const folder;
+        REQUIRE(::mkfifo(folder.path("fifo").c_str(), 0600) == 0);
+        mark const marked;
+        auto const executor = co_await asio::this_coro::executor;
+        for (auto delay : {0ms, 5ms}) {
+            asio::cancellation_signal cancel;
+            std::optional<error_code> result;
+            auto cmd = contained_probe(config, marked, "exit", "0");
+            async_spawn(
+                executor, cmd.in(stdio::file(folder.path("fifo"), open_mode::read)),
+                asio::bind_cancellation_slot(cancel.slot(), [&](error_code error, child) { result = error; }));
+            std::this_thread::sleep_for(delay); // the guard may have been started, or not
+            co_await asio::post(asio::use_awaitable);
+            CHECK_FALSE(result);
+            cancel.emit(asio::cancellation_type::terminal);
+            while (!result)
+                co_await asio::post(asio::use_awaitable);
+            CHECK(*result == asio::error::operation_aborted);
+        }
+        CHECK(marked.disappears());
+    });
+}
+
+TEST_CASE("contained: combinations without support fail before anything is started")
+{
+    auto const unsupported = [](command cmd) {
+        CAPTURE(cmd);
+        CHECK(failure_of(cmd) == std::errc::not_supported);
+    };
+    backend_config const automatic{spawn_backend::automatic, exit_watcher::automatic};
+    unsupported(probe(automatic, "exit", "0").contained().backend(spawn_backend::fork));
+    unsupported(probe(automatic, "exit", "0").contained().backend(spawn_backend::posix_spawn));
+    unsupported(probe(automatic, "exit", "0").contained().pre_exec([] { return error_code(); }));
+    unsupported(probe(automatic, "exit", "0").contained().parent_death_signal(SIGTERM));
+    unsupported(probe(automatic, "exit", "0").contained().program("/proc/self/exe"));
+    unsupported(probe(automatic, "exit", "0").contained().current_dir("/proc/self/cwd"));
+    CHECK(exec(command("true").contained()) == std::errc::not_supported);
+}
+
+TEST_CASE("contained: signals reach the program and its group")
+{
+    for_each_contained([](backend_config const& config) -> asio::awaitable<void> {
+        mark const marked;
+        auto cmd = contained_probe(config, marked, "exit-on", std::to_string(SIGTERM), "5");
+        cmd.process_group().out(stdio::piped());
+        auto child = co_await async_spawn(co_await asio::this_coro::executor, cmd);
+        CHECK(co_await read_line(child.out()) == "ready");
+        CHECK(child.signal(0));
+        CHECK(child.signal_group(0));
+        CHECK(child.signal(12345).error() == std::errc::invalid_argument);
+        CHECK((co_await child.async_stop(stop_plan(SIGTERM, 60s))).code() == 5);
+        CHECK(child.signal_group(SIGTERM).error() == std::errc::no_such_process);
+        CHECK(marked.count() == 0);
+    });
+}
+
+TEST_CASE("contained: the status is exact although the parent ignores SIGCHLD")
+{
+    for_each_contained([](backend_config const& config) {
+        auto const before = ::signal(SIGCHLD, SIG_IGN);
+        asio::io_context context;
+        if (config.watcher == exit_watcher::pidfd) // otherwise the library handles SIGCHLD
+            CHECK(output_of_now(probe(config, "signal-action", std::to_string(SIGCHLD)).contained()) == "ignored");
+        auto child = spawn(context, probe(config, "exit", "6").contained()).value();
+        CHECK(child.wait().value().code() == 6);
+        ::signal(SIGCHLD, before);
+    });
+}
+
+TEST_CASE("contained: operations that run to the end")
+{
+    for_each_contained([](backend_config const& config) -> asio::awaitable<void> {
+        auto const executor = co_await asio::this_coro::executor;
+        mark const marked;
+        auto const resisting = contained_probe(config, marked, "resist", "ignore");
+        auto closing = contained_probe(config, marked, "resist", "close");
+        closing.out(stdio::null());
+        { // the daemon holds the pipe until it is killed
+            auto const ended = co_await async_output(executor, resisting, output_options().drain_grace(60s));
+            CHECK(ended.status.code() == 9);
+            CHECK(ended.out == "ready\n");
+            CHECK(marked.count() == 0);
+        }
+        {
+            error_code error;
+            co_await async_output(
+                executor, closing, output_options().timeout(200ms).stop(stop_plan(SIGINT, 50ms)),
+                asio::redirect_error(asio::use_awaitable, error));
+            CHECK(error == errc::timed_out);
+            CHECK(marked.count() == 0);
+        }
+        {
+            auto cmd = resisting;
+            CHECK((co_await async_run(executor, cmd.in(stdio::null()).out(stdio::null()))).code() == 9);
+            CHECK(marked.count() == 0);
+        }
+        {
+            auto const ended =
+                co_await async_output(executor, resisting | contained_probe(config, marked, "copy"), output_options());
+            CHECK(ended.out == "ready\n");
+            CHECK(ended.statuses[0].code() == 9);
+            CHECK(ended.statuses[1].success());
+            CHECK(marked.count() == 0);
+        }
+        {
+            child_group group(
+                executor, group_options().max_running(3).each(output_options().stop(stop_plan(SIGTERM, 50ms))));
+            for (int i = 0; i < 6; ++i)
+                group.async_spawn(resisting, asio::detached);
+            co_await group.async_wait_all();
+            CHECK(marked.count() == 0);
+            for (int i = 0; i < 3; ++i)
+                REQUIRE(group.spawn(closing));
+            co_await group.async_stop();
+            CHECK(marked.count() == 0);
+        }
+        {
+            child_group group(executor);
+            REQUIRE(group.spawn(closing));
+        }
+        CHECK(marked.disappears());
+    });
+}
+
+TEST_CASE("contained: 200 children at once")
+{
+    for_each_contained([](backend_config const& config) {
+        mark const marked;
+        asio::io_context context;
+        std::vector<child> children;
+        for (int i = 0; i < 200; ++i)
+            async_spawn(
+                context, contained_probe(config, marked, "resist", "leave").in(stdio::piped()).out(stdio::null()),
+                [&](error_code error, child spawned) {
+                    REQUIRE(!error.failed());
+                    children.push_back(std::move(spawned));
+                });
+        context.run_for(60s);
+        context.restart();
+        REQUIRE(children.size() == 200);
+        int ended = 0;
+        for (auto& each : children) {
+            each.in().close();
+            each.async_wait([&](error_code error, exit_status status) {
+                CHECK(!error.failed());
+                ended += status.code() == 9;
+            });
+        }
+        context.run_for(60s);
+        CHECK(ended == 200);
+        CHECK(marked.count() == 0);
+    });
+}
+
+namespace {
+
+// Spawns, in a process of its own, a child that resists, and kills that process.
+void kill_parent_of(command const& cmd, mark const& marked)
+{
+    int ready[2];
+    REQUIRE(system::make_pipe(ready));
+    {
+        forked parent([&] {
+            asio::io_context context;
+            auto child = spawn_ready(context, cmd);
+            (void)!::write(ready[1], "x", 1);
+            return pause_for_ever();
+        });
+        ::close(ready[1]);
+        char byte;
+        CHECK(::read(ready[0], &byte, 1) == 1);
+        CHECK(marked.count() >= 3);
+    } // killed
+    ::close(ready[0]);
+    CHECK(marked.disappears());
+}
+
+} // namespace
+
+TEST_CASE("contained: descendants end if the parent is killed")
+{
+    for_each_contained([](backend_config const& config) {
+        for (char const* how : resistances) {
+            CAPTURE(std::string(how));
+            mark const marked;
+            kill_parent_of(contained_probe(config, marked, "resist", how), marked);
+        }
+    });
+}
+
+TEST_CASE("contained: descendants end if the parent is killed at any moment")
+{
+    for_each_contained([](backend_config const& config) {
+        mark const marked;
+        for (int i = 0; i < 60; ++i) {
+            bool const asynchronous = i % 2 == 0;
+            {
+                forked parent([&] {
+                    for (;;) {
+                        asio::io_context context;
+                        auto cmd = contained_probe(config, marked, "resist", "ignore");
+                        cmd.in(stdio::null()).out(stdio::null());
+                        if (asynchronous)
+                            async_spawn(context, cmd, [](error_code, child spawned) {
+                                spawned.async_stop(stop_plan(SIGTERM, 1ms), asio::detached);
+                            });
+                        else
+                            (void)spawn(context, cmd).value().wait_for(1ms);
+                        context.run();
+                    }
+                    return true;
+                });
+                ::usleep(static_cast<useconds_t>(i * 300));
+            } // killed
+        }
+        CHECK(marked.disappears());
+    });
+}
+
+TEST_CASE("contained: a process that inherits the parent's descriptors does not keep the descendants alive")
+{
+    for_each_contained([](backend_config const& config) {
+        mark const marked;
+        int ends[2];
+        REQUIRE(system::make_pipe(ends));
+        {
+            forked parent([&] {
+                asio::io_context context;
+                auto child = spawn_ready(context, contained_probe(config, marked, "resist", "leave"));
+                if (system::fork_without_handlers() == 0) {
+                    ::close(ends[1]);
+                    char byte;
+                    (void)!::read(ends[0], &byte, 1); // until the test has ended
+                    ::_exit(0);
+                }
+                (void)!::write(ends[1], "x", 1);
+                return pause_for_ever();
+            });
+            REQUIRE(eventually([&] { return marked.count() >= 3; }));
+            ::usleep(20'000);
+        } // killed
+        CHECK(marked.disappears());
+        ::close(ends[0]);
+        ::close(ends[1]);
+    });
+}
+
+TEST_SUITE_END();
