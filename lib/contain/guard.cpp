@@ -13,8 +13,44 @@ namespace {
 
 namespace raw = os::raw;
 
-constexpr std::size_t capacity = 1 << 15; // more processes are killed in further rounds
-pid_t found[capacity];
+/// A set of processes. Most sets are compared with one that has nearly the same order.
+class pid_set {
+public:
+    void clear() noexcept { size_ = 0; }
+    std::size_t size() const noexcept { return size_; }
+    pid_t operator[](std::size_t at) const noexcept { return pids_[at]; }
+
+    /// Further ones are dropped: they are killed in a further round.
+    bool add(pid_t pid) noexcept
+    {
+        if (size_ == capacity)
+            return false;
+        pids_[size_++] = pid;
+        return true;
+    }
+
+    bool contains_all(pid_set const& others) const noexcept
+    {
+        std::size_t at = 0;
+        for (std::size_t i = 0; i < others.size_; ++i) {
+            std::size_t tried = 0;
+            for (; tried < size_ && pids_[at] != others[i]; ++tried)
+                at = at + 1 < size_ ? at + 1 : 0;
+            if (tried == size_)
+                return false;
+        }
+        return true;
+    }
+
+private:
+    static constexpr std::size_t capacity = 1 << 15;
+
+    pid_t pids_[capacity];
+    std::size_t size_;
+};
+
+// Static, because the guard has no heap and a small stack.
+pid_set found, found_before;
 
 class guard {
 public:
@@ -24,12 +60,12 @@ public:
     int prepare() noexcept
     {
         // procfs must list the pids that this process uses, and the parent must use the same ones.
-        if (!raw::can_list_children() || raw::parent() == 0)
+        if (!lists_.open() || raw::parent() == 0)
             return -ENOTSUP;
         if (int const error = raw::become_subreaper(); error < 0)
             return error;
-        // Wakes the guard if another process holds a copy of the parent's end of the link.
-        return raw::set_death_signal(SIGCHLD, parent_);
+        // Wakes the guard if another process holds a copy of the parent's end of the link, or if it has been stopped.
+        return raw::set_death_signal(SIGCONT, parent_);
     }
 
     /// Whether the parent has died or wants the program to end.
@@ -64,7 +100,7 @@ public:
     /// announced.
     void close_others() noexcept
     {
-        int const spared[] = {link_, signals_};
+        int const spared[] = {link_, signals_, lists_.folder(), lists_.own()};
         raw::close_on_exec(0, INT_MAX);
         raw::close_marked(spared, sizeof spared / sizeof spared[0]);
     }
@@ -79,14 +115,13 @@ public:
 
     void end_all() noexcept
     {
-        for (int pause = first_pause;; pause = pause < longest_pause ? 2 * pause : pause) {
-            if (is_alone())
-                return;
-            stop_all();
+        for (long pause = first_pause; !is_alone();) {
+            bool const is_new = stop_all();
             kill_all();
-            while (raw::wait_for_event(signals_, -1, pause))
-                if (is_alone())
-                    return;
+            pause = is_new ? first_pause : pause < longest_pause ? 2 * pause : longest_pause;
+            long const until = raw::now() + pause;
+            for (long left = pause; left > 0 && !is_alone(); left = until - raw::now())
+                raw::wait_for_event(signals_, -1, static_cast<int>(left));
         }
     }
 
@@ -97,59 +132,72 @@ public:
     }
 
 private:
-    static constexpr int first_pause = 10, longest_pause = 1000; // in milliseconds: a process may not be killable
+    static constexpr long first_pause = 10, longest_pause = 1000; // in milliseconds: a process may not be killable
 
-    std::size_t signal_descendants(int signal) noexcept
+    // Signals the descendants and collects them in `found`.
+    void signal_descendants(int signal) noexcept
     {
-        std::size_t count = 0;
+        found.clear();
         auto const add = [&](pid_t pid) {
-            if (count == capacity)
-                return;
-            raw::send_signal(pid, signal);
-            found[count++] = pid;
+            if (found.add(pid))
+                raw::send_signal(pid, signal);
         };
-        raw::for_each_child(raw::own_pid(), add);
-        for (std::size_t i = 0; i < count; ++i)
-            raw::for_each_child(found[i], add);
-        return count;
+        lists_.for_each_own(add);
+        for (std::size_t i = 0; i < found.size(); ++i)
+            lists_.for_each(found[i], add);
     }
 
-    // A process that has been sent SIGSTOP completes no further fork. If a walk finds no more processes than the one
-    // before, all have been stopped. Nobody reaps meanwhile, so the pids stay valid.
-    void stop_all() noexcept
+    // A process that has been sent SIGSTOP completes no further fork. If a walk finds no other processes than the one
+    // before, all have been stopped. Returns whether there are others than in the last round.
+    bool stop_all() noexcept
     {
         constexpr int most_walks = 32; // a process that may not be signalled goes on to fork
-        std::size_t known = 0;
+        bool is_new = false;
         for (int walk = 0; walk < most_walks; ++walk) {
-            count_ = signal_descendants(SIGSTOP);
-            if (count_ == known)
-                return;
-            known = count_;
+            signal_descendants(SIGSTOP);
+            bool const is_known = found_before.contains_all(found);
+            is_new = is_new || !is_known;
+            remember_found();
+            if (is_known)
+                return is_new;
         }
+        return is_new;
     }
 
-    // The last ones first: the children of a process that has ended are no longer found from it.
+    static void remember_found() noexcept
+    {
+        found_before.clear();
+        for (std::size_t i = 0; i < found.size(); ++i)
+            (void)found_before.add(found[i]);
+    }
+
+    // The last ones first: the children of a process that has ended are no longer found from it. The program always: the
+    // list may be incomplete.
     void kill_all() noexcept
     {
-        while (count_ > 0)
-            raw::send_signal(found[--count_], SIGKILL);
+        for (std::size_t i = found.size(); i > 0; --i)
+            raw::send_signal(found[i - 1], SIGKILL);
+        if (!reaped_)
+            raw::send_signal(program_, SIGKILL);
     }
 
-    // The program is reaped last, so that its pid and its group's id stay its own. Returns whether a child is left.
+    // The program is reaped last, so that its pid and its group's id stay its own. Returns whether a child is left. A
+    // reap changes the list, so it is read before.
     bool reap_orphans() noexcept
     {
         bool left = false;
-        raw::for_each_child(raw::own_pid(), [&](pid_t pid) {
-            if (pid != program_ && !raw::reap(pid))
+        found.clear();
+        lists_.for_each_own([&](pid_t pid) { left = !found.add(pid) || left; });
+        for (std::size_t i = 0; i < found.size(); ++i)
+            if ((reaped_ || found[i] != program_) && !raw::reap(found[i]))
                 left = true;
-        });
         return left;
     }
 
     // The end of a process makes its children the guard's before it can be seen, so the order of the checks matters.
     bool is_alone() noexcept
     {
-        bool const ended = raw::has_ended(program_);
+        bool const ended = reaped_ || raw::has_ended(program_);
         if (reap_orphans() || !ended)
             return false;
         if (!reaped_)
@@ -163,14 +211,14 @@ private:
     pid_t program_ = 0;
     int pidfd_ = -1;
     int signals_ = -1;
-    std::size_t count_ = 0;
+    raw::child_lists lists_;
     bool reaped_ = false;
     guard_report report_{};
 };
 
 } // namespace
 
-void contain(child_args& args, int link, pid_t parent) noexcept
+void contain(child_args& args, int link, pid_t parent, char** arguments, char** environment) noexcept
 {
     guard self(link, parent);
     if (int const error = self.prepare(); error < 0)
@@ -187,6 +235,7 @@ void contain(child_args& args, int link, pid_t parent) noexcept
     if (error < 0)
         report(args.report_fd, {-error, spawn_stage::clone});
     self.close_others();
+    raw::conceal(arguments, environment);
     if (error == 0)
         self.wait_for_end();
     self.end_all();

@@ -27,7 +27,10 @@ struct guard_report {
 };
 
 /// Starts the program's process and returns in it. In the guard, it never returns. `parent` is the guard's.
-void contain(child_args& args, int link, pid_t parent) noexcept;
+/**
+ * The program has copies of the arguments and the environment; those of the guard are erased.
+ */
+void contain(child_args& args, int link, pid_t parent, char** arguments, char** environment) noexcept;
 
 } // namespace brood::detail
 

@@ -17,7 +17,7 @@ pid_t fork(int& pidfd) noexcept;
 /// Ignores SIGCHLD, or resets it to the default. Returns whether it was ignored.
 bool ignore_child_signal(bool ignored) noexcept;
 
-/// A descriptor that is readable after a SIGCHLD, which is blocked.
+/// A descriptor that is readable after a SIGCHLD or a SIGCONT, which are blocked.
 int open_child_signals() noexcept;
 
 /// Waits until a signal has arrived, the link is readable or has been closed, or the time has expired. -1: no link, no
@@ -38,17 +38,49 @@ bool has_children() noexcept;
 
 void send_signal(pid_t pid, int signal) noexcept;
 
-/// Whether procfs lists the children of this process, by the pids that this process uses.
-bool can_list_children() noexcept;
+/// A clock in milliseconds.
+long now() noexcept;
 
-/// Calls `what` for each child of a process.
-template <class Function>
-void for_each_child(pid_t pid, Function what) noexcept
-{
-    for_each_child(
-        pid, [](void* function, pid_t child) noexcept { (*static_cast<Function*>(function))(child); }, &what);
-}
-void for_each_child(pid_t pid, void (*what)(void*, pid_t) noexcept, void* argument) noexcept;
+/// Lets nobody read this process's memory or trace it, and shows a name of its own instead of its arguments.
+void conceal(char** arguments, char** environment) noexcept;
+
+/// The children of processes, in procfs. Its descriptors stay valid if procfs is unmounted.
+class child_lists {
+public:
+    /// Fails unless procfs lists the children of this process, by the pids that this process uses.
+    bool open() noexcept;
+
+    int folder() const noexcept { return folder_; }
+    int own() const noexcept { return own_; }
+
+    /// Calls `what` for each child of this process. Needs no further descriptor.
+    template <class Function>
+    void for_each_own(Function what) const noexcept
+    {
+        for_each_own(invoke<Function>, &what);
+    }
+
+    /// Calls `what` for each child of a process.
+    template <class Function>
+    void for_each(pid_t pid, Function what) const noexcept
+    {
+        for_each(pid, invoke<Function>, &what);
+    }
+
+private:
+    using callback = void (*)(void*, pid_t) noexcept;
+
+    template <class Function>
+    static void invoke(void* function, pid_t child) noexcept
+    {
+        (*static_cast<Function*>(function))(child);
+    }
+
+    void for_each_own(callback what, void* argument) const noexcept;
+    void for_each(pid_t pid, callback what, void* argument) const noexcept;
+
+    int folder_ = -1, own_ = -1;
+};
 
 /// Ends this process as a process with this wait status has ended, without a core dump.
 [[noreturn]] void end_with_status(int status) noexcept;

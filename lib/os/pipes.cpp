@@ -14,6 +14,9 @@
 #ifdef __linux__
 #    include <sys/syscall.h>
 #endif
+#ifndef F_SETNOSIGPIPE
+#    include "os/discarded_signal.hpp"
+#endif
 
 namespace brood::os {
 namespace {
@@ -60,37 +63,6 @@ result<std::size_t> write_without_signal(int, std::span<iovec const>) noexcept
     return error_code(EOPNOTSUPP, boost::system::system_category());
 }
 #    endif
-
-/// Blocks SIGPIPE on this thread and discards the signal that a write(2) raises. An earlier pending signal stays.
-class no_sigpipe {
-public:
-    no_sigpipe() noexcept
-    {
-        sigset_t pending;
-        sigemptyset(&pending);
-        sigpending(&pending);
-        was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-        sigemptyset(&sigpipe_);
-        sigaddset(&sigpipe_, SIGPIPE);
-        pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
-    }
-
-    ~no_sigpipe() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-    no_sigpipe(no_sigpipe const&) = delete;
-    no_sigpipe& operator=(no_sigpipe const&) = delete;
-
-    void discard() noexcept
-    {
-        timespec const no_wait{};
-        while (!was_pending_ && sigtimedwait(&sigpipe_, nullptr, &no_wait) < 0 && errno == EINTR)
-            continue;
-    }
-
-private:
-    sigset_t sigpipe_, before_;
-    bool was_pending_;
-};
 #endif
 
 } // namespace
@@ -112,7 +84,7 @@ result<std::size_t> write_some(int fd, std::span<iovec const> parts) noexcept
 #else
     if (auto written = write_without_signal(fd, parts); written || written.error().value() != EOPNOTSUPP)
         return written;
-    no_sigpipe guard;
+    discarded_signal guard(SIGPIPE);
     auto written = write_retrying(fd, parts);
     if (!written && written.error().value() == EPIPE)
         guard.discard();

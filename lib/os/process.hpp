@@ -67,6 +67,9 @@ pid_t peek_ended_child() noexcept;
 /// The wait status of a process that other code has reaped, if the kernel still knows it (Linux 6.15).
 std::optional<int> recall_status(int pidfd) noexcept;
 
+/// Whether procfs lists the children of processes, and this process's children are in its own PID namespace.
+bool can_list_children() noexcept;
+
 /// Whether the kernel may report the status of a process that has ended after it has been reaped.
 bool may_recall_status(int pidfd) noexcept;
 

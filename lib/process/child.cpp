@@ -216,6 +216,8 @@ result<void> child_state::kill()
 {
     if (std::lock_guard lock(mutex_); guard_ && is_own()) {
         guard_->end();
+        if (!ended_)
+            (void)os::send_signal(id_, SIGCONT); // the guard may have been stopped
         killed_ = true;
     }
     auto const sent = signal(SIGKILL);

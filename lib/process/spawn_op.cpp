@@ -197,8 +197,8 @@ spawn_op::starter spawn_op::prepare_retry(error_code const& error)
     }
     bool const other_backend =
         tried_one_backend_ && backend_ == spawn_backend::automatic && (is_refused(error) || is_unprivileged(error));
-    if (other_backend) {
-        backend_ = spawn_backend::fork; // supports every plan
+    if (other_backend && !is_contained(*plan_)) {
+        backend_ = spawn_backend::fork; // supports every other plan
         return launch_on_thread;
     }
     if (is_busy(error) && std::exchange(may_retry_, false))

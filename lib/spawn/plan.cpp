@@ -138,7 +138,7 @@ error_code add_credentials(plan& p, command_data const& cmd)
             return invalid(stage);
         p.capabilities |= std::uint64_t(1) << number;
     }
-    if (os::lacks_capability(p.capabilities)) // the relay of a root user would have it
+    if (p.capabilities != 0 && os::lacks_capability(p.capabilities)) // the relay of a root user would have it
         return make_error_code(stage, EPERM);
     if (cmd.user == static_cast<uid_t>(-1) || cmd.group == static_cast<gid_t>(-1)) // the system would keep the ids
         return invalid(stage);

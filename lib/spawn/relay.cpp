@@ -121,7 +121,7 @@ bool can_relay(plan const& p)
 {
     if (relay_image.empty() || refused.load(std::memory_order_relaxed))
         return false;
-    return !is_named_by_procfs(p) && (!is_contained(p) || os::pidfd_available());
+    return !is_named_by_procfs(p) && (!is_contained(p) || (os::pidfd_available() && os::can_list_children()));
 }
 
 error_code relay_launch::prepare(plan const& p, int exec_pipe, guard_link const* guard)
@@ -142,6 +142,8 @@ error_code relay_launch::prepare(plan const& p, int exec_pipe, guard_link const*
     rest.insert(rest.end(), first, p.steps.end());
     parcel_writer const parcel(rest, {exec_pipe, static_cast<unsigned>(rest.size()), link_, os::own_pid()});
     auto image = os::make_image(relay_image, relay_parcel_offset, parcel.bytes());
+    if (!image && image.error().value() == EFBIG)
+        return refusal(); // by a limit that may be raised again
     if (!image && is_refusal(image.error().value()))
         return disable();
     if (!image)
@@ -184,10 +186,16 @@ std::vector<step> relay_launch::pass_sources(plan const& p)
     return marks;
 }
 
-// Later spawns do not try the relay. Without containment, the launcher tries the next backend now.
+// Later spawns do not try the relay.
 error_code relay_launch::disable() const noexcept
 {
     refused = true;
+    return refusal();
+}
+
+// Without containment, the launcher tries the next backend now.
+error_code relay_launch::refusal() const noexcept
+{
     return link_ >= 0 ? make_error_code(spawn_stage::prepare, ENOTSUP) : make_error_code(spawn_stage::clone, ENOSYS);
 }
 

@@ -59,6 +59,7 @@ private:
     void set_arguments(char* const* argv);
     std::vector<step> pass_sources(plan const& p);
     error_code disable() const noexcept;
+    error_code refusal() const noexcept;
 
     std::optional<report_channel> channel_;
     os::private_fd file_;

@@ -52,7 +52,7 @@ extern "C" [[noreturn]] void brood_relay_main(char** argv, char** envp) noexcept
         if (fd >= 0)
             os::raw::close_on_exec(fd, fd);
     if (parcel.link >= 0)
-        contain(args, parcel.link, parcel.parent);
+        contain(args, parcel.link, parcel.parent, argv, envp);
     run_and_report(args);
 }
 

@@ -82,6 +82,7 @@ TEST_CASE("fork: a process forked while a detached child lives reaps its own chi
             detached.detach();
         }
         REQUIRE(detail::is_reaping_in_background());
+        std::this_thread::sleep_for(50ms); // AddressSanitizer's allocator must not be forked while that thread starts
         forked copy([&] { return !detail::is_reaping_in_background() && leave_children(config); });
         CHECK(copy.succeeds());
         CHECK(is_alive(pid));

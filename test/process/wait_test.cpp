@@ -558,7 +558,8 @@ TEST_CASE("wait: usage counts voluntary and involuntary context switches separat
         auto const reported = switches_of(child.id());
         CHECK(child.wait());
         auto const usage = child.usage().value();
-        CHECK(usage.voluntary_switches >= 20);
+        // A child that is continued before it has noticed the stop does not switch.
+        CHECK(usage.voluntary_switches >= 5);
         // The last switch of a process ends it.
         CHECK(is_within_one(usage.voluntary_switches, reported.voluntary));
         CHECK(is_within_one(usage.involuntary_switches, reported.involuntary));

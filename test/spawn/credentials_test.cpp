@@ -188,9 +188,10 @@ TEST_CASE("credentials: the real, the effective and the saved ids are set, or th
     struct ids {
         uid_t real, effective, saved;
     };
-    for (auto const& [real, effective, saved] :
+    for (ids const before :
          {ids{0, other_user, 0}, ids{0, other_user + 1, other_user}, ids{0, other_user, other_user + 1},
           ids{other_user, 0, 0}, ids{other_user + 1, other_user + 2, other_user}}) {
+        auto const real = before.real, effective = before.effective, saved = before.saved;
         CAPTURE(real);
         CAPTURE(effective);
         for_each(credentials_configs(), [&](backend_config const& config) {
@@ -239,6 +240,24 @@ TEST_CASE("credentials: a process with the privilege drops the groups even to be
         });
         CHECK(code == 0);
     });
+}
+
+TEST_CASE("credentials: a limit of file sizes does not end this process")
+{
+    if (!is_root())
+        return;
+    public_folder const folder;
+    for (auto backend : {spawn_backend::automatic, spawn_backend::fork}) {
+        CAPTURE(static_cast<int>(backend));
+        int const code = in_child_process([&] {
+            rlimit const none{0, 0}; // for the relay's memory file, too
+            ::setrlimit(RLIMIT_FSIZE, &none);
+            asio::io_context context;
+            auto child = spawn(context, command(folder.program(), "exit", "7").user(other_user).backend(backend));
+            return child && child.value().wait().value().code() == 7 ? 0 : 10;
+        });
+        CHECK(code == 0);
+    }
 }
 
 TEST_CASE("credentials: user keeps the groups of the effective user, and drops them for another one")

@@ -4,6 +4,8 @@
 #include "os/linux/syscall.hpp"
 #include "os/linux/usage.hpp"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -19,7 +21,7 @@ int call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0
     return static_cast<int>(system_call(number, a, b, c, d, e));
 }
 
-// A path in procfs.
+// A path below procfs.
 class path {
 public:
     path& add(char const* text) noexcept
@@ -41,7 +43,7 @@ public:
         return *this;
     }
 
-    int open(int flags) const noexcept { return call(SYS_openat, AT_FDCWD, word(text_), flags | O_CLOEXEC); }
+    int open(int folder, int flags) const noexcept { return call(SYS_openat, folder, word(text_), flags | O_CLOEXEC); }
 
 private:
     void add(char c) noexcept
@@ -56,7 +58,7 @@ private:
 
 path children_file(pid_t pid, pid_t thread) noexcept
 {
-    return path().add("/proc/").add(pid).add("/task/").add(thread).add("/children");
+    return path().add(pid).add("/task/").add(thread).add("/children");
 }
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
@@ -117,7 +119,7 @@ bool ignore_child_signal(bool ignored) noexcept
 
 int open_child_signals() noexcept
 {
-    signal_bits const set = bit_of(SIGCHLD);
+    signal_bits const set = bit_of(SIGCHLD) | bit_of(SIGCONT);
     return call(SYS_signalfd4, -1, word(&set), sizeof set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -125,7 +127,11 @@ bool wait_for_event(int signals, int link, int milliseconds) noexcept
 {
     pollfd entries[] = {{signals, POLLIN, 0}, {link, POLLIN, 0}}; // the kernel skips negative descriptors
     timespec time{milliseconds / 1000, milliseconds % 1000 * 1'000'000L};
-    call(SYS_ppoll, word(entries), 2, milliseconds < 0 ? 0 : word(&time), 0, sizeof(signal_bits));
+    int const result = call(SYS_ppoll, word(entries), 2, milliseconds < 0 ? 0 : word(&time), 0, sizeof(signal_bits));
+    if (result < 0 && result != -EINTR) { // for example, because the limit of descriptors has been lowered
+        timespec const pause{0, 10'000'000};
+        call(SYS_nanosleep, word(&pause), 0);
+    }
     signalfd_siginfo arrived;
     return call(SYS_read, signals, word(&arrived), sizeof arrived) > 0;
 }
@@ -161,27 +167,51 @@ bool has_children() noexcept
 
 void send_signal(pid_t pid, int signal) noexcept { call(SYS_kill, pid, signal); }
 
-bool can_list_children() noexcept
+long now() noexcept
 {
+    timespec time{};
+    call(SYS_clock_gettime, CLOCK_MONOTONIC, word(&time));
+    return static_cast<long>(time.tv_sec) * 1000 + time.tv_nsec / 1'000'000;
+}
+
+void conceal(char** arguments, char** environment) noexcept
+{
+    for (char** list : {arguments, environment})
+        for (; *list; ++list)
+            for (char* at = *list; *at; ++at)
+                *at = '\0';
+    call(SYS_prctl, PR_SET_NAME, word("brood-guard"));
+    call(SYS_prctl, PR_SET_DUMPABLE, 0);
+}
+
+bool child_lists::open() noexcept
+{
+    folder_ = call(SYS_openat, AT_FDCWD, word("/proc"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder_ < 0)
+        return false;
     pid_t const self = own_pid();
     char name[16] = {};
-    int const length = call(SYS_readlinkat, AT_FDCWD, word("/proc/self"), word(name), sizeof name - 1);
+    int const length = call(SYS_readlinkat, folder_, word("self"), word(name), sizeof name - 1);
     pid_t listed = 0;
     for (int i = 0; i < length; ++i)
         listed = listed * 10 + (name[i] - '0');
-    int const file = children_file(self, self).open(O_RDONLY);
-    if (file >= 0)
-        call(SYS_close, file);
-    return file >= 0 && listed == self;
+    own_ = children_file(self, self).open(folder_, O_RDONLY);
+    return own_ >= 0 && listed == self;
 }
 
-void for_each_child(pid_t pid, void (*what)(void*, pid_t) noexcept, void* argument) noexcept
+void child_lists::for_each_own(callback what, void* argument) const noexcept
 {
-    int const threads = path().add("/proc/").add(pid).add("/task").open(O_RDONLY | O_DIRECTORY);
+    call(SYS_lseek, own_, 0, SEEK_SET);
+    for_each_number(own_, [=](pid_t child) { what(argument, child); });
+}
+
+void child_lists::for_each(pid_t pid, callback what, void* argument) const noexcept
+{
+    int const threads = path().add(pid).add("/task").open(folder_, O_RDONLY | O_DIRECTORY);
     if (threads < 0)
-        return; // the process has been reaped
-    for_each_numbered_entry(threads, [=](pid_t thread) {
-        int const file = children_file(pid, thread).open(O_RDONLY);
+        return; // the process has been reaped, or no descriptor is left: its children become this process's
+    for_each_numbered_entry(threads, [=, this](pid_t thread) {
+        int const file = children_file(pid, thread).open(folder_, O_RDONLY);
         if (file < 0)
             return;
         for_each_number(file, [=](pid_t child) { what(argument, child); });

@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/image.hpp"
 
+#include "os/discarded_signal.hpp"
 #include "os/process.hpp"
 
 #include <cerrno>
@@ -24,9 +25,19 @@ int make_memory_file() noexcept
     return fd < 0 && errno == EINVAL ? ::memfd_create("brood-relay", flags) : fd;
 }
 
-bool write_at(int fd, long offset, void const* data, std::size_t size) noexcept
+// The limit of file sizes (RLIMIT_FSIZE) also applies to memory files.
+int write_at(int fd, long offset, void const* data, std::size_t size) noexcept
 {
-    return ::pwrite(fd, data, size, offset) == static_cast<ssize_t>(size);
+    discarded_signal limit_exceeded(SIGXFSZ);
+    auto const written = ::pwrite(fd, data, size, offset);
+    if (written == static_cast<ssize_t>(size))
+        return 0;
+    if (written >= 0)
+        return EFBIG;
+    if (errno != EFBIG)
+        return ENOMEM;
+    limit_exceeded.discard();
+    return EFBIG;
 }
 
 bool is_in_procfs(char const* path) noexcept
@@ -51,9 +62,11 @@ result<unique_fd> make_image(std::span<unsigned char const> program, long offset
     unique_fd file(make_memory_file());
     if (!file)
         return last_error();
-    if (!write_at(file.get(), 0, program.data(), program.size()) ||
-        !write_at(file.get(), offset, rest.data(), rest.size()))
-        return error_code(ENOMEM, boost::system::system_category()); // a short write to a memory file
+    int error = write_at(file.get(), 0, program.data(), program.size());
+    if (error == 0)
+        error = write_at(file.get(), offset, rest.data(), rest.size());
+    if (error != 0)
+        return error_code(error, boost::system::system_category());
     if (::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
         return last_error();
     return file;

@@ -8,12 +8,14 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstring>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace brood::os {
 namespace {
@@ -133,6 +135,15 @@ std::optional<int> recall_status(int pidfd) noexcept
     if (!info || !(info->mask & abi::pidfd_info_exit))
         return std::nullopt;
     return info->exit_code;
+}
+
+bool can_list_children() noexcept
+{
+    char own[32] = {}, of_children[32] = {};
+    return ::access("/proc/thread-self/children", R_OK) == 0 &&
+           ::readlink("/proc/self/ns/pid", own, sizeof own - 1) > 0 &&
+           ::readlink("/proc/self/ns/pid_for_children", of_children, sizeof of_children - 1) > 0 &&
+           std::strcmp(own, of_children) == 0;
 }
 
 bool may_recall_status(int pidfd) noexcept { return query_exit(pidfd).has_value(); }

@@ -59,6 +59,7 @@ result<std::optional<child_end>> reap(child_id child) noexcept
 
 std::optional<int> recall_status(int) noexcept { return std::nullopt; }
 bool may_recall_status(int) noexcept { return false; }
+bool can_list_children() noexcept { return false; }
 std::optional<child_end> peek_end(int) noexcept { return std::nullopt; }
 result<bool> has_exited(int) noexcept { return true; }
 result<void> wait_for_exit(int) noexcept { return error_code(ENOSYS, boost::system::system_category()); }
