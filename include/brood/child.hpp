@@ -304,7 +304,8 @@ public:
      * @code void(error_code, exit_status) @endcode
      *
      * @par Errors
-     * Those of `async_wait`; `operation_not_permitted` if the parent may not signal the child (kill(2)).
+     * Those of `async_wait`, and those of the signal: `operation_not_permitted` if the parent may not signal the child
+     * (kill(2)).
      *
      * @par Per-Operation Cancellation
      * As `async_wait`. The signal has been sent by then.

@@ -119,7 +119,8 @@ auto async_spawn(Source&& source, command cmd, CompletionToken&& token = {})
  * has been applied. After another failure, the signal mask and dispositions, the working directory, the umask,
  * FD_CLOEXEC of the unmapped descriptors, and the inheritable and ambient capabilities are restored. What cannot be
  * undone remains: mapped descriptors, session, process group, root directory, limits, nice value, affinity and
- * credentials, which change for all threads. A `piped()` stream and a terminal fail with `errc::unexpected_pipe`. `backend` and `watcher` are ignored.
+ * credentials, which change for all threads. A `piped()` stream and a terminal fail with `errc::unexpected_pipe`.
+ * `backend` and `watcher` are ignored.
  */
 BROOD_API error_code exec(command const& cmd);
 

@@ -49,7 +49,7 @@ protected:
 
     /// Whether the process has ended. If so, sets `ended_`, and `status_` or `error_`. Called with the lock.
     /**
-     * If this cannot be told, returns false and sets `poll_error_`.
+     * If the system does not report it, the function returns false and sets `poll_error_`.
      */
     virtual bool poll_end() = 0;
 

@@ -38,7 +38,8 @@ public:
 
 using async_launch_result = result<std::shared_ptr<async_launch>>;
 
-/// Starts to carry out a plan whose `initiator_mask` is set. It has finished when every copy of `exec_pipe`, a pipe's write end, has been closed.
+/// Starts to carry out a plan whose `initiator_mask` is set. The launch has finished when every copy of `exec_pipe`, a
+/// pipe's write end, has been closed.
 async_launch_result
 start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe);
 
