@@ -4,6 +4,7 @@
 
 #include <brood/as_result.hpp>
 #include <brood/backend.hpp>
+#include <brood/cgroup_scope.hpp>
 #include <brood/child.hpp>
 #include <brood/child_group.hpp>
 #include <brood/command.hpp>
@@ -22,5 +23,6 @@
 #include <brood/stop.hpp>
 #include <brood/terminal.hpp>
 #include <brood/terminal_size.hpp>
+#include <brood/tree_usage.hpp>
 
 #endif

@@ -466,6 +466,13 @@ public:
     /// The resources that the child used, after it has been reaped. Empty if its status was lost.
     std::optional<resource_usage> usage() const { return owner_ ? owner_->usage() : std::nullopt; }
 
+    /// What the child and everything that it has started have used so far. Empty if the child has no cgroup of its own.
+    /**
+     * `command::contained` and `command::cgroup(scope)` create one. For a stage of `pipeline::contained`, all stages
+     * are counted.
+     */
+    std::optional<brood::tree_usage> tree_usage() const { return owner_ ? owner_->tree_usage() : std::nullopt; }
+
     /// Detaches the child. The destructor no longer kills it; the library still reaps it.
     /**
      * The destructor still closes the streams that were not moved away. If the child then writes to its pipe, it

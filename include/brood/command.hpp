@@ -13,6 +13,7 @@
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@
 #include <sys/types.h>
 
 namespace brood {
+
+class cgroup_scope;
 
 /// What to run: a program, its arguments and the attributes of the process. A copyable value.
 /**
@@ -275,6 +278,18 @@ public:
     }
     command&& foreground() && { return std::move(foreground()); }
 
+    /// Kills the process group that the child leads when the child has ended.
+    /**
+     * The group is killed before waits complete, also if the child object is dropped. Processes that have left the
+     * group run on: see `contained`. Fails with `invalid_argument` if the child leads no group.
+     */
+    command& kill_group_at_end() &
+    {
+        data_.kill_group_at_end = true;
+        return *this;
+    }
+    command&& kill_group_at_end() && { return std::move(kill_group_at_end()); }
+
     /// Runs the child on a new pseudo-terminal, as the leader of a new session (pty(7)).
     /**
      * The standard streams that are not set refer to the terminal. The parent's end is `basic_child::terminal()`.
@@ -293,13 +308,12 @@ public:
      * with SIGKILL, in whatever session or process group. Waits complete after the last of them is gone. `kill_tree`
      * reaches all of them.
      *
-     * A small guard process runs between this process and the child. It is the process that this process waits for;
-     * `id` and `usage` refer to the child. A descendant that this process may not signal, such as a set-user-ID
-     * program, is not killed, and waits last until it ends.
+     * Where the system lets this process create a cgroup below its own, the child has a cgroup. Otherwise a small guard
+     * process runs between this process and the child. See doc/containment.md for the limits of both.
      *
-     * Fails with `not_supported` before anything is started: with `parent_death_signal`, `pre_exec`, another backend
-     * than `vfork`, a program or file named through `/proc`, in `exec`, and on systems that do not execute memory files
-     * or have no pidfds.
+     * Fails with `not_supported` before anything is started: in `exec`, and on systems that do not execute memory files.
+     * Where a guard is needed, also with `parent_death_signal`, `pre_exec`, another backend than `vfork` and a program
+     * or file named through `/proc`, and on systems without pidfds.
      */
     command& contained() &
     {
@@ -399,6 +413,13 @@ public:
     }
     command&& cgroup(detail::text_arg path) && { return std::move(cgroup(path)); }
 
+    /// Starts the child in a cgroup of its own below the scope. Linux only.
+    /**
+     * If the scope has been destroyed, the spawn fails with `no_such_file_or_directory` and stage `cgroup`.
+     */
+    BROOD_API command& cgroup(cgroup_scope const& scope) &;
+    command&& cgroup(cgroup_scope const& scope) && { return std::move(cgroup(scope)); }
+
     /// The child's root directory (chroot(2)). It needs CAP_SYS_CHROOT and is entered with the parent's credentials.
     /**
      * The working directory is then `/`, unless `current_dir` names another one inside. The program is searched inside;
@@ -481,6 +502,9 @@ public:
         return *this;
     }
     command&& watcher(exit_watcher choice) && { return std::move(watcher(choice)); }
+
+    /// For the library: the cgroup of the pipeline that the command is a stage of.
+    void pipeline_cgroup(std::shared_ptr<detail::child_cgroup> whole) { data_.pipeline_cgroup = std::move(whole); }
 
     std::string const& program() const noexcept { return data_.program; }                  ///< As given.
     std::vector<std::string> const& arguments() const noexcept { return data_.arguments; } ///< Without argv[0].

@@ -41,7 +41,22 @@ public:
     }
     pipeline&& err(stdio io) && { return std::move(err(std::move(io))); }
 
-    /// Connects two pipelines. `err` is the left one's, or the right one's if the left one has none.
+    /// Ends everything that the stages start when the last of them has ended. See `command::contained`.
+    /**
+     * The stages have one cgroup. What a stage has started may run on after its end, until the last stage ends. Killing
+     * a child kills what it has started.
+     *
+     * Where a guard is needed, each stage has its own, and what a stage has started ends with the stage.
+     */
+    pipeline& contained() &
+    {
+        contained_ = true;
+        return *this;
+    }
+    pipeline&& contained() && { return std::move(contained()); }
+
+    /// Connects two pipelines. `err` is the left one's, or the right one's if the left one has none. They are contained
+    /// if one of them is.
     friend pipeline operator|(pipeline left, pipeline right)
     {
         auto& from = right.stages_;
@@ -49,11 +64,13 @@ public:
             left.stages_.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
         if (!left.err_)
             left.err_ = std::move(right.err_);
+        left.contained_ = left.contained_ || right.contained_;
         return left;
     }
 
     std::vector<command> const& stages() const noexcept { return stages_; }  ///< From the first to the last.
     std::optional<stdio> const& shared_err() const noexcept { return err_; } ///< The argument of `err`.
+    bool is_contained() const noexcept { return contained_; }                ///< Whether `contained` was called.
 
     /// Prints the stages, joined by ` | `.
     BROOD_API friend std::ostream& operator<<(std::ostream& out, pipeline const& line);
@@ -61,6 +78,7 @@ public:
 private:
     std::vector<command> stages_;
     std::optional<stdio> err_;
+    bool contained_ = false;
 };
 
 /// Connects two commands.
@@ -78,7 +96,9 @@ struct pipeline_output {
 
     /// The sum of all stages, and the largest `max_rss` of them. Empty if a status was lost.
     std::optional<resource_usage> usage;
-    duration elapsed{}; ///< From the start of the first spawn to the end of the last child.
+    duration elapsed{};                          ///< From the start of the first spawn to the end of the last child.
+    std::optional<brood::tree_usage> tree_usage; ///< Of `pipeline::contained` with a cgroup.
+    bool out_of_memory = false;                  ///< As `output::out_of_memory`, for any stage.
 };
 
 namespace detail {

@@ -7,6 +7,7 @@
 #include <brood/exit_status.hpp>
 #include <brood/resource_usage.hpp>
 #include <brood/stop.hpp>
+#include <brood/tree_usage.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
@@ -30,9 +31,11 @@ namespace brood {
 struct output {
     exit_status status;
     std::string out, err;
-    bool truncated = false;              ///< Data beyond `output_options::limit` was discarded.
-    std::optional<resource_usage> usage; ///< Empty if the status was lost.
-    duration elapsed{};                  ///< From the start of the spawn to the end of the child.
+    bool truncated = false;                        ///< Data beyond `output_options::limit` was discarded.
+    std::optional<resource_usage> usage;           ///< Empty if the status was lost.
+    duration elapsed{};                            ///< From the start of the spawn to the end of the child.
+    std::optional<brood::tree_usage> tree_usage{}; ///< As `basic_child::tree_usage`.
+    bool out_of_memory = false; ///< The system has killed a process of the child's cgroup because of a memory limit.
 };
 
 /// What happens if a child writes more than `output_options::limit`.

@@ -5,6 +5,10 @@
 #include "os/unique_fd.hpp"
 
 #include <brood/result.hpp>
+#include <brood/tree_usage.hpp>
+
+#include <string>
+#include <string_view>
 
 namespace brood::os {
 
@@ -13,6 +17,36 @@ result<unique_fd> open_cgroup(char const* path) noexcept;
 
 /// Sends SIGKILL to every process in the cgroup and in the cgroups below. Does nothing on kernels before 5.14.
 result<void> kill_cgroup(int directory) noexcept;
+
+/// The path of the cgroup v2 of this process. Fails if this process may not move processes from there to cgroups below.
+result<std::string> own_cgroup();
+
+/// Creates a cgroup. Its name is relative to the directory of another one.
+result<void> create_cgroup(int directory, char const* name) noexcept;
+
+/// Removes a cgroup and the cgroups below. EBUSY: a process is left.
+result<void> remove_cgroup(int directory, char const* name) noexcept;
+
+result<unique_fd> open_cgroup_in(int directory, char const* name) noexcept;
+
+/// Whether processes may be in a new cgroup, and can all be killed at once.
+bool is_usable_cgroup(int directory) noexcept;
+
+/// The file that tells whether a process is in the cgroup or below. Its changes are exceptional conditions of poll(2).
+result<unique_fd> open_cgroup_events(int directory, char const* name) noexcept;
+result<bool> is_populated(int events) noexcept;
+
+/// Blocks until the file has changed since it was last read.
+void wait_for_change(int events) noexcept;
+
+/// Writes one of the cgroup's files, such as `memory.max`.
+result<void> set_in_cgroup(int directory, char const* file, std::string_view value) noexcept;
+
+/// Counts separately what each cgroup below uses, where the system lets this process do so.
+void enable_counters(int directory) noexcept;
+
+/// What the processes of a cgroup and of the cgroups below have used.
+tree_usage read_usage(int directory) noexcept;
 
 } // namespace brood::os
 

@@ -6,7 +6,7 @@
 
 #include <brood/resource_usage.hpp>
 
-/// What the guard of a contained program needs of the system beside os/raw.hpp. Linux only.
+/// What the guard of a contained program and the watchdog of a cgroup need of the system beside os/raw.hpp. Linux only.
 namespace brood::os::raw {
 
 int become_subreaper() noexcept;
@@ -23,6 +23,14 @@ int open_child_signals() noexcept;
 /// Waits until a signal has arrived, the link is readable or has been closed, or the time has expired. -1: no link, no
 /// limit. Returns whether a signal has arrived.
 bool wait_for_event(int signals, int link, int milliseconds) noexcept;
+
+/// Opens the pidfd of a process.
+int open_process(pid_t pid) noexcept;
+
+/// Waits until the other end of the link has been closed or the process has ended.
+void wait_for_end_of(int link, int pidfd) noexcept;
+
+void pause(int milliseconds) noexcept;
 
 /// Whether there is something to read, or the other end has been closed.
 bool is_readable(int fd) noexcept;

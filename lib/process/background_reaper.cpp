@@ -27,12 +27,14 @@ public:
     {
         std::lock_guard lock(mutex_);
         bool const started = running_ || start();
-        if (!started && child.killed)
+        bool const is_alone = !child.cgroup && !child.kills_group;
+        if (!started && child.killed && is_alone)
             return os::wait_and_reap(child.pid); // the wait is short
         retry_.reserve(children_ + 1);
         auto state = std::make_shared<child_state>(context_.get_executor());
         state->assign(child.pid, std::move(child.pidfd));
-        state->set_guard(std::move(child.guard));
+        state->set_containment(std::move(child.guard), std::move(child.cgroup));
+        state->set_started({child.kills_group, child.kills_group, {}}, nullptr, false);
         state->hold_until_exit(std::move(child.memory));
         ++children_;
         if (!started)

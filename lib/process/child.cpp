@@ -47,13 +47,17 @@ child_state::~child_state()
         return;
     end_watch();
     watch_.reset(); // before the next watch of the same pid is created
-    reap_in_background({id_.pid, std::move(pidfd_), std::move(guard_), killed_, std::move(held_)});
+    reap_in_background(
+        {id_.pid, std::move(pidfd_), std::move(guard_), std::move(cgroup_), scope_.kills_group, killed_,
+         std::move(held_)});
 }
 
-void child_state::set_guard(std::shared_ptr<guard_link> guard) noexcept
+void child_state::set_containment(std::shared_ptr<guard_link> guard, std::shared_ptr<child_cgroup> cgroup) noexcept
 {
     std::lock_guard lock(mutex_);
     guard_ = std::move(guard);
+    cgroup_ = std::move(cgroup);
+    is_contained_ = guard_ || (cgroup_ && cgroup_->is_contained());
 }
 
 void child_state::set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept
@@ -79,10 +83,31 @@ std::optional<int> child_state::recall_status(error_code const& reap_error) cons
     return os::recall_status(id_.pidfd);
 }
 
+// Ends what the child leaves, before the child is reaped: its pid, and so its group's id, are its own. Returns whether
+// everything has ended.
+bool child_state::end_rest()
+{
+    if (scope_.kills_group && os::is_child(id_.pid))
+        (void)os::send_signal_to_group(id_.pid, SIGKILL);
+    if (!cgroup_)
+        return true;
+    auto const empty = cgroup_->is_empty_after_end();
+    if (!empty)
+        poll_error_ = empty.error();
+    bool const goes_on = !empty || !empty.value();
+    is_watch_outdated_ = is_watch_outdated_ || (goes_on && !is_ending_);
+    is_ending_ = is_ending_ || goes_on;
+    return !goes_on;
+}
+
 bool child_state::poll_end()
 {
     if (ended_ || blocking_wait_)
         return ended_;
+    poll_error_ = {};
+    bool const has_rest = is_own() && (scope_.kills_group || (is_contained_ && cgroup_));
+    if (has_rest && (!os::has_ended(id_.pid) || !end_rest()))
+        return false;
     auto const end = is_own() ? os::reap(id_) : error_code(ECHILD, boost::system::system_category());
     if (end && !end.value())
         return false;
@@ -97,9 +122,21 @@ bool child_state::poll_end()
     } else {
         error_ = end.error() == sys::no_child_process ? error_code(errc::status_lost) : end.error();
     }
+    if (cgroup_)
+        tree_usage_ = cgroup_->whole().usage();
+    cgroup_.reset();
     ended_ = true;
     held_.reset();
     return true;
+}
+
+watch_result child_state::create_watch(observer_ptr observer)
+{
+    if (!is_ending_)
+        return watch_child(executor_, id_.pid, pidfd_, std::move(observer));
+    if (cgroup_->events() < 0)
+        return make_error_code(boost::system::errc::too_many_files_open); // retried by the next wait
+    return watch_changes(executor_, cgroup_->events(), std::move(observer));
 }
 
 result<exit_status> child_state::wait()
@@ -113,13 +150,16 @@ result<exit_status> child_state::wait()
             continue;
         }
         blocking_wait_ = true;
+        auto const cgroup = is_ending_ ? cgroup_ : nullptr;
         lock.unlock();
-        auto const waited = os::wait_for_end(id_.pid);
+        auto waited = os::wait_for_end(id_.pid);
+        if (cgroup)
+            os::wait_for_change(cgroup->events());
         lock.lock();
         blocking_wait_ = false;
         blocking_wait_.notify_all();
-        if (!poll_end() && !waited)
-            return waited.error();
+        if (!poll_end() && (!waited || poll_error_.failed()))
+            return waited ? poll_error_ : waited.error();
     }
     complete_waits(std::move(lock));
     return outcome();
@@ -156,7 +196,10 @@ result<std::optional<exit_status>> child_state::wait_for(duration time)
 }
 
 // The guard reaps the program as the last process.
-bool child_state::has_program_ended() const noexcept { return guard_ && !is_running(guard_->program().pidfd); }
+bool child_state::has_program_ended() const noexcept
+{
+    return is_ending_ || (guard_ && !is_running(guard_->program().pidfd));
+}
 
 // The poll ensures that the pid still belongs to the child.
 template <class Send>
@@ -200,6 +243,8 @@ result<void> child_state::signal_group(int number)
 
 result<void> child_state::signal_once(int number, std::vector<pid_t>& signalled_groups)
 {
+    if (number == SIGKILL && kill_own_cgroup())
+        return success();
     return send_unless_ended([&]() -> result<void> {
         if (scope_.leads_group) {
             signalled_groups.push_back(id());
@@ -211,18 +256,25 @@ result<void> child_state::signal_once(int number, std::vector<pid_t>& signalled_
     });
 }
 
-// The guard also ends everybody if the program may not be signalled.
+// The guard also ends everybody if the program may not be signalled, and a cgroup is killed without permission.
 result<void> child_state::kill()
 {
+    bool const all_killed = kill_own_cgroup();
     if (std::lock_guard lock(mutex_); guard_ && is_own()) {
         guard_->end();
         if (!ended_)
             (void)os::send_signal(id_, SIGCONT); // the guard may have been stopped
         killed_ = true;
     }
-    auto const sent = signal(SIGKILL);
+    auto const sent = signal(SIGKILL); // the child may not be in its cgroup yet
     killed_ = killed_ || sent.has_value();
-    return killed(sent);
+    return all_killed ? success() : killed(sent);
+}
+
+bool child_state::kill_own_cgroup()
+{
+    std::lock_guard lock(mutex_);
+    return is_contained_ && cgroup_ && is_own() && cgroup_->kill();
 }
 
 // Called with the lock. A child that has ended keeps its pid, and so its group's id, until it is reaped. This function
@@ -239,12 +291,12 @@ result<void> child_state::kill_unreaped()
 
 result<void> child_state::kill_tree()
 {
-    if (guard_)
+    if (is_contained_)
         return kill();
     std::lock_guard lock(mutex_);
-    if (!scope_.cgroup)
+    if (!scope_.cgroup && !cgroup_)
         return kill_unreaped();
-    auto const cgroup = os::kill_cgroup(scope_.cgroup.get());
+    auto const cgroup = cgroup_ ? cgroup_->kill() : os::kill_cgroup(scope_.cgroup.get());
     auto const rest = killed(kill_unreaped());
     return cgroup ? rest : cgroup;
 }
@@ -253,6 +305,12 @@ std::optional<resource_usage> child_state::usage() const
 {
     std::lock_guard lock(mutex_);
     return usage_;
+}
+
+std::optional<brood::tree_usage> child_state::tree_usage() const
+{
+    std::lock_guard lock(mutex_);
+    return cgroup_ ? std::optional(cgroup_->whole().usage()) : tree_usage_;
 }
 
 void child_state::detach() noexcept

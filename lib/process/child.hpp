@@ -2,6 +2,7 @@
 #ifndef BROOD_LIB_PROCESS_CHILD_HPP
 #define BROOD_LIB_PROCESS_CHILD_HPP
 
+#include "contain/child_cgroup.hpp"
 #include "contain/guard_link.hpp"
 #include "process/waitable.hpp"
 
@@ -14,7 +15,8 @@ namespace brood::detail {
 /// The processes that a signal to a child can reach beside the child itself.
 struct kill_scope {
     bool leads_group = false;
-    os::unique_fd cgroup; ///< The directory of the cgroup in which the child was started, if any.
+    bool kills_group = false; ///< At the child's end.
+    os::unique_fd cgroup;     ///< The directory of the cgroup that the command names, if any.
 };
 
 /// A child. The only code that reaps, and the only code that signals children. Both happen under one lock: a signal
@@ -28,8 +30,9 @@ public:
     explicit child_state(asio::any_io_executor executor);
     ~child_state() override;
 
-    /// The assigned process is the guard of a contained program. Called once, after `assign`.
-    void set_guard(std::shared_ptr<guard_link> guard) noexcept;
+    /// What the process is contained by: if it is the guard of a contained program, or has a cgroup of its own. Called
+    /// once, after `assign`.
+    void set_containment(std::shared_ptr<guard_link> guard, std::shared_ptr<child_cgroup> cgroup) noexcept;
 
     /// Whether a process has been assigned. `id` is 0 until the program of a contained child has been executed.
     bool is_assigned() const noexcept { return id_of_process() != 0; }
@@ -57,6 +60,7 @@ public:
     result<void> kill_tree() override;
     void abandon_waits(void const* owner, error_code error) override { waitable::abandon_waits(owner, error); }
     std::optional<resource_usage> usage() const override;
+    std::optional<brood::tree_usage> tree_usage() const override;
     void detach() noexcept override;
     int release() override { return release_pidfd().release(); }
     void async_wait(wait_handler handler) override { start_wait(std::move(handler)); }
@@ -73,10 +77,8 @@ public:
 
 private:
     bool poll_end() override;
-    watch_result create_watch(observer_ptr observer) override
-    {
-        return watch_child(executor_, id_.pid, pidfd_, std::move(observer));
-    }
+    bool end_rest();
+    watch_result create_watch(observer_ptr observer) override;
     os::child_id program() const noexcept { return guard_ ? guard_->program() : id_; }
     bool has_program_ended() const noexcept;
     template <class Send>
@@ -84,6 +86,7 @@ private:
     result<void> send_to_group(int number);
     result<void> check_signalled(int number);
     result<void> kill_unreaped();
+    bool kill_own_cgroup();
     std::unique_ptr<streams_base> take_streams() noexcept;
 
     bool is_own() const noexcept;
@@ -91,6 +94,9 @@ private:
 
     pid_t const parent_;                // the process that created this object; a forked copy does not touch the child
     std::shared_ptr<guard_link> guard_; // of a contained child: `id_` is the guard then
+    std::shared_ptr<child_cgroup> cgroup_; // until the end
+    bool is_contained_ = false;
+    bool is_ending_ = false; // the program has ended, and processes in the cgroup have not
     kill_scope scope_;
     std::unique_ptr<streams_base> streams_;
     std::shared_ptr<void> held_;
@@ -99,6 +105,7 @@ private:
     bool detached_ = false;
     std::atomic<bool> killed_ = false; // SIGKILL has been sent
     std::optional<resource_usage> usage_;
+    std::optional<brood::tree_usage> tree_usage_; // valid after the end
 };
 
 } // namespace brood::detail

@@ -83,11 +83,11 @@ result<child_owner> prepared_spawn::start(std::unique_ptr<streams_base> streams)
     if (!launched)
         return launched.error();
     child_->assign(launched.value().pid, std::move(launched.value().pidfd));
-    child_->set_guard(std::move(launched.value().guard));
+    child_->set_containment(std::move(launched.value().guard), plan_->own_cgroup);
     if (plan_->foreground)
         child_->hold_until_exit(std::move(plan_->foreground));
     close_given_away(*plan_);
-    child_->set_started({plan_->leads_group, std::move(plan_->cgroup)}, std::move(streams), true);
+    child_->set_started(scope_of(*plan_), std::move(streams), true);
     return child_owner(std::move(child_));
 }
 

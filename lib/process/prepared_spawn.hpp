@@ -47,6 +47,12 @@ private:
     pidfd_mode pidfd_mode_;
 };
 
+/// What a signal to the plan's child can reach. The plan gives its descriptor away.
+inline kill_scope scope_of(plan& p) noexcept
+{
+    return {p.leads_group, p.kills_group, p.own_cgroup ? os::unique_fd() : std::move(p.cgroup)};
+}
+
 /// Reaps the children that have ended if a start has failed because there are too many processes. They count until
 /// then.
 /**

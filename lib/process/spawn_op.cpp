@@ -89,7 +89,7 @@ void spawn_op::take_child(async_launch& launch)
 {
     if (auto child = launch.take_child()) {
         child_->assign(child->pid, std::move(child->pidfd));
-        child_->set_guard(std::move(child->guard));
+        child_->set_containment(std::move(child->guard), plan_->own_cgroup);
         child_->hold_until_exit(launch_);
     }
 }
@@ -148,7 +148,7 @@ void spawn_op::succeed(completion_mode mode)
     close_given_away(*plan_);
     if (plan_->foreground)
         child_->hold_until_exit(std::move(plan_->foreground));
-    child_->set_started({plan_->leads_group, std::move(plan_->cgroup)}, std::move(streams_), false);
+    child_->set_started(scope_of(*plan_), std::move(streams_), false);
     plan_.reset(); // closes the child's ends of its streams
     complete({}, child_owner(std::move(child_)), mode);
 }
@@ -227,7 +227,7 @@ void spawn_op::kill()
     take_child(*launch_);
     if (!child_->is_assigned())
         return launch_->kill();
-    child_->set_started({plan_->leads_group, {}}, nullptr, false);
+    child_->set_started({plan_->leads_group, plan_->kills_group, {}}, nullptr, false);
     (void)child_->kill_tree();
 }
 

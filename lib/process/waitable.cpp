@@ -74,6 +74,10 @@ void waitable::complete_waits(std::unique_lock<std::mutex> lock)
 
 error_code waitable::arm()
 try {
+    if (std::exchange(is_watch_outdated_, false)) {
+        end_watch();
+        watch_.reset();
+    }
     if (watch_)
         return watch_->arm(shared_from_this());
     auto created = create_watch(shared_from_this());
@@ -87,6 +91,8 @@ try {
 
 error_code waitable::rearm()
 try {
+    if (is_watch_outdated_)
+        return arm();
     return watch_->rearm(shared_from_this());
 } catch (std::bad_alloc const&) {
     return make_error_code(boost::system::errc::not_enough_memory);
@@ -222,12 +228,12 @@ os::unique_fd waitable::release_pidfd()
     return released;
 }
 
-// A SIGCHLD watch never owned the descriptor.
+// A SIGCHLD watch never owned the pidfd. A watch may own another descriptor.
 void waitable::end_watch() noexcept
 {
     if (!watch_)
         return;
-    if (auto released = watch_->release())
+    if (auto released = watch_->release(); released && released.get() == id_.pidfd)
         pidfd_ = std::move(released);
 }
 

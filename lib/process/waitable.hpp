@@ -72,10 +72,11 @@ protected:
     os::unique_fd pidfd_; // empty while the watch owns the descriptor
     std::unique_ptr<watch> watch_;
     bool ended_ = false;
-    bool seen_running_ = false; // the process has just been started: the first wait does not poll
-    error_code poll_error_;     // of the last call of `poll_end`
-    error_code error_;          // valid after the end
-    exit_status status_;        // valid after the end
+    bool seen_running_ = false;      // the process has just been started: the first wait does not poll
+    bool is_watch_outdated_ = false; // `create_watch` would create another one
+    error_code poll_error_;          // of the last call of `poll_end`
+    error_code error_;               // valid after the end
+    exit_status status_;             // valid after the end
 
 private:
     struct waiter {

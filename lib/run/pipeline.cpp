@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "contain/child_cgroup.hpp"
 #include "os/descriptors.hpp"
 #include "os/files.hpp"
 #include "os/fork.hpp"
@@ -38,6 +39,12 @@ error_code spawn_stages(pipeline const& line, std::function<result<pid_t>(comman
     if (!file)
         return file.error();
 
+    std::shared_ptr<child_cgroup> cgroup;
+    if (line.is_contained())
+        if (auto root = cgroup_root::of_process())
+            if (auto created = child_cgroup::create(std::move(root).value(), true))
+                cgroup = std::move(created).value(); // otherwise each stage has a guard
+
     pid_t leader = 0;
     os::private_fd in;
     for (auto const& stage : line.stages()) {
@@ -51,7 +58,7 @@ error_code spawn_stages(pipeline const& line, std::function<result<pid_t>(comman
             out = os::private_fd(std::move(pipe.value().second), block);
         }
         auto const spawn_with = [&](pid_t group) {
-            return spawn_one(connect(stage, {in.get(), out.get(), err, group}));
+            return spawn_one(connect(stage, {in.get(), out.get(), err, group, line.is_contained(), cgroup}));
         };
         auto pid = spawn_with(leader);
         if (!pid && leader != 0 && joins_group(stage) && is_group_gone(pid.error())) {

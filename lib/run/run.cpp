@@ -37,6 +37,8 @@ error_code set_ends(output_settings const& settings, pipeline& line)
         return {};
     auto const error = first_error(set_input(settings, stages.front()), capture_stream(settings, stages.back(), 1));
     pipeline whole(std::move(stages));
+    if (line.is_contained())
+        whole.contained();
     if (line.shared_err())
         whole.err(*line.shared_err());
     line = std::move(whole);

@@ -168,6 +168,12 @@ public:
         return sum;
     }
 
+    /// What the only child, or the stages of a contained pipeline, have used together with what they have started.
+    std::optional<tree_usage> tree_of_all() const
+    {
+        return children_.empty() ? std::nullopt : children_.back()->tree_usage();
+    }
+
     /// Signals each child once: a child in the process group of another one is reached through the group.
     /**
      * Before all have been started, only SIGKILL is sent: it is not known yet which children are in a group. Returns

@@ -209,6 +209,8 @@ void run_op::finish(error_code error)
     all.statuses = std::move(statuses_);
     all.usage = children_.usage();
     all.elapsed = elapsed_;
+    all.tree_usage = children_.tree_of_all();
+    all.out_of_memory = all.tree_usage && all.tree_usage->out_of_memory_kills > 0;
     release_streams(all);
     complete(error, std::move(all));
 }

@@ -32,7 +32,8 @@ inline std::vector<exit_status> to_value(run_result all)
 template <>
 inline output to_value(run_result all)
 {
-    return {all.statuses.front(), std::move(all.out), std::move(all.err), all.truncated, all.usage, all.elapsed};
+    return {all.statuses.front(), std::move(all.out), std::move(all.err), all.truncated, all.usage,
+            all.elapsed,          all.tree_usage,     all.out_of_memory};
 }
 
 template <>

@@ -16,6 +16,8 @@ struct stage_io {
     int in, out;
     std::optional<stdio> err;
     pid_t leader; ///< Of the stages' process group; 0 if there is none yet.
+    bool is_contained = false;
+    std::shared_ptr<child_cgroup> cgroup = nullptr; ///< Of all stages, if they have one.
 };
 
 /// Whether a stage joins the process group of the pipeline.
@@ -95,6 +97,10 @@ inline command connect(command stage, stage_io const& io)
         stage.err(*io.err);
     if (joins_group(stage))
         stage.process_group(io.leader);
+    if (io.is_contained)
+        stage.contained();
+    if (io.cgroup)
+        stage.pipeline_cgroup(io.cgroup);
     return stage;
 }
 

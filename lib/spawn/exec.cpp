@@ -54,8 +54,8 @@ error_code exec(command const& cmd)
 {
     if (auto error = detail::validate_parent_ends(cmd.data()); error.failed())
         return error;
-    if (cmd.data().contained)
-        return make_error_code(spawn_stage::prepare, ENOTSUP); // nothing would be left to guard this process
+    if (cmd.data().contained || cmd.data().scope || cmd.data().kill_group_at_end)
+        return make_error_code(spawn_stage::prepare, ENOTSUP); // nothing would be left to end the descendants
     if (cmd.data().foreground)
         return make_error_code(spawn_stage::prepare, EINVAL); // nothing would restore the terminal
     auto const plan = detail::make_plan(cmd);

@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "spawn/plan.hpp"
 
+#include "contain/child_cgroup.hpp"
 #include "os/cgroup.hpp"
 #include "os/credentials.hpp"
 #include "os/image.hpp"
@@ -21,10 +22,37 @@ namespace {
 
 error_code invalid(spawn_stage stage) { return make_error_code(stage, EINVAL); }
 
-// The other parts of a plan that no guard supports yet are steps that no backend with a guard supports.
+error_code use_own_cgroup(plan& p, result<std::shared_ptr<child_cgroup>> created)
+{
+    if (!created)
+        return created.error();
+    p.own_cgroup = std::move(created).value();
+    return {};
+}
+
+// The cgroup that is created for the child, if any.
+error_code add_own_cgroup(plan& p, command_data const& cmd)
+{
+    if (cmd.pipeline_cgroup)
+        return use_own_cgroup(p, child_cgroup::create_below(cmd.pipeline_cgroup));
+    if (cmd.scope) {
+        auto root = cmd.scope->lock();
+        return root ? use_own_cgroup(p, child_cgroup::create(std::move(root), cmd.contained))
+                    : make_error_code(spawn_stage::cgroup, ENOENT);
+    }
+    if (cmd.contained && !cmd.cgroup)
+        if (auto root = cgroup_root::of_process())
+            (void)use_own_cgroup(p, child_cgroup::create(std::move(root).value(), true)); // otherwise a guard is used
+    return {};
+}
+
+// Without a cgroup, a guard contains the program. The other parts of a plan that no guard supports yet are steps that
+// no backend with a guard supports.
 error_code add_containment(plan& p, command_data const& cmd)
 {
-    if (!cmd.contained)
+    if (auto error = add_own_cgroup(p, cmd); error.failed())
+        return error;
+    if (!cmd.contained || p.own_cgroup)
         return {};
     if (cmd.parent_death_signal || names_descriptor(cmd))
         return make_error_code(spawn_stage::prepare, ENOTSUP);
@@ -35,9 +63,9 @@ error_code add_containment(plan& p, command_data const& cmd)
 // The first step of the program: it needs the rights of the parent.
 error_code add_cgroup(plan& p, command_data const& cmd)
 {
-    if (!cmd.cgroup)
+    if (!cmd.cgroup && !p.own_cgroup)
         return {};
-    auto directory = os::open_cgroup(cmd.cgroup->c_str());
+    auto directory = p.own_cgroup ? p.own_cgroup->open() : os::open_cgroup(cmd.cgroup->c_str());
     if (!directory)
         return make_error_code(spawn_stage::cgroup, directory.error().value());
     p.cgroup = std::move(directory).value();
@@ -80,6 +108,9 @@ error_code add_session(plan& p, command_data const& cmd)
     if (group)
         p.steps.push_back({action::set_group, spawn_stage::session, *group});
     p.leads_group = leads || group == 0;
+    p.kills_group = cmd.kill_group_at_end;
+    if (p.kills_group && !p.leads_group)
+        return invalid(spawn_stage::session);
     if (cmd.foreground)
         return add_foreground(p);
     return cmd.terminal ? add_terminal(p, *cmd.terminal) : error_code();
@@ -163,7 +194,7 @@ error_code add_credentials(plan& p, command_data const& cmd)
     if (cmd.no_new_privileges)
         p.steps.push_back({action::no_new_privs, stage});
     // A change of credentials clears the parent-death signal, so it is set after them.
-    if (cmd.contained)
+    if (is_contained(p))
         p.steps.push_back({action::follow_guard, spawn_stage::limits});
     if (cmd.parent_death_signal) {
         if (!os::is_signal(*cmd.parent_death_signal))
@@ -189,7 +220,7 @@ error_code add_signals(plan& p, command_data const& cmd)
     }
     bool const inherits = !cmd.signal_mask && !cmd.reset_signals;
     // All signals must be blocked until the child is in the foreground, and in a guard.
-    bool const begins_blocked = cmd.foreground || cmd.contained;
+    bool const begins_blocked = cmd.foreground || is_contained(p);
     if (inherits && begins_blocked)
         p.mask = os::blocked_signals();
     if (!inherits || begins_blocked)

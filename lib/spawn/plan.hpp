@@ -24,6 +24,8 @@ class foreground;
 
 namespace brood::detail {
 
+class child_cgroup;
+
 enum class action : unsigned char {
     contain,      // a guard starts the program: see contain/guard.hpp
     enter_cgroup, // a: descriptor of its directory
@@ -106,8 +108,10 @@ struct plan {
     int child_terminal = -1;                    ///< The default of the standard streams, if the child has a terminal.
     std::shared_ptr<os::foreground> foreground; ///< Lent to the child until its end.
     bool leads_group = false;                   ///< The child leads a process group.
+    bool kills_group = false;                   ///< The group that the child leads is killed at the child's end.
     bool may_lead_group = false;                ///< If the group that the child joins has ended, it may lead one.
     os::unique_fd cgroup;                       ///< The directory of the cgroup in which the child starts, if any.
+    std::shared_ptr<child_cgroup> own_cgroup;   ///< It was created for the child.
     int highest_target = 2;                     ///< Descriptors of the library must be above it in the child.
 
     // The data that the steps point to.
@@ -136,7 +140,7 @@ struct plan {
 };
 
 /// Whether a guard is needed: see contain/guard.hpp.
-inline bool is_contained(plan const& p) noexcept { return p.steps.front().what == action::contain; }
+inline bool is_contained(plan const& p) noexcept { return !p.steps.empty() && p.steps.front().what == action::contain; }
 
 /// Whether a step sets the signal mask. If none does, the child inherits that of the thread that carries out the plan.
 bool sets_mask(plan const& p) noexcept;

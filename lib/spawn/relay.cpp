@@ -115,6 +115,14 @@ step clear_close_on_exec(int fd) noexcept { return {action::dup_fd, spawn_stage:
 
 } // namespace
 
+result<os::unique_fd> make_watchdog_image(watchdog_task const& task)
+{
+    if (relay_image.empty() || refused.load(std::memory_order_relaxed))
+        return make_error_code(spawn_stage::cgroup, ENOTSUP);
+    parcel_writer const parcel({}, {-1, 0, -1, os::own_pid(), task});
+    return os::make_image(relay_image, relay_parcel_offset, parcel.bytes());
+}
+
 bool needs_relay(plan const& p) noexcept { return std::any_of(p.steps.begin(), p.steps.end(), requires_own_memory); }
 
 bool can_relay(plan const& p)

@@ -22,6 +22,9 @@
  */
 namespace brood::detail {
 
+/// Creates the memory file of a watchdog (contain/watchdog.hpp), whose first argument is the number of the file.
+result<os::unique_fd> make_watchdog_image(watchdog_task const& task);
+
 /// Whether a plan has steps for the relay, if it is not forked.
 bool needs_relay(plan const& p) noexcept;
 

@@ -1,7 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 
 // The relay: a program without a C library that carries out the rest of a plan, and stays as the guard of a contained
-// program. See spawn/relay.hpp and contain/guard.hpp.
+// program. It may be a watchdog instead. See spawn/relay.hpp, contain/guard.hpp and contain/watchdog.hpp.
 #include "contain/guard.hpp"
 #include "spawn/relay_parcel.hpp"
 
@@ -34,6 +34,8 @@ extern "C" [[noreturn]] void brood_relay_main(char** argv, char** envp) noexcept
         report_and_exit(report_fd, {static_cast<int>(-mapped), spawn_stage::clone});
     char* const base = reinterpret_cast<char*>(mapped);
     auto& parcel = *reinterpret_cast<relay_parcel*>(base);
+    if (parcel.watchdog.link >= 0)
+        os::raw::exit_now(-watch_cgroup(parcel.watchdog, parcel.parent, argv, envp));
     auto* const steps = reinterpret_cast<step*>(base + sizeof parcel);
     for (unsigned i = 0; i < parcel.count; ++i)
         relocate(base, steps[i].data);

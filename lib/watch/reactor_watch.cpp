@@ -65,6 +65,23 @@ public:
     }
 };
 
+class change_watch final : public reactor_watch {
+public:
+    using reactor_watch::reactor_watch;
+
+    error_code arm(observer_ptr observer) override
+    {
+        descriptor_.async_wait(
+            asio::posix::descriptor_base::wait_error, [observer = std::move(observer)](error_code error) {
+                if (!error.failed())
+                    observer->on_ready(completion_mode::dispatch);
+                else if (is_failure(error))
+                    observer->on_failure(error);
+            });
+        return {};
+    }
+};
+
 class foreign_watch final : public reactor_watch {
 public:
     foreign_watch(asio::execution_context& context, std::chrono::milliseconds grace)
@@ -119,6 +136,11 @@ start(asio::any_io_executor const& executor, os::unique_fd& fd, observer_ptr obs
 watch_result watch_pipe_by_reactor(asio::any_io_executor const& executor, os::unique_fd read_end, observer_ptr observer)
 {
     return start<pipe_watch>(executor, read_end, std::move(observer));
+}
+
+watch_result watch_changes_by_reactor(asio::any_io_executor const& executor, os::unique_fd fd, observer_ptr observer)
+{
+    return start<change_watch>(executor, fd, std::move(observer));
 }
 
 watch_result watch_foreign_by_reactor(

@@ -11,6 +11,9 @@ namespace brood::detail {
 watch_result
 watch_pipe_by_reactor(asio::any_io_executor const& executor, os::unique_fd read_end, observer_ptr observer);
 
+/// As `watch_changes`. Takes the descriptor.
+watch_result watch_changes_by_reactor(asio::any_io_executor const& executor, os::unique_fd fd, observer_ptr observer);
+
 /// As `watch_foreign`, but always waits for the whole `grace`.
 watch_result watch_foreign_by_reactor(
     asio::any_io_executor const& executor, os::unique_fd& pidfd, std::chrono::milliseconds grace,

@@ -98,6 +98,9 @@ watch_result watch_foreign(
 /// Notifies when every copy of the write end of a pipe has been closed. Takes the read end. Nothing is ever written.
 watch_result watch_pipe(asio::any_io_executor const& executor, os::unique_fd read_end, observer_ptr observer);
 
+/// Notifies when a file of the kernel has an exceptional condition (POLLPRI). The caller keeps the descriptor.
+watch_result watch_changes(asio::any_io_executor const& executor, int fd, observer_ptr observer);
+
 /// Watches a child through SIGCHLD.
 watch_result watch_sigchld(asio::any_io_executor const& executor, pid_t pid, observer_ptr observer);
 

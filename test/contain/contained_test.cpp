@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/cgroup_folder.hpp"
 #include "support/deny_syscalls.hpp"
 #include "support/forked.hpp"
 #include "support/support.hpp"
@@ -27,13 +28,34 @@ using namespace test;
 
 namespace {
 
+// While it exists, guards are used although cgroups could be created.
+cgroup_folder* guarded = nullptr;
+
+command contain(command cmd)
+{
+    cmd.contained();
+    return guarded ? cmd.cgroup(guarded->path()) : cmd;
+}
+
+template <class... Args>
+command contained(backend_config const& config, Args const&... args)
+{
+    return contain(probe(config, args...));
+}
+
+template <class... Args>
+command contained_probe(backend_config const& config, mark const& marked, Args const&... args)
+{
+    return marked.put_on(contained(config, args...));
+}
+
 // The ways to run and watch a contained child on this machine.
 std::vector<backend_config> contained_configs()
 {
     auto configs = all_configs();
     std::erase_if(configs, [](backend_config const& config) {
         asio::io_context context;
-        auto const child = spawn(context, probe(config, "exit", "0").contained());
+        auto const child = spawn(context, contained(config, "exit", "0"));
         CHECK((child || child.error() == std::errc::not_supported || !denied_syscalls().empty()));
         return !child;
     });
@@ -42,16 +64,37 @@ std::vector<backend_config> contained_configs()
     return configs;
 }
 
+bool has_cgroup()
+{
+    asio::io_context context;
+    auto const child = spawn(context, command(probe_path(), "exit", "0").contained());
+    return child && child.value().tree_usage();
+}
+
+template <class Body>
+void for_each_guarded(Body body)
+{
+    std::optional<cgroup_folder> folder;
+    if (has_cgroup())
+        guarded = &folder.emplace();
+    for_each(contained_configs(), body);
+    guarded = nullptr;
+}
+
+template <class Body>
+void for_each_with_cgroup(Body body)
+{
+    if (has_cgroup())
+        for_each(contained_configs(), std::move(body));
+    else
+        MESSAGE("skipped: children have no cgroup here");
+}
+
 template <class Body>
 void for_each_contained(Body body)
 {
-    for_each(contained_configs(), std::move(body));
-}
-
-template <class... Args>
-command contained_probe(backend_config const& config, mark const& marked, Args const&... args)
-{
-    return marked.put_on(probe(config, args...).contained());
+    for_each_with_cgroup(body);
+    for_each_guarded(body);
 }
 
 // Spawns a child that writes a line when it is ready.
@@ -89,13 +132,13 @@ TEST_CASE("contained: the exit status is the program's")
     for_each_contained([](backend_config const& config) {
         asio::io_context context;
         for (char const* code : {"0", "7", "255"}) {
-            auto child = spawn(context, probe(config, "exit", code).contained()).value();
+            auto child = spawn(context, contained(config, "exit", code)).value();
             CHECK(wait_on(context, child).code() == std::atoi(code));
             REQUIRE(child.usage());
             CHECK(child.usage()->max_rss > 0);
         }
         for (int signal : {SIGTERM, SIGKILL, SIGSEGV, SIGHUP}) {
-            auto child = spawn(context, probe(config, "raise", std::to_string(signal)).contained()).value();
+            auto child = spawn(context, contained(config, "raise", std::to_string(signal))).value();
             CHECK(child.wait().value().signal() == signal);
         }
     });
@@ -109,7 +152,7 @@ TEST_CASE("contained: the core flag is the program's")
         auto cmd = probe(config, "dump-core");
         cmd.current_dir(folder.path());
         auto const expected = spawn(context, cmd).value().wait().value();
-        CHECK(spawn(context, cmd.contained()).value().wait().value() == expected);
+        CHECK(spawn(context, contain(cmd)).value().wait().value() == expected);
     });
 }
 
@@ -123,12 +166,12 @@ TEST_CASE("contained: id is the program's pid, and its group and session are as 
             CHECK(text.starts_with(std::to_string(child.id()) + " "));
             co_return text;
         };
-        auto const plain = co_await ids(probe(config, "ids").contained());
+        auto const plain = co_await ids(contained(config, "ids"));
         CHECK(after(plain, "pgid") == std::to_string(::getpgid(0)));
         CHECK(after(plain, "sid") == std::to_string(::getsid(0)));
-        auto const group = co_await ids(probe(config, "ids").process_group().contained());
+        auto const group = co_await ids(contained(config, "ids").process_group());
         CHECK(group.starts_with(after(group, "pgid") + " "));
-        auto const session = co_await ids(probe(config, "ids").session().contained());
+        auto const session = co_await ids(contained(config, "ids").session());
         CHECK(session.starts_with(after(session, "sid") + " "));
     });
 }
@@ -146,7 +189,7 @@ TEST_CASE("contained: a failed spawn reports what it reports without containment
         for (auto cmd : {missing, no_directory, no_user}) {
             CAPTURE(cmd);
             auto const expected = failure_of(cmd);
-            CHECK(failure_of(cmd.contained()) == expected);
+            CHECK(failure_of(contain(cmd)) == expected);
         }
     });
 }
@@ -158,7 +201,7 @@ TEST_CASE("contained: descriptors are as without containment")
             auto cmd = probe(config, "descriptors");
             cmd.inherit_fds(all).fd(7, stdio::null()).fd(9, stdio::same_as(1));
             auto const expected = output_of_now(cmd);
-            CHECK(output_of_now(cmd.contained()) == expected);
+            CHECK(output_of_now(contain(cmd)) == expected);
         }
     });
 }
@@ -166,12 +209,11 @@ TEST_CASE("contained: descriptors are as without containment")
 TEST_CASE("contained: attributes are the program's")
 {
     for_each_contained([](backend_config const& config) {
-        CHECK(output_of_now(probe(config, "umask").umask(027).contained()) == "23");
-        CHECK(output_of_now(
-                  probe(config, "limit", std::to_string(RLIMIT_NOFILE)).limit(RLIMIT_NOFILE, 77, 88).contained())
+        CHECK(output_of_now(contained(config, "umask").umask(027)) == "23");
+        CHECK(output_of_now(contained(config, "limit", std::to_string(RLIMIT_NOFILE)).limit(RLIMIT_NOFILE, 77, 88))
                   .starts_with("77"));
-        CHECK(output_of_now(probe(config, "directory").current_dir("/").contained()) == "/");
-        CHECK(output_of_now(probe(config, "status", "SigBlk").signal_mask(SIGUSR1).contained()).ends_with("200"));
+        CHECK(output_of_now(contained(config, "directory").current_dir("/")) == "/");
+        CHECK(output_of_now(contained(config, "status", "SigBlk").signal_mask(SIGUSR1)).ends_with("200"));
     });
 }
 
@@ -257,7 +299,7 @@ TEST_CASE("contained: descendants end without /proc, too")
             mark const marked;
             asio::io_context context;
             auto cmd = command("/usr/bin/unshare", "-m", "/bin/sh", "-c", how + "; setsid sleep 60 & exec sleep 0.1");
-            auto child = spawn(context, marked.put_on(cmd.backend(config.backend).watcher(config.watcher).contained()));
+            auto child = spawn(context, marked.put_on(contain(cmd.backend(config.backend).watcher(config.watcher))));
             if (!child)
                 return; // there is no unshare(1)
             CHECK(child.value().wait());
@@ -278,7 +320,7 @@ pid_t guard_of(child const& contained)
 
 TEST_CASE("contained: the guard shows neither the arguments nor the environment")
 {
-    for_each_contained([](backend_config const& config) {
+    for_each_guarded([](backend_config const& config) {
         mark const marked;
         asio::io_context context;
         auto child = spawn_ready(context, contained_probe(config, marked, "resist", "leave"));
@@ -299,7 +341,7 @@ TEST_CASE("contained: the guard shows neither the arguments nor the environment"
 
 TEST_CASE("contained: a guard that has been stopped ends everything, too")
 {
-    for_each_contained([](backend_config const& config) {
+    for_each_guarded([](backend_config const& config) {
         mark const marked;
         asio::io_context context;
         auto child = spawn_ready(context, contained_probe(config, marked, "resist", "leave"));
@@ -321,7 +363,7 @@ TEST_CASE("contained: a guard that has been stopped ends everything, too")
 
 TEST_CASE("contained: a failed start has the same error in both ways to spawn")
 {
-    for_each_contained([](backend_config const& config) {
+    for_each(contained_configs(), [](backend_config const& config) {
         forked process([&] {
             if (::geteuid() == 0 && !system::become_user(1234, false))
                 return false;
@@ -344,7 +386,7 @@ TEST_CASE("contained: a limit of file sizes refuses the guard and does not end t
             rlimit const none{0, 0};
             ::setrlimit(RLIMIT_FSIZE, &none);
             asio::io_context context;
-            auto const child = spawn(context, probe(config, "exit", "0").contained());
+            auto const child = spawn(context, contained(config, "exit", "0"));
             return !child && child.error() == std::errc::not_supported;
         });
         CHECK(process.succeeds());
@@ -415,20 +457,41 @@ TEST_CASE("contained: a program that is cancelled before its exec is killed" * n
     });
 }
 
-TEST_CASE("contained: combinations without support fail before anything is started")
+TEST_CASE("contained: what a guard does not support fails before anything is started")
 {
-    auto const unsupported = [](command cmd) {
-        CAPTURE(cmd);
-        CHECK(failure_of(cmd) == std::errc::not_supported);
-    };
-    backend_config const automatic{spawn_backend::automatic, exit_watcher::automatic};
-    unsupported(probe(automatic, "exit", "0").contained().backend(spawn_backend::fork));
-    unsupported(probe(automatic, "exit", "0").contained().backend(spawn_backend::posix_spawn));
-    unsupported(probe(automatic, "exit", "0").contained().pre_exec([] { return error_code(); }));
-    unsupported(probe(automatic, "exit", "0").contained().parent_death_signal(SIGTERM));
-    unsupported(probe(automatic, "exit", "0").contained().program("/proc/self/exe"));
-    unsupported(probe(automatic, "exit", "0").contained().current_dir("/proc/self/cwd"));
+    for_each_guarded([](backend_config const& config) {
+        auto const unsupported = [](command cmd) {
+            CAPTURE(cmd);
+            CHECK(failure_of(cmd) == std::errc::not_supported);
+        };
+        auto const cmd = contained({spawn_backend::automatic, config.watcher}, "exit", "0");
+        unsupported(command(cmd).backend(spawn_backend::fork));
+        unsupported(command(cmd).backend(spawn_backend::posix_spawn));
+        unsupported(command(cmd).pre_exec([] { return error_code(); }));
+        unsupported(command(cmd).parent_death_signal(SIGTERM));
+        unsupported(command(cmd).program("/proc/self/exe"));
+        unsupported(command(cmd).current_dir("/proc/self/cwd"));
+    });
     CHECK(exec(command("true").contained()) == std::errc::not_supported);
+}
+
+TEST_CASE("contained: with a cgroup, hooks, death signals and names in procfs are as without containment")
+{
+    for_each_with_cgroup([](backend_config const& config) {
+        auto const automatic = backend_config{spawn_backend::automatic, config.watcher};
+        CHECK(failure_of(contained(automatic, "exit", "0").pre_exec([] {
+                  return error_code(EDOM, boost::system::system_category());
+              })) == make_error_code(spawn_stage::hook, EDOM));
+        CHECK(
+            output_of_now(contained(automatic, "directory").current_dir("/proc/self/cwd")) ==
+            std::filesystem::current_path());
+        asio::io_context context;
+        auto dying = contained(automatic, "sleep", "60").parent_death_signal(SIGTERM);
+        CHECK(spawn(context, dying).value().kill());
+        CHECK(
+            failure_of(contained({spawn_backend::posix_spawn, config.watcher}, "exit", "0")) ==
+            std::errc::not_supported);
+    });
 }
 
 TEST_CASE("contained: signals reach the program and its group")
@@ -450,12 +513,12 @@ TEST_CASE("contained: signals reach the program and its group")
 
 TEST_CASE("contained: the status is exact although the parent ignores SIGCHLD")
 {
-    for_each_contained([](backend_config const& config) {
+    for_each_guarded([](backend_config const& config) {
         auto const before = ::signal(SIGCHLD, SIG_IGN);
         asio::io_context context;
         if (config.watcher == exit_watcher::pidfd) // otherwise the library handles SIGCHLD
-            CHECK(output_of_now(probe(config, "signal-action", std::to_string(SIGCHLD)).contained()) == "ignored");
-        auto child = spawn(context, probe(config, "exit", "6").contained()).value();
+            CHECK(output_of_now(contained(config, "signal-action", std::to_string(SIGCHLD))) == "ignored");
+        auto child = spawn(context, contained(config, "exit", "6")).value();
         CHECK(child.wait().value().code() == 6);
         ::signal(SIGCHLD, before);
     });
@@ -582,10 +645,23 @@ TEST_CASE("contained: descendants end if the parent is killed")
     });
 }
 
+// Whether a cgroup exists that one of the processes has created.
+bool is_any_left(std::vector<std::string> const& prefixes)
+{
+    if (!knows_linux() || cgroup_mount().empty())
+        return false;
+    for (auto const& entry : std::filesystem::directory_iterator(cgroup_of(::getpid())))
+        for (auto const& prefix : prefixes)
+            if (entry.path().string().find(prefix) != std::string::npos)
+                return true;
+    return false;
+}
+
 TEST_CASE("contained: descendants end if the parent is killed at any moment")
 {
     for_each_contained([](backend_config const& config) {
         mark const marked;
+        std::vector<std::string> roots;
         for (int i = 0; i < 60; ++i) {
             bool const asynchronous = i % 2 == 0;
             {
@@ -604,10 +680,12 @@ TEST_CASE("contained: descendants end if the parent is killed at any moment")
                     }
                     return true;
                 });
+                roots.push_back("/brood-" + std::to_string(parent.pid()) + "-");
                 ::usleep(static_cast<useconds_t>(i * 300));
             } // killed
         }
         CHECK(marked.disappears());
+        CHECK(eventually([&] { return !is_any_left(roots); }));
     });
 }
 

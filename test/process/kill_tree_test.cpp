@@ -133,6 +133,58 @@ TEST_CASE("kill_tree: descendants in the cgroup are killed, also after the exit 
     }
 }
 
+TEST_CASE("kill_group_at_end: the rest of the group is gone when the wait has completed")
+{
+    for (bool session : {false, true})
+        for (bool asynchronous : {false, true}) {
+            CAPTURE(session);
+            CAPTURE(asynchronous);
+            for_each_config([&](backend_config const& config) {
+                asio::io_context context;
+                auto cmd = probe(config, "grandchild").kill_group_at_end();
+                auto family = spawn_family(context, session ? cmd.session() : cmd.process_group());
+                exit_status status;
+                if (asynchronous)
+                    run_on(context, [](child& parent, exit_status& ended) -> asio::awaitable<void> {
+                        ended = co_await parent.async_wait();
+                    }(family.parent, status));
+                else
+                    status = family.parent.wait().value();
+                CHECK(status.code() == 0);
+                CHECK(exits(family.grandchild)); // it has been sent SIGKILL
+            });
+        }
+}
+
+TEST_CASE("kill_group_at_end: also if the child is dropped or detached" * needs_threads())
+{
+    for (bool detached : {false, true}) {
+        CAPTURE(detached);
+        for_each_config([&](backend_config const& config) {
+            asio::io_context context;
+            std::optional<family> family = spawn_family(
+                context, probe(config, detached ? "grandchild" : "family").process_group().kill_group_at_end());
+            if (detached)
+                family->parent.detach();
+            auto const grandchild = family->grandchild;
+            family.reset();
+            CHECK(exits(grandchild));
+        });
+    }
+}
+
+TEST_CASE("kill_group_at_end: fails for a child that leads no group, and in exec")
+{
+    auto const config = all_configs().front();
+    auto const error = failure_of(probe(config, "exit", "0").kill_group_at_end());
+    CHECK(error == std::errc::invalid_argument);
+    CHECK(stage_of(error) == spawn_stage::session);
+    CHECK(
+        failure_of(probe(config, "exit", "0").process_group(::getpgrp()).kill_group_at_end()) ==
+        std::errc::invalid_argument);
+    CHECK(exec(command("true").process_group().kill_group_at_end()) == std::errc::not_supported);
+}
+
 TEST_CASE("kill_tree: orphans adopted by a subreaper are left to the subreaper")
 {
     if (!knows_linux()) {

@@ -26,6 +26,16 @@ inline std::string cgroup_mount()
     return {};
 }
 
+/// The directory of a process's cgroup.
+inline std::string cgroup_of(pid_t pid)
+{
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cgroup");
+    for (std::string line; std::getline(file, line);)
+        if (line.starts_with("0::/"))
+            return cgroup_mount() + line.substr(3);
+    return {};
+}
+
 /// Whether a configuration supports cgroups. vfork needs clone3, which may be refused; the automatic choice does not.
 inline bool knows_cgroups(backend_config const& w)
 {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,9 @@ struct resource_limit {
     static constexpr std::uint64_t widen(rlim_t limit) { return limit == RLIM_INFINITY ? infinity : limit; }
 };
 
+class cgroup_root;
+class child_cgroup;
+
 /// The settings of a `command`.
 struct command_data {
     std::string program;
@@ -46,6 +50,7 @@ struct command_data {
     bool session = false;
     bool foreground = false;
     bool contained = false;
+    bool kill_group_at_end = false;
     std::optional<terminal_size> terminal;
     std::optional<mode_t> umask;
     std::vector<resource_limit> limits;
@@ -55,6 +60,8 @@ struct command_data {
     bool no_new_privileges = false;
     std::vector<int> ambient_capabilities;
     std::optional<std::string> cgroup;
+    std::optional<std::weak_ptr<cgroup_root>> scope;
+    std::shared_ptr<child_cgroup> pipeline_cgroup; // set by the library
     std::optional<std::vector<int>> signal_mask;
     bool reset_signals = false;
     bool keep_sigpipe = false;

@@ -7,6 +7,7 @@
 #include <brood/resource_usage.hpp>
 #include <brood/result.hpp>
 #include <brood/stop.hpp>
+#include <brood/tree_usage.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
@@ -72,6 +73,7 @@ public:
     virtual void abandon_waits(void const* owner, error_code error) = 0;
 
     virtual std::optional<resource_usage> usage() const = 0;
+    virtual std::optional<brood::tree_usage> tree_usage() const = 0;
     virtual void detach() noexcept = 0;
     virtual int release() = 0;
     virtual void async_stop(stop_plan plan, wait_handler handler) = 0;

@@ -128,12 +128,30 @@ bool wait_for_event(int signals, int link, int milliseconds) noexcept
     pollfd entries[] = {{signals, POLLIN, 0}, {link, POLLIN, 0}}; // the kernel skips negative descriptors
     timespec time{milliseconds / 1000, milliseconds % 1000 * 1'000'000L};
     int const result = call(SYS_ppoll, word(entries), 2, milliseconds < 0 ? 0 : word(&time), 0, sizeof(signal_bits));
-    if (result < 0 && result != -EINTR) { // for example, because the limit of descriptors has been lowered
-        timespec const pause{0, 10'000'000};
-        call(SYS_nanosleep, word(&pause), 0);
-    }
+    if (result < 0 && result != -EINTR) // for example, because the limit of descriptors has been lowered
+        pause(10);
     signalfd_siginfo arrived;
     return call(SYS_read, signals, word(&arrived), sizeof arrived) > 0;
+}
+
+int open_process(pid_t pid) noexcept { return call(abi::sys_pidfd_open, pid, 0); }
+
+void wait_for_end_of(int link, int pidfd) noexcept
+{
+    for (;;) {
+        pollfd entries[] = {{link, 0, 0}, {pidfd, POLLIN, 0}}; // an error or a hangup is always reported
+        int const result = call(SYS_ppoll, word(entries), 2, 0, 0, sizeof(signal_bits));
+        if (result > 0)
+            return;
+        if (result != -EINTR)
+            pause(10);
+    }
+}
+
+void pause(int milliseconds) noexcept
+{
+    timespec const time{milliseconds / 1000, milliseconds % 1000 * 1'000'000L};
+    call(SYS_nanosleep, word(&time), 0);
 }
 
 bool is_readable(int fd) noexcept

@@ -4,8 +4,24 @@
 #include <cerrno>
 
 namespace brood::os {
+namespace {
 
-result<unique_fd> open_cgroup(char const*) noexcept { return error_code(ENOTSUP, boost::system::system_category()); }
-result<void> kill_cgroup(int) noexcept { return error_code(ENOTSUP, boost::system::system_category()); }
+error_code unsupported() noexcept { return {ENOTSUP, boost::system::system_category()}; }
+
+} // namespace
+
+result<unique_fd> open_cgroup(char const*) noexcept { return unsupported(); }
+result<void> kill_cgroup(int) noexcept { return unsupported(); }
+result<std::string> own_cgroup() { return unsupported(); }
+result<void> create_cgroup(int, char const*) noexcept { return unsupported(); }
+result<void> remove_cgroup(int, char const*) noexcept { return unsupported(); }
+result<unique_fd> open_cgroup_in(int, char const*) noexcept { return unsupported(); }
+bool is_usable_cgroup(int) noexcept { return false; }
+result<unique_fd> open_cgroup_events(int, char const*) noexcept { return unsupported(); }
+result<bool> is_populated(int) noexcept { return unsupported(); }
+void wait_for_change(int) noexcept {}
+result<void> set_in_cgroup(int, char const*, std::string_view) noexcept { return unsupported(); }
+void enable_counters(int) noexcept {}
+tree_usage read_usage(int) noexcept { return {}; }
 
 } // namespace brood::os

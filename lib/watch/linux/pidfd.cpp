@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/descriptors.hpp"
 #include "watch/catch_reactor_error.hpp"
 #include "watch/linux/epoll_set.hpp"
 #include "watch/notify_after.hpp"
@@ -102,6 +103,16 @@ watch_foreign(asio::any_io_executor const& executor, os::unique_fd& pidfd, milli
     if (auto started = start<foreign_watch>(executor, pidfd, observer, grace))
         return started;
     return watch_foreign_by_reactor(executor, pidfd, grace, std::move(observer));
+}
+
+watch_result watch_changes(asio::any_io_executor const& executor, int fd, observer_ptr observer)
+{
+    auto duplicate = os::duplicate_above(fd, 2);
+    if (!duplicate)
+        return duplicate.error();
+    if (auto started = start<epoll_watch>(executor, duplicate.value(), observer, std::uint32_t(EPOLLPRI)))
+        return started;
+    return watch_changes_by_reactor(executor, std::move(duplicate).value(), std::move(observer));
 }
 
 watch_result watch_pipe(asio::any_io_executor const& executor, os::unique_fd read_end, observer_ptr observer)

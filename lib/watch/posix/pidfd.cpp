@@ -17,6 +17,8 @@ watch_result watch_foreign(asio::any_io_executor const&, os::unique_fd&, std::ch
     return unsupported();
 }
 
+watch_result watch_changes(asio::any_io_executor const&, int, observer_ptr) { return unsupported(); }
+
 watch_result watch_pipe(asio::any_io_executor const& executor, os::unique_fd read_end, observer_ptr observer)
 {
     return watch_pipe_by_reactor(executor, std::move(read_end), std::move(observer));

@@ -1,0 +1,169 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "contain/cgroup_root.hpp"
+
+#include "os/cgroup.hpp"
+#include "os/descriptors.hpp"
+#include "os/per_process.hpp"
+#include "os/process.hpp"
+#include "os/raw.hpp"
+#include "spawn/launcher.hpp"
+#include "spawn/relay.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <new>
+
+namespace brood::detail {
+namespace {
+
+error_code in_stage(error_code const& error) { return make_error_code(spawn_stage::cgroup, error.value()); }
+
+bool is_shortage(int error) noexcept
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN;
+}
+
+std::string new_root_name()
+{
+    static std::atomic<unsigned> count = 0;
+    return "brood-" + std::to_string(os::own_pid()) + '-' + std::to_string(++count);
+}
+
+struct process_root {
+    std::mutex mutex;
+    std::shared_ptr<cgroup_root> root;
+    bool is_impossible = false;
+};
+
+constinit os::per_process<process_root> the_root;
+
+} // namespace
+
+result<std::shared_ptr<cgroup_root>> cgroup_root::of_process()
+{
+    auto& [mutex, root, is_impossible] = the_root.get();
+    std::lock_guard lock(mutex);
+    if (root && root->is_guarded())
+        return root;
+    if (is_impossible)
+        return make_error_code(spawn_stage::cgroup, ENOTSUP);
+    auto own = os::own_cgroup();
+    auto created = own ? create(std::move(own).value()) : result<std::shared_ptr<cgroup_root>>(own.error());
+    if (!created) {
+        is_impossible = !is_shortage(created.error().value());
+        return in_stage(created.error());
+    }
+    root = std::move(created).value();
+    return root;
+}
+
+result<std::shared_ptr<cgroup_root>> cgroup_root::create(std::string parent)
+{
+    auto above = os::open_cgroup(parent.c_str());
+    if (!above)
+        return in_stage(above.error());
+    auto const name = new_root_name();
+    std::shared_ptr<cgroup_root> root(new cgroup_root(std::move(parent) + '/' + name));
+    if (auto error = root->open(above.value().get(), name); error.failed())
+        return in_stage(error);
+    return root;
+}
+
+error_code cgroup_root::open(int above, std::string const& name)
+{
+    watchdog_task task{-1, above, {}};
+    name.copy(task.name, sizeof task.name - 1);
+    if (auto error = start_watchdog(task); error.failed())
+        return error;
+    auto opened = os::open_cgroup_in(above, name.c_str());
+    if (opened)
+        opened = os::above_standard(std::move(opened).value());
+    if (!opened)
+        return opened.error();
+    directory_ = std::move(opened).value();
+    return os::is_usable_cgroup(directory()) ? error_code() : make_error_code(spawn_stage::cgroup, ENOTSUP);
+}
+
+// The watchdog is the child of a child that ends at once.
+error_code cgroup_root::start_watchdog(watchdog_task task)
+{
+    os::private_fd watchdog_end;
+    {
+        os::fork_block const block;
+        auto pipe = os::make_pipe();
+        if (!pipe)
+            return pipe.error();
+        link_ = os::private_fd(std::move(pipe.value().first), block);
+        watchdog_end = os::private_fd(std::move(pipe.value().second), block);
+    }
+    task.link = watchdog_end.get();
+    auto const image = make_watchdog_image(task);
+    if (!image)
+        return image.error();
+
+    char number[16] = {};
+    std::to_chars(number, number + sizeof number - 1, image.value().get());
+    char none[] = "0"; // it reports nothing
+    char* const arguments[] = {number, none, nullptr};
+    char* const environment[] = {nullptr};
+    exec_target const program{nullptr, arguments, environment};
+    plan p;
+    p.mask = os::raw::all_signals; // a signal to the process group of this process must not end it
+    p.steps.push_back({action::set_mask, spawn_stage::signals, 0, 0, &p.mask});
+    for (int const fd : {image.value().get(), task.link, task.above})
+        p.steps.push_back({action::dup_fd, spawn_stage::stdio, fd, fd});
+    p.steps.push_back({action::execute_image, spawn_stage::exec, image.value().get(), 0, &program});
+    auto const launched = launch(p, spawn_backend::automatic, pidfd_mode::none);
+    if (!launched)
+        return launched.error();
+    watchdog_end.reset();
+    (void)os::wait_for_end(launched.value().pid);
+    auto const end = os::reap({launched.value().pid, -1}); // fails if other code reaps this process's children
+    if (end && end.value() && end.value()->status != 0)
+        return make_error_code(spawn_stage::cgroup, end.value()->status);
+    return is_guarded() ? error_code() : make_error_code(spawn_stage::cgroup, ENOTSUP);
+}
+
+// In a forked copy, the cgroup is still that of the other process.
+void cgroup_root::close() noexcept
+{
+    if (!is_own())
+        return;
+    if (directory_)
+        (void)os::kill_cgroup(directory());
+    std::lock_guard lock(mutex_);
+    link_.reset();
+}
+
+bool cgroup_root::is_guarded() const noexcept
+{
+    std::lock_guard lock(mutex_);
+    return is_own() && link_ && !os::is_hung_up(link_.get());
+}
+
+std::string cgroup_root::next_name()
+{
+    std::lock_guard lock(mutex_);
+    std::erase_if(leftovers_, [this](std::string const& name) { return try_remove(name); });
+    return std::to_string(++created_);
+}
+
+// A process that has just ended may still be in its cgroup.
+void cgroup_root::remove(std::string name) noexcept
+{
+    if (!is_own() || try_remove(name))
+        return;
+    try {
+        std::lock_guard lock(mutex_);
+        leftovers_.push_back(std::move(name));
+    } catch (std::bad_alloc const&) {} // the watchdog removes it
+}
+
+bool cgroup_root::try_remove(std::string const& name) noexcept
+{
+    auto const removed = os::remove_cgroup(directory(), name.c_str());
+    return removed || removed.error().value() != EBUSY;
+}
+
+} // namespace brood::detail

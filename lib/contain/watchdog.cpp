@@ -1,0 +1,62 @@
+// Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+
+// The code of the watchdog process: see contain/watchdog.hpp.
+#include "contain/watchdog.hpp"
+
+#include "os/cgroup_calls.hpp"
+#include "os/guard_calls.hpp"
+
+#include <cerrno>
+#include <climits>
+
+namespace brood::detail {
+namespace {
+
+namespace raw = os::raw;
+
+void close_others(watchdog_task const& task, int cgroup, int owner) noexcept
+{
+    int const spared[] = {task.link, task.above, cgroup, owner};
+    raw::close_on_exec(0, INT_MAX);
+    raw::close_marked(spared, sizeof spared / sizeof spared[0]);
+}
+
+// A process in an uninterruptible system call ends when that does.
+void end_all(watchdog_task const& task, int cgroup) noexcept
+{
+    constexpr int longest_pause = 1000; // in milliseconds
+    for (int pause = 1;; pause = pause < longest_pause ? 2 * pause : pause) {
+        raw::kill_cgroup(cgroup);
+        if (raw::remove_cgroup(task.above, task.name) != -EBUSY)
+            return;
+        raw::pause(pause);
+    }
+}
+
+} // namespace
+
+int watch_cgroup(watchdog_task const& task, pid_t owner, char** arguments, char** environment) noexcept
+{
+    int const owner_pidfd = raw::open_process(owner);
+    if (owner_pidfd < 0)
+        return owner_pidfd;
+    if (raw::parent() != owner)
+        return -ESRCH;
+    int const cgroup = raw::create_cgroup(task.above, task.name);
+    if (cgroup < 0)
+        return cgroup;
+    int ignored = -1;
+    pid_t const watchdog = raw::fork(ignored);
+    if (watchdog < 0)
+        raw::remove_cgroup(task.above, task.name);
+    if (watchdog != 0)
+        return watchdog < 0 ? watchdog : 0;
+    raw::set_session();
+    close_others(task, cgroup, owner_pidfd);
+    raw::conceal(arguments, environment);
+    raw::wait_for_end_of(task.link, owner_pidfd);
+    end_all(task, cgroup);
+    raw::exit_now(0);
+}
+
+} // namespace brood::detail
