@@ -81,6 +81,7 @@ public:
         case errc::timed_out: return "timed out";
         case errc::unexpected_pipe:
             return "a stream is piped, or a terminal, and the operation does not use its other end";
+        case errc::inexpressible: return "a setting of the command has no form in a shell line or behind a launcher";
         }
         return "unknown error";
     }
@@ -94,6 +95,7 @@ public:
         case errc::invalid_environment_key:
         case errc::unexpected_pipe: return sys::make_error_condition(sys::invalid_argument);
         case errc::timed_out: return sys::make_error_condition(sys::timed_out);
+        case errc::inexpressible: return sys::make_error_condition(sys::not_supported);
         default: return {value, *this};
         }
     }

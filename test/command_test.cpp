@@ -110,6 +110,76 @@ TEST_CASE("command: env sets the variables of a range")
     CHECK(printed(command("prog").env(map).env(pairs)) == "A=1 B=3 C=4 prog");
 }
 
+TEST_CASE("command: under puts launchers in front")
+{
+    std::vector<std::string> const launcher{"srun", "-n1"};
+    struct {
+        command cmd;
+        std::string_view text;
+    } const rows[] = {
+        {command("make", "-j").under("srun", "-n1"), "srun -n1 make -j"},
+        {command("make", "-j").under(launcher), "srun -n1 make -j"},
+        {command("make").under("nice").under("srun", "-n1"), "srun -n1 nice make"},
+        {command("make").under(std::vector<std::string>()), "make"},
+        {command("a b").under("nice"), R"(nice "a b")"},
+        {command("make").under("nice").arg("all"), "nice make all"},
+        {command("make").current_dir("d").env("A", "1").under("nice"), "cd d && A=1 nice make"},
+        {command("make").chroot("/r").under("nice"), "chroot /r nice make"},
+        {command("make").under("nice").arg0("n"), "exec -a n nice make"},
+    };
+    for (auto const& row : rows) {
+        CAPTURE(row.text);
+        CHECK(printed(row.cmd) == row.text);
+        CHECK_FALSE(row.cmd.data().launcher_error);
+    }
+    command lvalue("make", "-j");
+    CHECK(printed(lvalue.under(launcher)) == "srun -n1 make -j");
+    CHECK(printed(lvalue.under("a", "b")) == "a b srun -n1 make -j");
+}
+
+TEST_CASE("command: under_shell passes the shell line as the last argument")
+{
+    std::vector<std::string> const launcher{"ssh", "host"};
+    auto const all = command("make", "it's").current_dir("/d").env("A", "1 2").umask(077).under_shell(launcher);
+    CHECK(all.program() == "ssh");
+    CHECK(all.arguments() == std::vector<std::string>{"host", R"(cd -P /d && exec env A='1 2' make 'it'\''s')"});
+    CHECK_FALSE(all.data().directory);
+    CHECK(all.data().env.unchanged());
+    CHECK(all.data().umask == mode_t(077));
+    CHECK_FALSE(all.data().launcher_error);
+
+    auto const twice = command("make", "a b").under("nice").under_shell("ssh", "b").under_shell("ssh", "a");
+    CHECK(twice.arguments() == std::vector<std::string>{"a", R"(exec ssh b 'exec nice make '\''a b'\''')"});
+    CHECK(printed(command("make").under_shell(std::vector<std::string>())) == "make");
+    command lvalue("make");
+    CHECK(printed(lvalue.under_shell("su", "-c")) == R"(su -c "exec make")");
+}
+
+TEST_CASE("command: under and under_shell keep the error of what they cannot pass on")
+{
+    struct {
+        command cmd;
+        error_code error;
+    } const rows[] = {
+        {command("make").arg0("n").under("nice"), errc::inexpressible},
+        {command("make").under("nice").arg0("n").under("srun"), errc::inexpressible},
+        {command("").under("nice"), errc::empty_program},
+        {command("make").arg0("n").under_shell("ssh", "host"), errc::inexpressible},
+        {command("make").chroot("/r").under_shell("ssh", "host"), errc::inexpressible},
+        {command("").under_shell("ssh", "host"), errc::empty_program},
+        {command("make", std::string(1, '\0')).under_shell("ssh", "host"), errc::nul_byte},
+        {command("make").arg0("n").under("nice").under_shell("ssh", "host"), errc::inexpressible},
+        {command("make").arg0("n").under_shell("ssh", "host").under("nice"), errc::inexpressible},
+    };
+    for (auto const& row : rows) {
+        CAPTURE(row.cmd);
+        CHECK(row.cmd.data().launcher_error == row.error);
+        auto const line = shell_line(row.cmd);
+        CHECK_FALSE(line);
+        CHECK((line || line.error() == row.error));
+    }
+}
+
 TEST_CASE("describe: names the program, the stage and what it refers to")
 {
     struct {

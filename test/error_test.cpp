@@ -36,7 +36,7 @@ constexpr int some_errnos[] = {EPERM,  ENOENT, ESRCH,  E2BIG,  ENOEXEC, EBADF,  
 constexpr errc all_library_errors[] = {
     errc::nul_byte,    errc::empty_program,         errc::invalid_environment_key,
     errc::status_lost, errc::output_limit_exceeded, errc::output_incomplete,
-    errc::timed_out,   errc::unexpected_pipe,
+    errc::timed_out,   errc::unexpected_pipe,       errc::inexpressible,
 };
 
 } // namespace
@@ -180,6 +180,7 @@ TEST_CASE("errc: equals the generic conditions")
         CHECK((ec == std::errc::timed_out) == (e == errc::timed_out));
         CHECK((ec == sys::errc::timed_out) == (e == errc::timed_out));
         CHECK((std::error_code(ec) == std::errc::timed_out) == (e == errc::timed_out));
+        CHECK((ec == std::errc::not_supported) == (e == errc::inexpressible));
     }
 }
 
@@ -197,7 +198,7 @@ TEST_CASE("errc: values with the same condition differ")
 
 TEST_CASE("brood_category: an unknown value maps to no generic condition")
 {
-    for (int const value : {-1, 0, 9, EINVAL, ETIMEDOUT, 99999}) {
+    for (int const value : {-1, 0, 10, EINVAL, ETIMEDOUT, 99999}) {
         CAPTURE(value);
         error_code const ec(value, brood_category());
         CHECK(ec.message() == "unknown error");

@@ -22,6 +22,10 @@ TEST_CASE("setters: an lvalue returns a reference to itself, an rvalue can be mo
     command cmd("a");
     static_assert(std::is_same_v<decltype(cmd.arg("b")), command&>);
     static_assert(std::is_same_v<decltype(command("a").arg("b")), command&&>);
+    static_assert(std::is_same_v<decltype(cmd.under("b")), command&>);
+    static_assert(std::is_same_v<decltype(command("a").under("b")), command&&>);
+    static_assert(std::is_same_v<decltype(cmd.under_shell(std::vector<std::string>())), command&>);
+    static_assert(std::is_same_v<decltype(command("a").under_shell(std::vector<std::string>())), command&&>);
     static_assert(std::is_same_v<decltype(output_options().timeout(1s)), output_options&&>);
     static_assert(std::is_same_v<decltype(group_options().max_running(1)), group_options&&>);
     static_assert(std::is_same_v<decltype(stop_plan().then(SIGINT, 1s)), stop_plan&&>);

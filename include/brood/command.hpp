@@ -115,6 +115,73 @@ public:
     }
     command&& program(detail::text_arg name) && { return std::move(program(name)); }
 
+    /// Makes the command the argument of a launcher that starts it: `command("make", "-j").under("srun", "-n1")` is
+    /// `srun -n1 make -j`.
+    /**
+     * For launchers that execute the words after their own: `nice`, `env`, `srun`, `systemd-run`, `docker run`. Further
+     * calls put launchers in front. An empty range changes nothing.
+     *
+     * Everything else applies to the launcher, because it is the child: the environment, the working directory, the
+     * descriptors and attributes. Whether the program has them too depends on the launcher: see doc/launchers.md. Only
+     * `arg0` has no meaning for it: if it was set before, the spawn fails with `errc::inexpressible`.
+     */
+    template <detail::text Launcher, detail::text... Args>
+    command& under(Launcher const& launcher, Args const&... arguments) &
+    {
+        put_under({std::string(detail::text_arg(launcher)), std::string(detail::text_arg(arguments))...});
+        return *this;
+    }
+    template <detail::text Launcher, detail::text... Args>
+    command&& under(Launcher const& launcher, Args const&... arguments) &&
+    {
+        return std::move(under(launcher, arguments...));
+    }
+    template <detail::text_range Range>
+    command& under(Range&& launcher) &
+    {
+        put_under(to_strings(launcher));
+        return *this;
+    }
+    template <detail::text_range Range>
+    command&& under(Range&& launcher) &&
+    {
+        return std::move(under(launcher));
+    }
+
+    /// Makes the command the last argument of a launcher, as one line for a POSIX shell:
+    /// `command("make", "all").under_shell("ssh", "host")` is `ssh host "exec make all"`.
+    /**
+     * For launchers that pass their last argument to a shell: `ssh HOST`, `su USER -c`, `docker exec NAME sh -c`. The
+     * line is that of `shell_line`, so the program receives its arguments byte for byte. Further calls put launchers in
+     * front. An empty range changes nothing.
+     *
+     * The environment and the working directory are part of the line: they apply to the program, and the launcher runs
+     * in the parent's. `env_keep` keeps variables of the remote shell. The descriptors and attributes, such as `umask`,
+     * apply to the launcher. If `shell_line` fails, the spawn fails with its error.
+     */
+    template <detail::text Launcher, detail::text... Args>
+    command& under_shell(Launcher const& launcher, Args const&... arguments) &
+    {
+        put_under_shell({std::string(detail::text_arg(launcher)), std::string(detail::text_arg(arguments))...});
+        return *this;
+    }
+    template <detail::text Launcher, detail::text... Args>
+    command&& under_shell(Launcher const& launcher, Args const&... arguments) &&
+    {
+        return std::move(under_shell(launcher, arguments...));
+    }
+    template <detail::text_range Range>
+    command& under_shell(Range&& launcher) &
+    {
+        put_under_shell(to_strings(launcher));
+        return *this;
+    }
+    template <detail::text_range Range>
+    command&& under_shell(Range&& launcher) &&
+    {
+        return std::move(under_shell(launcher));
+    }
+
     /// Sets a variable. The other variables are the parent's at the time of the spawn.
     command& env(detail::text_arg key, detail::text_arg value) &
     {
@@ -519,8 +586,40 @@ public:
     BROOD_API friend std::ostream& operator<<(std::ostream& out, command const& cmd);
 
 private:
+    template <class Range>
+    static std::vector<std::string> to_strings(Range& range)
+    {
+        std::vector<std::string> strings;
+        for (auto&& each : range)
+            strings.emplace_back(detail::text_arg(each));
+        return strings;
+    }
+
+    BROOD_API void put_under(std::vector<std::string> launcher);
+    BROOD_API void put_under_shell(std::vector<std::string> launcher);
+
     detail::command_data data_;
 };
+
+/// The line for which a POSIX shell executes the program: `cd -P ./d && exec env -u K -- A='1 2' prog x`.
+/**
+ * The program receives the arguments, the values of variables and the working directory byte for byte, if the line is
+ * passed to `sh -c`, `ssh HOST` or the like. The program replaces the shell. dash, bash, BusyBox, mksh and zsh execute
+ * the line; csh and fish do not. Removing a variable needs an env(1) with `-u`, which POSIX does not require.
+ *
+ * Only the program, its arguments, the environment and the working directory are part of the line. A relative directory
+ * is resolved in the shell's. `env_keep` keeps variables of the shell. The shell may set variables of its own, such as
+ * `PWD`, and reports that the program is missing by the exit status 127.
+ *
+ * Fails with
+ *
+ * * `nul_byte`, `empty_program`, `invalid_environment_key` like a spawn;
+ * * ENOENT and the stage `directory` if the working directory is empty, like a spawn;
+ * * `inexpressible` with `arg0`, with `chroot`, if `env_keep` keeps a variable that is not an identifier, and if env(1)
+ *   is necessary and would not take the program's name for one: it contains `=` or is `-`. Changes of the environment
+ *   and a program whose name starts with `-` make it necessary.
+ */
+BROOD_API result<std::string> shell_line(command const& cmd);
 
 /// The path of the first file along PATH that the caller may execute.
 /**

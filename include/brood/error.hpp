@@ -28,6 +28,9 @@ enum class errc {
     /// A stream is `piped()`, or `terminal` is set, but the operation returns no object that owns the parent's end.
     /// Equals `std::errc::invalid_argument`.
     unexpected_pipe,
+
+    /// A setting has no form in a shell line or behind a launcher. Equals `std::errc::not_supported`.
+    inexpressible,
 };
 
 /// The step of a spawn that failed.

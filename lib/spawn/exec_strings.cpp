@@ -61,14 +61,21 @@ error_code validate_parent_ends(command_data const& cmd, int first)
     return cmd.terminal || has_parent_ends(cmd, first) ? errc::unexpected_pipe : error_code();
 }
 
-error_code validate(command_data const& cmd)
+error_code validate_strings(command_data const& cmd)
 {
     if (has_nul(cmd))
         return errc::nul_byte;
     if (cmd.program.empty())
         return errc::empty_program;
-    if (has_bad_key(cmd.env))
-        return errc::invalid_environment_key;
+    return has_bad_key(cmd.env) ? errc::invalid_environment_key : error_code();
+}
+
+error_code validate(command_data const& cmd)
+{
+    if (cmd.launcher_error)
+        return cmd.launcher_error;
+    if (auto const error = validate_strings(cmd))
+        return error;
     bool const negative_fd = !cmd.descriptors.empty() && cmd.descriptors.begin()->first < 0;
     bool const new_session = cmd.session || cmd.terminal;
     bool const no_own_group = new_session || cmd.process_group.value_or(0) != 0;

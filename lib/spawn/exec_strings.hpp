@@ -14,6 +14,9 @@ namespace brood::detail {
 /// The error of a malformed command. Makes no system call.
 error_code validate(command_data const& cmd);
 
+/// The part of `validate` that concerns strings.
+error_code validate_strings(command_data const& cmd);
+
 /// The error of a command with a terminal or a `piped()` descriptor from `first` on, whose other end would be unused.
 error_code validate_parent_ends(command_data const& cmd, int first = 0);
 

@@ -32,7 +32,8 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv)
     }
     if (selected)
         return 0;
-    std::fputs("usage: brood-fuzz --target=command|fd_map|exit_status [LIBFUZZER OPTION]... [CORPUS]...\n", stderr);
+    std::fputs(
+        "usage: brood-fuzz --target=command|fd_map|exit_status|shell_line [LIBFUZZER OPTION]... [CORPUS]...\n", stderr);
     std::exit(2);
 }
 

@@ -30,6 +30,9 @@ void check_fd_map(std::string_view bytes);
 /// Decodes and prints wait statuses.
 void check_exit_status(std::string_view bytes);
 
+/// Passes the line of a command to every installed shell. The child reports its arguments, environment and directory.
+void check_shell_line(std::string_view bytes);
+
 struct target {
     std::string_view name; ///< Also of the folder with its corpus.
     void (*check)(std::string_view bytes);
@@ -39,6 +42,7 @@ constexpr target targets[] = {
     {"command", check_command},
     {"fd_map", check_fd_map},
     {"exit_status", check_exit_status},
+    {"shell_line", check_shell_line},
 };
 
 } // namespace test::fuzz

@@ -429,6 +429,10 @@ int main(int argc, char** argv)
         return print_strings(environ);
     if (action == "start")
         return print_start(argc, argv);
+    if (action == "start-in") { // the working directory, too
+        answer(std::string(::getcwd(nullptr, 0)) + '\0');
+        return print_start(argc, argv);
+    }
     if (action == "descriptors")
         return print_descriptors();
     if (action == "files")

@@ -38,6 +38,7 @@ struct command_data {
     std::string program;
     std::vector<std::string> arguments;
     std::optional<std::string> arg0;
+    error_code launcher_error; // of `under` and `under_shell`: the spawn reports it
     environment env;
     std::optional<std::string> root;
     std::optional<std::string> directory;
