@@ -15,31 +15,37 @@
 
 namespace po = boost::program_options;
 
-// Program_options also looks for options after the first word, but these words belong to the command.
-inline std::vector<po::option> take_command(std::vector<std::string>& words)
+/// The first word that is neither an option nor its value.
+inline auto find_command(std::vector<std::string> const& words, po::options_description const& known)
 {
-    auto const& first = words.front();
-    if (first.size() > 1 && first.starts_with('-') && first != "--")
-        return {};
-    po::option rest;
-    rest.original_tokens.assign(words.begin() + (first == "--"), words.end());
-    words.clear();
-    return {rest};
+    auto word = words.begin();
+    while (word != words.end() && word->size() > 1 && word->starts_with('-') && *word != "--") {
+        bool const is_long = word->starts_with("--");
+        bool const is_whole = is_long ? word->find('=') == word->npos : word->size() == 2;
+        auto const* option = is_whole ? known.find_nothrow(is_long ? word->substr(2) : *word, true) : nullptr;
+        bool const has_value = option && option->semantic()->max_tokens() > 0;
+        word += has_value && word + 1 != words.end() ? 2 : 1;
+    }
+    return word;
 }
 
 /// Parses the options before the command. Returns the words from the command on.
 inline std::vector<std::string> parse_options(int argc, char** argv, po::options_description& known)
 {
     known.add_options()("help,h", "show this");
-    auto const parsed = po::command_line_parser(argc, argv).options(known).extra_style_parser(take_command).run();
+    // Program_options also looks for options after the first word, but these words belong to the command.
+    std::vector<std::string> const words(argv + 1, argv + argc);
+    auto command = find_command(words, known);
     po::variables_map values;
-    po::store(parsed, values);
+    po::store(po::command_line_parser(std::vector<std::string>(words.begin(), command)).options(known).run(), values);
     if (values.count("help")) {
         std::cout << known;
         std::exit(0);
     }
     po::notify(values);
-    return po::collect_unrecognized(parsed.options, po::include_positional);
+    if (command != words.end() && *command == "--")
+        ++command;
+    return {command, words.end()};
 }
 
 /// Splits words into commands, which are separated by `:::`.
