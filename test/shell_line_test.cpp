@@ -44,4 +44,27 @@ TEST_CASE("shell_line: arguments can contain every byte except NUL")
     }
 }
 
+TEST_CASE("shell_line: the program runs in the directory, behind launchers of both forms")
+{
+    scratch_folder const folder;
+    auto const path = std::filesystem::canonical(folder.path()).string();
+    auto const cmd = command(probe_path(), "directory").current_dir(path);
+    CHECK(output_of_now(command(cmd).under("env", "A=1")) == path);
+    CHECK(output_of_now(command(cmd).under_shell("/bin/sh", "-c")) == path);
+    CHECK(output_of_now(command(cmd).under("env").under_shell("/bin/sh", "-c").under("env")) == path);
+    CHECK(output_of_now(command(cmd).under_shell("/bin/sh", "-c").under_shell("/bin/sh", "-c")) == path);
+}
+
+TEST_CASE("shell_line: a spawn fails with the error of what a launcher cannot pass on")
+{
+    auto const with_name = command("true").arg0("name");
+    CHECK(failure_of(command(with_name).under("env")) == errc::inexpressible);
+    CHECK(failure_of(command(with_name).under_shell("/bin/sh", "-c")) == errc::inexpressible);
+    CHECK(failure_of(command("").under("env")) == errc::empty_program);
+    CHECK(exec(command(with_name).under("env")) == errc::inexpressible);
+    CHECK(
+        describe(command(with_name).under("env"), errc::inexpressible) ==
+        "env: a setting of the command has no form in a shell line or behind a launcher");
+}
+
 TEST_SUITE_END();
