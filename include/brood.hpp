@@ -11,6 +11,7 @@
 #include <brood/environment.hpp>
 #include <brood/error.hpp>
 #include <brood/exit_status.hpp>
+#include <brood/isolation.hpp>
 #include <brood/pipe_writer.hpp>
 #include <brood/pipeline.hpp>
 #include <brood/process.hpp>

@@ -10,6 +10,14 @@
 namespace brood {
 namespace {
 
+std::string listed(std::vector<ns> const& kinds)
+{
+    std::ostringstream text;
+    for (auto const& kind : kinds)
+        text << (&kind == &kinds.front() ? " " : ", ") << kind;
+    return text.str();
+}
+
 // What a stage refers to.
 std::string object_of(detail::command_data const& data, spawn_stage stage)
 {
@@ -23,6 +31,7 @@ std::string object_of(detail::command_data const& data, spawn_stage stage)
     case spawn_stage::root: return named(data.root, " to ");
     case spawn_stage::directory: return named(data.directory, " to ");
     case spawn_stage::cgroup: return named(data.cgroup, " ");
+    case spawn_stage::namespaces: return listed(data.namespaces);
     default: return {};
     }
 }

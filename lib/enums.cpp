@@ -2,6 +2,7 @@
 #include <brood/backend.hpp>
 #include <brood/child_group.hpp>
 #include <brood/error.hpp>
+#include <brood/isolation.hpp>
 #include <brood/run.hpp>
 #include <brood/stdio.hpp>
 
@@ -31,6 +32,20 @@ std::ostream& operator<<(std::ostream& out, exit_watcher watcher)
 }
 
 std::ostream& operator<<(std::ostream& out, spawn_stage stage) { return out << to_string(stage); }
+
+std::ostream& operator<<(std::ostream& out, ns kind)
+{
+    switch (kind) {
+    case ns::user: return out << "user";
+    case ns::mount: return out << "mount";
+    case ns::pid: return out << "pid";
+    case ns::net: return out << "net";
+    case ns::ipc: return out << "ipc";
+    case ns::uts: return out << "uts";
+    case ns::cgroup: return out << "cgroup";
+    }
+    return out << "unknown namespace";
+}
 
 std::ostream& operator<<(std::ostream& out, open_mode mode)
 {

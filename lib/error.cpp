@@ -22,13 +22,22 @@ struct stage_text {
 
 // In the order of spawn_stage.
 constexpr std::array stage_texts{
-    stage_text{"brood.prepare", "prepare"},          stage_text{"brood.pipe", "create pipe"},
-    stage_text{"brood.clone", "create process"},     stage_text{"brood.signals", "set signals"},
-    stage_text{"brood.stdio", "set up descriptors"}, stage_text{"brood.session", "set session or process group"},
-    stage_text{"brood.terminal", "set up terminal"}, stage_text{"brood.credentials", "change credentials"},
-    stage_text{"brood.limits", "set limits"},        stage_text{"brood.cgroup", "enter cgroup"},
-    stage_text{"brood.root", "change root"},         stage_text{"brood.directory", "change directory"},
-    stage_text{"brood.hook", "run pre_exec"},        stage_text{"brood.exec", "execute program"},
+    stage_text{"brood.prepare", "prepare"},
+    stage_text{"brood.pipe", "create pipe"},
+    stage_text{"brood.clone", "create process"},
+    stage_text{"brood.signals", "set signals"},
+    stage_text{"brood.stdio", "set up descriptors"},
+    stage_text{"brood.session", "set session or process group"},
+    stage_text{"brood.terminal", "set up terminal"},
+    stage_text{"brood.credentials", "change credentials"},
+    stage_text{"brood.limits", "set limits"},
+    stage_text{"brood.cgroup", "enter cgroup"},
+    stage_text{"brood.namespaces", "create namespaces"},
+    stage_text{"brood.root", "change root"},
+    stage_text{"brood.directory", "change directory"},
+    stage_text{"brood.hook", "run pre_exec"},
+    stage_text{"brood.seccomp", "install seccomp filter"},
+    stage_text{"brood.exec", "execute program"},
 };
 static_assert(stage_texts.size() == static_cast<std::size_t>(spawn_stage::exec) + 1);
 

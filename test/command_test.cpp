@@ -193,6 +193,8 @@ TEST_CASE("describe: names the program, the stage and what it refers to")
          "convert: change root to /jail: Operation not permitted"},
         {command("convert").cgroup("/c"), make_error_code(spawn_stage::cgroup, EACCES),
          "convert: enter cgroup /c: Permission denied"},
+        {command("convert").namespaces(ns::user, ns::net), make_error_code(spawn_stage::namespaces, EPERM),
+         "convert: create namespaces user, net: Operation not permitted"},
         {command("convert").current_dir("a\nb"), make_error_code(spawn_stage::directory, ENOENT),
          R"(convert: change directory to "a\nb": No such file or directory)"},
         {command("a b"), make_error_code(spawn_stage::exec, ENOENT),

@@ -21,13 +21,22 @@ struct named_stage {
 };
 
 constexpr named_stage all_stages[] = {
-    {spawn_stage::prepare, "prepare"},   {spawn_stage::pipe, "pipe"},
-    {spawn_stage::clone, "process"},     {spawn_stage::signals, "signals"},
-    {spawn_stage::stdio, "descriptors"}, {spawn_stage::session, "session"},
-    {spawn_stage::terminal, "terminal"}, {spawn_stage::credentials, "credentials"},
-    {spawn_stage::limits, "limits"},     {spawn_stage::cgroup, "cgroup"},
-    {spawn_stage::root, "root"},         {spawn_stage::directory, "directory"},
-    {spawn_stage::hook, "pre_exec"},     {spawn_stage::exec, "program"},
+    {spawn_stage::prepare, "prepare"},
+    {spawn_stage::pipe, "pipe"},
+    {spawn_stage::clone, "process"},
+    {spawn_stage::signals, "signals"},
+    {spawn_stage::stdio, "descriptors"},
+    {spawn_stage::session, "session"},
+    {spawn_stage::terminal, "terminal"},
+    {spawn_stage::credentials, "credentials"},
+    {spawn_stage::limits, "limits"},
+    {spawn_stage::cgroup, "cgroup"},
+    {spawn_stage::root, "root"},
+    {spawn_stage::directory, "directory"},
+    {spawn_stage::hook, "pre_exec"},
+    {spawn_stage::exec, "program"},
+    {spawn_stage::namespaces, "namespaces"},
+    {spawn_stage::seccomp, "seccomp"},
 };
 
 constexpr int some_errnos[] = {EPERM,  ENOENT, ESRCH,  E2BIG,  ENOEXEC, EBADF,   EAGAIN,

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <sstream>
 #include <string>
@@ -74,6 +75,22 @@ TEST_CASE("setters: lists have a variadic form")
     CHECK(variadic.data().signal_mask == listed.data().signal_mask);
     CHECK(variadic.data().groups == listed.data().groups);
     CHECK(command("x").signal_mask().data().signal_mask == std::vector<int>());
+    CHECK(command("x").ambient_capabilities(1, 2).data().ambient_capabilities == std::vector{1, 2});
+    CHECK(command("x").bounding_capabilities().data().bounding_capabilities == std::vector<int>());
+    CHECK(command("x").namespaces(ns::user, ns::pid).data().namespaces == std::vector{ns::user, ns::pid});
+}
+
+TEST_CASE("setters: a seccomp filter may be any range of instructions")
+{
+    struct instruction { // as the kernel's
+        std::uint16_t code;
+        std::uint8_t jt, jf;
+        std::uint32_t k;
+    };
+    std::vector<instruction> const filter{{0x20, 0, 0, 4}, {6, 1, 2, 0x7fff0000}};
+    auto const copy = command("x").seccomp(filter).data().seccomp;
+    CHECK(copy == std::vector<bpf_instruction>{{0x20, 0, 0, 4}, {6, 1, 2, 0x7fff0000}});
+    CHECK(command("x").seccomp(*copy).seccomp(std::vector<bpf_instruction>()).data().seccomp->empty());
 }
 
 TEST_CASE("setters: options keep what was set")
@@ -98,6 +115,10 @@ TEST_CASE("setters: public enumerations print their names")
     text << spawn_backend::vfork << ' ' << exit_watcher::sigchld << ' ' << open_mode::append << ' '
          << limit_policy::stop_child << ' ' << failure_policy::stop_rest << ' ' << spawn_stage::directory;
     CHECK(text.str() == "vfork sigchld append stop_child stop_rest change directory");
+    std::ostringstream kinds;
+    for (ns const kind : {ns::user, ns::mount, ns::pid, ns::net, ns::ipc, ns::uts, ns::cgroup})
+        kinds << kind << ' ';
+    CHECK(kinds.str() == "user mount pid net ipc uts cgroup ");
 }
 
 TEST_CASE("setters: a result throws for what it does not hold")

@@ -6,10 +6,13 @@
 #include <brood/detail/export.hpp>
 #include <brood/detail/text.hpp>
 #include <brood/error.hpp>
+#include <brood/isolation.hpp>
 #include <brood/result.hpp>
 #include <brood/stdio.hpp>
 #include <brood/terminal_size.hpp>
 
+#include <concepts>
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
@@ -369,6 +372,22 @@ public:
     }
     command&& terminal(terminal_size size = {24, 80}) && { return std::move(terminal(size)); }
 
+    /// Runs the child on an open terminal, as the leader of a new session whose controlling terminal it is.
+    /**
+     * The standard streams that are not set refer to the terminal. The descriptor is borrowed: it may be closed once
+     * the initiating function has returned. Unlike `terminal`, the child object has no end of it.
+     *
+     * Fails with stage `terminal`: `bad_file_descriptor`, `inappropriate_io_control_operation` if it is not a terminal,
+     * `operation_not_permitted` if it is the controlling terminal of another session. Fails with `invalid_argument`
+     * together with `terminal`, `foreground` or `process_group`. See TIOCSCTTY in ioctl_tty(2).
+     */
+    command& controlling_terminal(int fd) &
+    {
+        data_.controlling_terminal = fd;
+        return *this;
+    }
+    command&& controlling_terminal(int fd) && { return std::move(controlling_terminal(fd)); }
+
     /// Ends everything that the child starts together with the child. Linux only.
     /**
      * When the child ends, is killed or is dropped, or when this process dies, every descendant of the child is killed
@@ -379,8 +398,8 @@ public:
      * process runs between this process and the child. See doc/containment.md for the limits of both.
      *
      * Fails with `not_supported` before anything is started: in `exec`, and on systems that do not execute memory files.
-     * Where a guard is needed, also with `parent_death_signal`, `pre_exec`, another backend than `vfork` and a program
-     * or file named through `/proc`, and on systems without pidfds.
+     * Where a guard is needed, also with `parent_death_signal`, `pre_exec`, `namespaces`, another backend than `vfork` and
+     * a program or file named through `/proc`, and on systems without pidfds.
      */
     command& contained() &
     {
@@ -462,6 +481,133 @@ public:
     command&& ambient_capabilities(std::vector<int> numbers) &&
     {
         return std::move(ambient_capabilities(std::move(numbers)));
+    }
+    template <std::convertible_to<int>... Values>
+    command& ambient_capabilities(Values... numbers) &
+    {
+        return ambient_capabilities(std::vector<int>{static_cast<int>(numbers)...});
+    }
+    template <std::convertible_to<int>... Values>
+    command&& ambient_capabilities(Values... numbers) &&
+    {
+        return std::move(ambient_capabilities(numbers...));
+    }
+
+    /// The capabilities that the program and its descendants can have at most, even as root. Linux only.
+    /**
+     * All others are removed from the bounding set, the inheritable set and the ambient set (capabilities(7)). The
+     * child needs CAP_SETPCAP, unless the bounding set is already that small. An ambient capability that is not among
+     * them is an error.
+     */
+    command& bounding_capabilities(std::vector<int> numbers) &
+    {
+        data_.bounding_capabilities = std::move(numbers);
+        return *this;
+    }
+    command&& bounding_capabilities(std::vector<int> numbers) &&
+    {
+        return std::move(bounding_capabilities(std::move(numbers)));
+    }
+    template <std::convertible_to<int>... Values>
+    command& bounding_capabilities(Values... numbers) &
+    {
+        return bounding_capabilities(std::vector<int>{static_cast<int>(numbers)...});
+    }
+    template <std::convertible_to<int>... Values>
+    command&& bounding_capabilities(Values... numbers) &&
+    {
+        return std::move(bounding_capabilities(numbers...));
+    }
+
+    /// Creates the child in new namespaces (namespaces(7)). Linux only.
+    /**
+     * The child is created inside, so every other setting is applied inside: `user`, `group` and `groups` are ids of
+     * the user namespace, and limits, `nice` and `chroot` need the child's rights there.
+     *
+     * - `ns::user`: the other namespaces then need no privilege. Until its exec the child has all capabilities inside;
+     *   the program keeps them if its user is 0 inside. Without `map_uid` and `map_gid`, the ids are the same inside.
+     * - `ns::pid`: the program is process 1 inside; `id` is its pid outside. When it ends, the kernel kills all others
+     *   inside, and waits complete after the last of them is gone. Process 1 ignores signals that it has no handler
+     *   for, except SIGKILL and SIGSTOP; this includes the signals of `signal` and of stop plans. `/proc` still shows
+     *   the processes outside until a new one is mounted.
+     * - `ns::mount`: mounts inside are not visible outside, and later ones outside not inside.
+     * - `ns::cgroup`: the root is the cgroup in which the child starts.
+     *
+     * Errors have the stage `namespaces`: `operation_not_permitted` without the privilege (CAP_SYS_ADMIN, or that user
+     * namespaces are allowed), `no_space_on_device` if there are too many, `permission_denied` if an unprivileged
+     * process is not dumpable (prctl(2)), as after a change of its user. Mapping ids needs `/proc`. `pre_exec` can
+     * mount file systems inside; handlers of pthread_atfork(3) do not run in the child.
+     *
+     * Fails with `not_supported` before anything is started: with `contained`, in `exec`, with the backend
+     * `posix_spawn`, and with both `ns::pid` and `parent_death_signal`. `ns::pid` together with `process_group(leader)`
+     * fails with `invalid_argument`. In a pipeline, a child in a PID namespace does not join the process group.
+     */
+    command& namespaces(std::vector<ns> kinds) &
+    {
+        data_.namespaces = std::move(kinds);
+        return *this;
+    }
+    command&& namespaces(std::vector<ns> kinds) && { return std::move(namespaces(std::move(kinds))); }
+    template <std::same_as<ns>... Kinds>
+    command& namespaces(Kinds... kinds) &
+    {
+        return namespaces(std::vector<ns>{kinds...});
+    }
+    template <std::same_as<ns>... Kinds>
+    command&& namespaces(Kinds... kinds) &&
+    {
+        return std::move(namespaces(kinds...));
+    }
+
+    /// Maps `count` user ids of the new user namespace, from `inside` on, to this process's ids from `outside` on.
+    /**
+     * Each call adds a line to `/proc/PID/uid_map` (user_namespaces(7)). Default: the effective user, with the same id.
+     * Without CAP_SETUID, only a single line with the effective user is permitted. Invalid or overlapping ranges, and
+     * ranges without `ns::user`, fail with `invalid_argument`.
+     */
+    command& map_uid(uid_t inside, uid_t outside, std::uint32_t count = 1) &
+    {
+        data_.uid_map.push_back({inside, outside, count});
+        return *this;
+    }
+    command&& map_uid(uid_t inside, uid_t outside, std::uint32_t count = 1) &&
+    {
+        return std::move(map_uid(inside, outside, count));
+    }
+
+    /// The same for group ids and CAP_SETGID. Without it, the program and its descendants cannot use setgroups(2).
+    command& map_gid(gid_t inside, gid_t outside, std::uint32_t count = 1) &
+    {
+        data_.gid_map.push_back({inside, outside, count});
+        return *this;
+    }
+    command&& map_gid(gid_t inside, gid_t outside, std::uint32_t count = 1) &&
+    {
+        return std::move(map_gid(inside, outside, count));
+    }
+
+    /// Filters the system calls of the program and its descendants (seccomp(2)). Linux only.
+    /**
+     * The argument is a classic BPF program: a range of `sock_filter` or `bpf_instruction`. The child installs it
+     * immediately before execve(2), after every other step. It must allow execve; and write(2), sendto(2), kill(2) and
+     * exit_group(2) to report a failure of execve. If the filter kills the child there, the spawn succeeds and the
+     * status is SIGSYS; if it refuses every report of a failure, the status is SIGKILL or SIGILL.
+     *
+     * Errors have the stage `seccomp`: `permission_denied` without `no_new_privileges` and CAP_SYS_ADMIN,
+     * `invalid_argument` for a program that is empty, too long or malformed. If `exec` fails, the filter stays.
+     */
+    template <detail::bpf_program Program>
+    command& seccomp(Program const& filter) &
+    {
+        auto& copy = data_.seccomp.emplace();
+        for (auto const& instruction : filter)
+            copy.push_back({instruction.code, instruction.jt, instruction.jf, instruction.k});
+        return *this;
+    }
+    template <detail::bpf_program Program>
+    command&& seccomp(Program const& filter) &&
+    {
+        return std::move(seccomp(filter));
     }
 
     /// The cgroup v2 directory in which the child starts (cgroups(7)). Linux only.

@@ -45,13 +45,15 @@ enum class spawn_stage {
     signals,     ///< Signal dispositions or the signal mask.
     stdio,       ///< Opening, duplicating or closing descriptors.
     session,     ///< setsid(2) or setpgid(2).
-    terminal,    ///< The pseudo-terminal.
+    terminal,    ///< The pseudo-terminal or the controlling terminal.
     credentials, ///< setgroups(2), setgid(2), setuid(2), capabilities or no_new_privs.
     limits,      ///< Resource limits, umask, nice value, affinity or parent-death signal.
     cgroup,      ///< Entering a cgroup.
+    namespaces,  ///< Creating namespaces or mapping ids.
     root,        ///< chroot(2).
     directory,   ///< chdir(2).
     hook,        ///< `command::pre_exec`.
+    seccomp,     ///< Installing a seccomp filter.
     exec,        ///< execve(2).
 };
 

@@ -5,6 +5,7 @@
 #include "os/raw.hpp"
 
 #include <cstddef>
+#include <cstdint>
 
 #include <sys/types.h>
 
@@ -18,6 +19,7 @@ struct clone_request {
     std::size_t stack_size;
     bool want_pidfd;
     int cgroup = -1;                ///< The directory of the cgroup in which the child starts; -1: the parent's cgroup.
+    std::uint64_t namespaces = 0;   ///< Those in which the child starts: flags of os/namespaces.hpp.
     bool wait = true;               ///< Suspends the calling thread until the child has called exec or exited.
     bool share_descriptors = false; ///< The child shares the parent's descriptor table until it unshares it.
 

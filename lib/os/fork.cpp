@@ -2,6 +2,7 @@
 #include "os/fork.hpp"
 
 #include "os/memory.hpp"
+#include "os/namespaces.hpp"
 
 #include <brood/environment.hpp>
 
@@ -80,6 +81,24 @@ void install_fork_handlers() noexcept
         ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
+pid_t fork_by_libc() noexcept
+{
+    pid_t const pid = ::fork();
+    return pid < 0 ? -errno : pid;
+}
+
+// libc's fork cannot create namespaces.
+pid_t fork_raw(std::uint64_t namespaces) noexcept
+{
+    before_fork();
+    pid_t const pid = fork_in_namespaces(namespaces);
+    if (pid == 0)
+        after_fork_in_child();
+    else
+        after_fork_in_parent();
+    return pid;
+}
+
 } // namespace
 
 pid_t own_pid() noexcept
@@ -95,12 +114,12 @@ pid_t own_pid() noexcept
     return pid;
 }
 
-pid_t fork_process(std::span<int const> kept) noexcept
+pid_t fork_process(std::span<int const> kept, std::uint64_t namespaces) noexcept
 {
     kept_in_child = kept;
-    pid_t const pid = ::fork();
+    pid_t const pid = namespaces == 0 ? fork_by_libc() : fork_raw(namespaces);
     kept_in_child = {};
-    return pid < 0 ? -errno : pid;
+    return pid;
 }
 
 fork_block::fork_block() noexcept

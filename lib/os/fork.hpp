@@ -4,6 +4,7 @@
 
 #include "os/unique_fd.hpp"
 
+#include <cstdint>
 #include <span>
 #include <utility>
 
@@ -15,7 +16,11 @@ namespace brood::os {
 pid_t own_pid() noexcept;
 
 /// fork(2): returns 0 in the child, its pid in the parent, or -errno. The child keeps the private descriptors in `kept`.
-pid_t fork_process(std::span<int const> kept) noexcept;
+/**
+ * With flags of os/namespaces.hpp, the child is in new namespaces, and the application's handlers of pthread_atfork(3) do
+ * not run.
+ */
+pid_t fork_process(std::span<int const> kept, std::uint64_t namespaces = 0) noexcept;
 
 /// Makes fork(3) on other threads wait during the lifetime of this object, which must be short.
 class fork_block {

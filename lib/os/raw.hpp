@@ -59,6 +59,16 @@ int no_new_privileges() noexcept;
 int keep_capabilities() noexcept; ///< Through a later change from root to another user.
 int clear_ambient_capabilities() noexcept;
 int raise_ambient_capabilities(std::uint64_t capabilities) noexcept; ///< One bit for each.
+int limit_capabilities(std::uint64_t kept) noexcept; ///< The bounding, the inheritable and the ambient set.
+
+/// Closes `writer` and reads an errno from `reader`, a pipe. Returns 0 or the errno, negated. -EPIPE: nobody writes any
+/// more.
+int await_permission(int reader, int writer) noexcept;
+int unshare_cgroup_namespace() noexcept;
+int make_mounts_private() noexcept; ///< No mount is propagated to or from another mount namespace.
+
+/// Installs a seccomp filter for the calling thread. `instructions` are in the kernel's form.
+int install_filter(std::size_t count, void const* instructions) noexcept;
 
 int set_umask(mode_t mask) noexcept;
 int set_limit(
@@ -85,7 +95,7 @@ int execute_image(int fd, char* const* argv, char* const* envp) noexcept; ///< e
 long map_rest(int fd, long offset) noexcept;
 
 [[noreturn]] void exit_now(int code) noexcept;
-[[noreturn]] void kill_self() noexcept; ///< By SIGKILL.
+[[noreturn]] void kill_self() noexcept; ///< By SIGKILL, or by SIGILL if that is refused.
 
 /// The entry function of a child that sets a bool and exits.
 void set_and_exit(void* flag) noexcept;

@@ -57,6 +57,8 @@ result<unique_fd> open_child_end_by_name(int parent_end) noexcept
     return open_device(name);
 }
 
+bool is_terminal(int fd) noexcept { return ::isatty(fd) == 1; }
+
 error_code set_terminal_size(int fd, terminal_size size) noexcept
 {
     winsize window{};

@@ -20,6 +20,8 @@ result<fd_pair> open_terminal(terminal_size size) noexcept;
 result<unique_fd> open_child_end(int parent_end) noexcept;
 result<unique_fd> open_child_end_by_name(int parent_end) noexcept;
 
+bool is_terminal(int fd) noexcept;
+
 error_code set_terminal_size(int fd, terminal_size size) noexcept;
 
 /// The foreground of this process's controlling terminal. A child may take it over until it ends.

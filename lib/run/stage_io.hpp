@@ -24,7 +24,8 @@ struct stage_io {
 inline bool joins_group(command const& stage)
 {
     auto const& data = stage.data();
-    return !data.process_group && !data.session && !data.terminal;
+    bool const leads = data.session || data.terminal || data.controlling_terminal;
+    return !data.process_group && !leads && !has_namespace(data, ns::pid); // which knows other pids
 }
 
 inline bool sets(command const& stage, int child_fd) { return stage.data().descriptors.contains(child_fd); }

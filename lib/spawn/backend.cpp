@@ -9,6 +9,26 @@
 
 namespace brood::detail {
 
+spawn_stage stage_of_clone(plan const& p, int error) noexcept
+{
+    switch (error) {
+    case EAGAIN:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE: return spawn_stage::clone;
+    case EPERM:
+    case ENOSPC:
+    case EUSERS:
+    case ENOSYS:
+    case EINVAL:
+        if (p.namespaces != 0)
+            return spawn_stage::namespaces;
+        break;
+    default: break;
+    }
+    return p.cgroup ? spawn_stage::cgroup : spawn_stage::clone;
+}
+
 error_code reap_failed_child(pid_t pid, error_code failure) noexcept
 {
     os::wait_and_reap(pid);

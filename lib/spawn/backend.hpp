@@ -39,6 +39,9 @@ extern backend const fork_backend;        // fork.cpp
 
 // What the backends share.
 
+/// The stage of a clone that has failed. A shortage would have failed without a cgroup and namespaces, too.
+spawn_stage stage_of_clone(plan const& p, int error) noexcept;
+
 /// Reaps a child that has reported its failure and is exiting. Returns the failure.
 error_code reap_failed_child(pid_t pid, error_code failure) noexcept;
 

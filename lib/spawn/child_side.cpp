@@ -43,7 +43,10 @@ int run_step(step const& s, child_args const& args) noexcept
 {
     switch (s.what) {
     case action::contain: return -ENOTSUP; // the relay carries it out: see contain/guard.hpp
+    case action::begin_in_namespaces: return args.gate < 0 ? 0 : raw::await_permission(args.gate, args.gate_writer);
     case action::enter_cgroup: return args.born_in_cgroup ? 0 : raw::enter_cgroup(s.a);
+    case action::unshare_cgroup_namespace: return raw::unshare_cgroup_namespace();
+    case action::make_mounts_private: return raw::make_mounts_private();
     case action::set_session: return raw::set_session();
     case action::set_terminal: return raw::set_terminal(s.a);
     case action::set_group: return raw::set_process_group(s.a);
@@ -64,6 +67,7 @@ int run_step(step const& s, child_args const& args) noexcept
     case action::set_gid: return raw::set_group(as<gid_t>(s.data));
     case action::set_uid: return raw::set_user(as<uid_t>(s.data));
     case action::keep_capabilities: return raw::keep_capabilities();
+    case action::limit_capabilities: return raw::limit_capabilities(as<std::uint64_t>(s.data));
     case action::clear_ambient: return raw::clear_ambient_capabilities();
     case action::raise_ambient: return raw::raise_ambient_capabilities(as<std::uint64_t>(s.data));
     case action::no_new_privs: return raw::no_new_privileges();
@@ -77,6 +81,7 @@ int run_step(step const& s, child_args const& args) noexcept
         auto const& hook = as<hook_call>(s.data);
         return -hook.call(hook.argument);
     }
+    case action::install_filter: return raw::install_filter(static_cast<std::size_t>(s.a), s.data);
     case action::execute: return execute(as<exec_target>(s.data));
     case action::execute_image: {
         auto const& target = as<exec_target>(s.data);

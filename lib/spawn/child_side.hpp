@@ -29,7 +29,9 @@ struct child_args {
     int kept[3] = {-1, -1, -1};  ///< Descriptors of the library that stay open until exec.
     bool born_in_cgroup = false; ///< The child was cloned into the plan's cgroup.
     pid_t guard = 0;             ///< The parent of a contained program.
-    bool exec_self = false;      ///< There is no child: this process carries out the steps.
+    int gate = -1;               ///< The ends of a pipe: see id_map_gate.hpp. -1: no ids are mapped.
+    int gate_writer = -1;
+    bool exec_self = false; ///< There is no child: this process carries out the steps.
 
     // For a child that shares its parent's memory.
     early_death early{nullptr, nullptr};

@@ -56,6 +56,8 @@ error_code exec(command const& cmd)
         return error;
     if (cmd.data().contained || cmd.data().scope || cmd.data().kill_group_at_end)
         return make_error_code(spawn_stage::prepare, ENOTSUP); // nothing would be left to end the descendants
+    if (!cmd.data().namespaces.empty())
+        return make_error_code(spawn_stage::prepare, ENOTSUP); // this process would stay there if the exec fails
     if (cmd.data().foreground)
         return make_error_code(spawn_stage::prepare, EINVAL); // nothing would restore the terminal
     auto const plan = detail::make_plan(cmd);

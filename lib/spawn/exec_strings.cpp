@@ -77,10 +77,13 @@ error_code validate(command_data const& cmd)
     if (auto const error = validate_strings(cmd))
         return error;
     bool const negative_fd = !cmd.descriptors.empty() && cmd.descriptors.begin()->first < 0;
-    bool const new_session = cmd.session || cmd.terminal;
+    bool const new_session = cmd.session || cmd.terminal || cmd.controlling_terminal;
     bool const no_own_group = new_session || cmd.process_group.value_or(0) != 0;
-    if (negative_fd || (new_session && cmd.process_group) || cmd.process_group.value_or(0) < 0 ||
-        (cmd.foreground && no_own_group))
+    bool const foreign_group =
+        has_namespace(cmd, ns::pid) && cmd.process_group.value_or(0) != 0; // the child knows other pids
+    bool const two_terminals = cmd.terminal && cmd.controlling_terminal;
+    if (negative_fd || foreign_group || two_terminals || (new_session && cmd.process_group) ||
+        cmd.process_group.value_or(0) < 0 || (cmd.foreground && no_own_group))
         return make_error_code(spawn_stage::prepare, EINVAL);
     return {};
 }

@@ -207,7 +207,7 @@ error_code add_descriptors(plan& p, command_data const& cmd)
             return parent_fd.error();
         dups.push_back({parent_fd.value(), child_fd});
     }
-    if (cmd.terminal)
+    if (p.child_terminal >= 0)
         for (int stream : {0, 1, 2})
             if (!cmd.descriptors.contains(stream))
                 dups.push_back({p.child_terminal, stream});
@@ -257,7 +257,7 @@ error_code dup_borrowed_fds(plan& p)
     for (auto& s : p.steps) {
         if (s.what == action::open_file)
             break; // the sources that follow are the child's
-        if (s.what != action::dup_fd || is_opened(p, s.a))
+        if ((s.what != action::dup_fd && s.what != action::set_terminal) || is_opened(p, s.a))
             continue;
         auto const known = duplicates.find(s.a);
         auto const copy = known == duplicates.end() ? duplicate(p, s.a) : result<int>(known->second);
@@ -286,13 +286,23 @@ std::map<int, int> borrowed_fds(command_data const& cmd)
 // A standard stream of the parent that the child shares by its default.
 bool is_closed_default(command_data const& cmd, int fd)
 {
-    return fd <= 2 && !cmd.terminal && !cmd.descriptors.contains(fd) && !os::is_open(fd);
+    return fd <= 2 && !cmd.terminal && !cmd.controlling_terminal && !cmd.descriptors.contains(fd) && !os::is_open(fd);
 }
 
 } // namespace
 
+error_code check_controlling_terminal(command_data const& cmd)
+{
+    auto const fd = cmd.controlling_terminal;
+    if (!fd || os::is_terminal(*fd))
+        return {};
+    return make_error_code(spawn_stage::terminal, os::is_open(*fd) ? ENOTTY : EBADF);
+}
+
 error_code check_borrowed_fds(command_data const& cmd)
 {
+    if (auto error = check_controlling_terminal(cmd); error.failed())
+        return error;
     auto const closed = make_error_code(spawn_stage::stdio, EBADF);
     for (auto const& [child_fd, fd] : borrowed_fds(cmd))
         if (!os::is_open(fd))
@@ -308,13 +318,25 @@ result<std::vector<os::private_fd>> dup_borrowed_fds(command& cmd)
     if (auto error = check_borrowed_fds(cmd.data()); error.failed())
         return error;
     std::vector<os::private_fd> duplicates;
-    for (auto const& [child_fd, fd] : borrowed_fds(cmd.data())) {
+    auto const duplicate = [&](int fd, spawn_stage stage) -> result<int> {
         os::fork_block const block;
-        auto duplicate = os::duplicate_above(fd, 2);
-        if (!duplicate)
-            return make_error_code(spawn_stage::stdio, duplicate.error().value());
-        duplicates.emplace_back(std::move(duplicate).value(), block);
-        cmd.fd(child_fd, stdio::fd(duplicates.back().get()));
+        auto copy = os::duplicate_above(fd, 2);
+        if (!copy)
+            return make_error_code(stage, copy.error().value());
+        duplicates.emplace_back(std::move(copy).value(), block);
+        return duplicates.back().get();
+    };
+    for (auto const& [child_fd, fd] : borrowed_fds(cmd.data())) {
+        auto const copy = duplicate(fd, spawn_stage::stdio);
+        if (!copy)
+            return copy.error();
+        cmd.fd(child_fd, stdio::fd(copy.value()));
+    }
+    if (auto const terminal = cmd.data().controlling_terminal) {
+        auto const copy = duplicate(*terminal, spawn_stage::terminal);
+        if (!copy)
+            return copy.error();
+        cmd.controlling_terminal(copy.value());
     }
     return duplicates;
 }

@@ -10,6 +10,9 @@ namespace brood::detail {
 /// number.
 error_code check_borrowed_fds(command_data const& cmd);
 
+/// The same for the controlling terminal, which must be one.
+error_code check_controlling_terminal(command_data const& cmd);
+
 /// Whether a path of the command, other than the program, leads to a descriptor of the parent.
 bool names_descriptor(command_data const& cmd);
 

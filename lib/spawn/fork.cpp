@@ -3,15 +3,24 @@
 #include "os/signals.hpp"
 #include "spawn/backend.hpp"
 #include "spawn/child_side.hpp"
+#include "spawn/id_map_gate.hpp"
 #include "spawn/kill_switch.hpp"
 #include "spawn/report_channel.hpp"
 
+#include <optional>
 #include <vector>
 
 namespace brood::detail {
 namespace {
 
 step const* fork_unsupported_step(plan const& p) { return is_contained(p) ? &p.steps.front() : nullptr; }
+
+// The child enters the cgroup by itself.
+spawn_stage stage_of_fork(plan const& p, int error) noexcept
+{
+    auto const stage = stage_of_clone(p, error);
+    return stage == spawn_stage::cgroup ? spawn_stage::clone : stage;
+}
 
 // The private descriptors that the child needs.
 std::vector<int> needed_fds(plan const& p, int report_fd)
@@ -30,19 +39,30 @@ result<spawned_child> fork_launch(plan const& p, pidfd_mode mode, kill_switch* e
         return created.error();
     auto& channel = created.value();
 
-    auto const needed = needed_fds(p, channel.child_end());
+    std::optional<id_map_gate> gate;
+    if (p.id_maps) {
+        auto opened = id_map_gate::create();
+        if (!opened)
+            return opened.error();
+        gate = std::move(opened).value();
+    }
+    auto needed = needed_fds(p, channel.child_end());
     os::signal_block blocked;
     child_args args(p.steps);
     args.kept[0] = args.report_fd = channel.child_end();
+    if (gate) // the fork closes the other end
+        needed.push_back(args.gate = gate->child_end());
     os::raw::inherited_signals const inherited{true, sets_mask(p) ? os::raw::all_signals : blocked.previous()};
-    pid_t const pid = os::fork_process(needed);
+    pid_t const pid = os::fork_process(needed, p.namespaces);
     if (pid == 0)
         forked_child_main(args, inherited, mode != pidfd_mode::none);
     if (pid < 0)
-        return make_error_code(spawn_stage::clone, -pid);
+        return make_error_code(stage_of_fork(p, -pid), -pid);
     channel.close_child_end();
     if (early_kill)
         early_kill->arm(pid);
+    if (gate)
+        gate->open(pid, *p.id_maps);
     auto outcome = channel.read();
     if (early_kill)
         early_kill->disarm();

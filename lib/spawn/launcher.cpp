@@ -58,7 +58,7 @@ bool is_refused(error_code const& error) noexcept
 {
     auto const stage = stage_of(error);
     bool const no_call = error.value() == ENOSYS || error.value() == EPERM || error.value() == EINVAL;
-    return (stage == spawn_stage::clone && no_call) ||
+    return ((stage == spawn_stage::clone || stage == spawn_stage::namespaces) && no_call) ||
            (stage == spawn_stage::cgroup && (no_call || error.value() == E2BIG));
 }
 
@@ -69,7 +69,8 @@ bool is_group_gone(error_code const& error) noexcept
 
 bool is_unprivileged(error_code const& error) noexcept
 {
-    return stage_of(error) == spawn_stage::credentials && error.value() == EPERM;
+    return error == make_error_code(spawn_stage::credentials, EPERM) ||
+           error == make_error_code(spawn_stage::seccomp, EACCES);
 }
 
 bool is_busy(error_code const& error) noexcept { return error == make_error_code(spawn_stage::exec, ETXTBSY); }

@@ -16,7 +16,7 @@ bool applies(backend const& b, plan const& p, spawn_backend choice);
 bool is_refused(error_code const& error) noexcept;
 
 /// Whether the child lacked a right that a forked one has: the exec of the relay drops the privileges of file
-/// capabilities.
+/// capabilities, and those of a user namespace in which the child is not root.
 bool is_unprivileged(error_code const& error) noexcept;
 
 /// Whether the child could not join a process group because the group has ended.

@@ -54,13 +54,13 @@ error_code add_containment(plan& p, command_data const& cmd)
         return error;
     if (!cmd.contained || p.own_cgroup)
         return {};
-    if (cmd.parent_death_signal || names_descriptor(cmd))
+    if (cmd.parent_death_signal || !cmd.namespaces.empty() || names_descriptor(cmd))
         return make_error_code(spawn_stage::prepare, ENOTSUP);
     p.steps.push_back({action::contain, spawn_stage::prepare});
     return {};
 }
 
-// The first step of the program: it needs the rights of the parent.
+// Before the other steps: it needs the rights of the parent.
 error_code add_cgroup(plan& p, command_data const& cmd)
 {
     if (!cmd.cgroup && !p.own_cgroup)
@@ -73,7 +73,82 @@ error_code add_cgroup(plan& p, command_data const& cmd)
     return {};
 }
 
+// The kernel refuses overlapping ranges, too.
+bool is_valid_map(std::vector<id_range> const& map)
+{
+    constexpr std::size_t max_ranges = 340;
+    constexpr std::uint64_t end_of_ids = 0xffffffff; // the last one means that there is none
+    auto const overlap = [](std::uint32_t a, std::uint32_t a_count, std::uint32_t b, std::uint32_t b_count) {
+        return std::uint64_t(a) < std::uint64_t(b) + b_count && std::uint64_t(b) < std::uint64_t(a) + a_count;
+    };
+    for (auto const& range : map) {
+        if (range.count == 0 || std::uint64_t(range.inside) + range.count > end_of_ids ||
+            std::uint64_t(range.outside) + range.count > end_of_ids)
+            return false;
+        for (auto const* other = map.data(); other != &range; ++other)
+            if (overlap(range.inside, range.count, other->inside, other->count) ||
+                overlap(range.outside, range.count, other->outside, other->count))
+                return false;
+    }
+    return map.size() <= max_ranges;
+}
+
+// Without ranges, one id is mapped to itself.
+std::string map_text(std::vector<id_range> const& map, std::uint32_t id)
+{
+    auto const line = [](id_range const& range) {
+        return std::to_string(range.inside) + ' ' + std::to_string(range.outside) + ' ' + std::to_string(range.count) +
+               '\n';
+    };
+    std::string text;
+    for (auto const& range : map)
+        text += line(range);
+    return map.empty() ? line({id, id, 1}) : text;
+}
+
+// The cgroup namespace is created in the child: its root is the cgroup that the child has entered.
+error_code add_namespaces(plan& p, command_data const& cmd)
+{
+    auto const stage = spawn_stage::namespaces;
+    bool has_cgroup = false, has_mount = false;
+    for (ns const kind : cmd.namespaces) {
+        if (!os::knows_namespaces())
+            return make_error_code(stage, ENOTSUP);
+        auto const flag = os::namespace_flag(kind);
+        if (flag == 0)
+            return invalid(stage);
+        has_cgroup = has_cgroup || kind == ns::cgroup;
+        has_mount = has_mount || kind == ns::mount;
+        if (kind != ns::cgroup)
+            p.namespaces |= flag;
+    }
+    bool const maps_ids = has_namespace(cmd, ns::user);
+    bool const has_ranges = !cmd.uid_map.empty() || !cmd.gid_map.empty();
+    if ((has_ranges && !maps_ids) || !is_valid_map(cmd.uid_map) || !is_valid_map(cmd.gid_map))
+        return invalid(stage);
+    // Inside, nobody knows whether the parent has ended before the signal was requested.
+    if (has_namespace(cmd, ns::pid) && cmd.parent_death_signal)
+        return make_error_code(spawn_stage::prepare, ENOTSUP);
+    if (maps_ids)
+        p.id_maps = {map_text(cmd.uid_map, ::geteuid()), map_text(cmd.gid_map, ::getegid()), !os::may_set_groups()};
+    if (p.namespaces != 0)
+        p.steps.push_back({action::begin_in_namespaces, stage});
+    if (auto error = add_cgroup(p, cmd); error.failed())
+        return error;
+    if (has_cgroup)
+        p.steps.push_back({action::unshare_cgroup_namespace, stage});
+    if (has_mount)
+        p.steps.push_back({action::make_mounts_private, stage});
+    return {};
+}
+
 // Before the descriptors are mapped: a mapping may overwrite the number that the terminal has here.
+void use_terminal(plan& p, int fd)
+{
+    p.child_terminal = fd;
+    p.steps.push_back({action::set_terminal, spawn_stage::terminal, fd});
+}
+
 error_code add_terminal(plan& p, terminal_size size)
 {
     auto const stage = spawn_stage::terminal;
@@ -83,8 +158,7 @@ error_code add_terminal(plan& p, terminal_size size)
         return make_error_code(stage, opened.error().value());
     p.terminal = std::move(opened.value().first);
     p.opened.emplace_back(std::move(opened.value().second), block);
-    p.child_terminal = p.opened.back().get();
-    p.steps.push_back({action::set_terminal, stage, p.child_terminal});
+    use_terminal(p, p.opened.back().get());
     return {};
 }
 
@@ -101,7 +175,7 @@ error_code add_foreground(plan& p)
 
 error_code add_session(plan& p, command_data const& cmd)
 {
-    bool const leads = cmd.session || cmd.terminal;
+    bool const leads = cmd.session || cmd.terminal || cmd.controlling_terminal;
     if (leads)
         p.steps.push_back({action::set_session, spawn_stage::session});
     auto const group = cmd.foreground ? 0 : cmd.process_group;
@@ -113,6 +187,8 @@ error_code add_session(plan& p, command_data const& cmd)
         return invalid(spawn_stage::session);
     if (cmd.foreground)
         return add_foreground(p);
+    if (cmd.controlling_terminal)
+        use_terminal(p, *cmd.controlling_terminal);
     return cmd.terminal ? add_terminal(p, *cmd.terminal) : error_code();
 }
 
@@ -154,28 +230,54 @@ void add_root(plan& p, command_data const& cmd)
 }
 
 // With the groups of a privileged parent, another user would have rights of the parent.
-bool drops_groups(command_data const& cmd)
+bool drops_groups(plan const& p, command_data const& cmd)
 {
+    if (cmd.user && p.id_maps) // an id of the new namespace
+        return !p.id_maps->deny_setgroups && !os::is_setgroups_denied();
     if (!cmd.user || *cmd.user == ::geteuid() || os::is_setgroups_denied())
         return false;
     return os::may_set_groups() || !os::is_own_user(*cmd.user);
 }
 
+// A bit for each capability. The result is empty if a number is out of range.
+std::optional<std::uint64_t> capability_bits(std::vector<int> const& numbers)
+{
+    std::uint64_t bits = 0;
+    for (int const number : numbers) {
+        if (number < 0 || number >= 64)
+            return std::nullopt;
+        bits |= std::uint64_t(1) << number;
+    }
+    return bits;
+}
+
+error_code add_capabilities(plan& p, command_data const& cmd)
+{
+    auto const stage = spawn_stage::credentials;
+    auto const ambient = capability_bits(cmd.ambient_capabilities);
+    auto const bounding = capability_bits(cmd.bounding_capabilities.value_or(std::vector<int>()));
+    if (!ambient || !bounding || (cmd.bounding_capabilities && (*ambient & ~*bounding) != 0))
+        return invalid(stage);
+    p.capabilities = *ambient;
+    p.bounding = *bounding;
+    bool const has_all = p.id_maps.has_value();                                  // in its own user namespace
+    if (p.capabilities != 0 && !has_all && os::lacks_capability(p.capabilities)) // a relay of root would have it
+        return make_error_code(stage, EPERM);
+    return {};
+}
+
 error_code add_credentials(plan& p, command_data const& cmd)
 {
     auto const stage = spawn_stage::credentials;
-    for (int const number : cmd.ambient_capabilities) {
-        if (number < 0 || number >= 64)
-            return invalid(stage);
-        p.capabilities |= std::uint64_t(1) << number;
-    }
-    if (p.capabilities != 0 && os::lacks_capability(p.capabilities)) // the relay of a root user would have it
-        return make_error_code(stage, EPERM);
+    if (auto ec = add_capabilities(p, cmd); ec.failed())
+        return ec;
     if (cmd.user == static_cast<uid_t>(-1) || cmd.group == static_cast<gid_t>(-1)) // the system would keep the ids
         return invalid(stage);
     if (cmd.user && p.capabilities != 0)
         p.steps.push_back({action::keep_capabilities, stage});
-    if (cmd.groups || drops_groups(cmd)) {
+    if (cmd.bounding_capabilities)
+        p.steps.push_back({action::limit_capabilities, stage, 0, 0, &p.bounding});
+    if (cmd.groups || drops_groups(p, cmd)) {
         p.groups = cmd.groups.value_or(std::vector<gid_t>());
         p.steps.push_back({action::set_groups, stage, static_cast<int>(p.groups.size()), 0, p.groups.data()});
     }
@@ -242,6 +344,17 @@ int call_hook(void const* argument) noexcept
     }
 }
 
+error_code add_filter(plan& p, command_data const& cmd)
+{
+    constexpr std::size_t max_instructions = 4096; // of the kernel
+    if (!cmd.seccomp)
+        return {};
+    if (cmd.seccomp->empty() || cmd.seccomp->size() > max_instructions)
+        return invalid(spawn_stage::seccomp);
+    p.filter = *cmd.seccomp;
+    return {};
+}
+
 void add_program(plan& p, command_data const& cmd)
 {
     p.hooks = cmd.pre_exec;
@@ -254,6 +367,9 @@ void add_program(plan& p, command_data const& cmd)
     p.candidates = program_candidates(cmd.program, p.envp);
     p.argv = argument_block(cmd);
     p.target = {p.candidates.pointers(), p.argv.pointers(), p.envp.pointers()};
+    if (!p.filter.empty())
+        p.steps.push_back(
+            {action::install_filter, spawn_stage::seccomp, static_cast<int>(p.filter.size()), 0, p.filter.data()});
     p.steps.push_back({action::execute, spawn_stage::exec, 0, 0, &p.target});
 }
 
@@ -269,7 +385,9 @@ void keep_initiator_mask(plan& p) noexcept
     if (sets_mask(p))
         return;
     p.mask = p.initiator_mask;
-    auto const is_last = [](step const& s) { return s.what == action::call_hook || s.what == action::execute; };
+    auto const is_last = [](step const& s) {
+        return s.what == action::call_hook || s.what == action::install_filter || s.what == action::execute;
+    };
     auto const at = std::find_if(p.steps.begin(), p.steps.end(), is_last);
     p.steps.insert(at, {action::set_mask, spawn_stage::signals, 0, 0, &p.mask});
 }
@@ -305,11 +423,13 @@ result<std::unique_ptr<plan>> make_plan(command const& cmd)
     auto const& data = cmd.data();
     if (auto ec = validate(data); ec.failed())
         return ec;
+    if (auto ec = check_controlling_terminal(data); ec.failed())
+        return ec;
     auto p = std::make_unique<plan>();
     p->steps.reserve(16);
     if (auto ec = add_containment(*p, data); ec.failed())
         return ec;
-    if (auto ec = add_cgroup(*p, data); ec.failed())
+    if (auto ec = add_namespaces(*p, data); ec.failed()) // and the cgroup
         return ec;
     if (auto ec = add_session(*p, data); ec.failed())
         return ec;
@@ -325,6 +445,8 @@ result<std::unique_ptr<plan>> make_plan(command const& cmd)
         p->steps.push_back({action::change_directory, spawn_stage::directory, 0, 0, p->directory.c_str()});
     }
     if (auto ec = add_signals(*p, data); ec.failed())
+        return ec;
+    if (auto ec = add_filter(*p, data); ec.failed())
         return ec;
     add_program(*p, data);
     auto const is_close_marked = [](step const& s) { return s.what == action::close_marked; };

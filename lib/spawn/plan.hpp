@@ -3,6 +3,7 @@
 #define BROOD_LIB_SPAWN_PLAN_HPP
 
 #include "os/fork.hpp"
+#include "os/namespaces.hpp"
 #include "os/raw.hpp"
 #include "os/unique_fd.hpp"
 #include "spawn/pipe_end.hpp"
@@ -15,6 +16,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +29,11 @@ namespace brood::detail {
 class child_cgroup;
 
 enum class action : unsigned char {
-    contain,      // a guard starts the program: see contain/guard.hpp
-    enter_cgroup, // a: descriptor of its directory
+    contain,             // a guard starts the program: see contain/guard.hpp
+    begin_in_namespaces, // created by the clone; waits until the ids are mapped
+    enter_cgroup,        // a: descriptor of its directory
+    unshare_cgroup_namespace,
+    make_mounts_private,
     set_session,
     set_terminal,   // a
     set_group,      // a: leader
@@ -46,6 +51,7 @@ enum class action : unsigned char {
     set_gid,        // data: gid_t
     set_uid,        // data: uid_t
     keep_capabilities,
+    limit_capabilities, // data: std::uint64_t, a bit for each capability
     clear_ambient,
     raise_ambient, // data: std::uint64_t, a bit for each capability
     no_new_privs,
@@ -55,6 +61,7 @@ enum class action : unsigned char {
     default_signals,  // data: signal_bits
     set_mask,         // data: signal_bits
     call_hook,        // data: hook_call
+    install_filter,   // a: count, data: bpf_instruction[]
     execute,          // data: exec_target
     execute_image,    // a: descriptor, data: exec_target without candidates
 };
@@ -70,16 +77,19 @@ struct step {
 
 /// Whether a child that shares its parent's memory must not carry out the step, or any step after it.
 /**
- * A change of credentials would make the parent's memory non-dumpable. A guard needs memory of its own.
+ * A change of credentials would make the parent's memory non-dumpable. A guard needs memory of its own. If a filter
+ * kills the child, its core dump would end the parent (before Linux 5.16).
  */
 constexpr bool requires_own_memory(step const& s) noexcept
 {
     switch (s.what) {
     case action::contain:
-    case action::keep_capabilities: // before them; an exec would reset it
+    case action::keep_capabilities:  // before them; an exec would reset it
+    case action::limit_capabilities: // before them; the exec of the relay would take away what they need
     case action::set_groups:
     case action::set_gid:
-    case action::set_uid: return true;
+    case action::set_uid:
+    case action::install_filter: return true;
     default: return false;
     }
 }
@@ -110,6 +120,7 @@ struct plan {
     bool leads_group = false;                   ///< The child leads a process group.
     bool kills_group = false;                   ///< The group that the child leads is killed at the child's end.
     bool may_lead_group = false;                ///< If the group that the child joins has ended, it may lead one.
+    std::uint64_t namespaces = 0;               ///< The child is cloned into new ones: flags of os/namespaces.hpp.
     os::unique_fd cgroup;                       ///< The directory of the cgroup in which the child starts, if any.
     std::shared_ptr<child_cgroup> own_cgroup;   ///< It was created for the child.
     int highest_target = 2;                     ///< Descriptors of the library must be above it in the child.
@@ -123,7 +134,9 @@ struct plan {
     std::vector<gid_t> groups;
     gid_t gid = 0;
     uid_t uid = 0;
-    std::uint64_t capabilities = 0;
+    std::uint64_t capabilities = 0, bounding = 0;
+    std::optional<os::id_maps> id_maps; ///< Of the new user namespace, if there is one.
+    std::vector<bpf_instruction> filter;
     std::vector<unsigned long> affinity;
     os::raw::signal_bits defaults = 0;
     os::raw::signal_bits mask = 0;           ///< What the child blocks, if a step sets it.

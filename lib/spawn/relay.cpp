@@ -40,7 +40,9 @@ private:
         case action::set_groups: return write(s.data, static_cast<std::size_t>(s.a) * sizeof(gid_t));
         case action::set_gid: return write(s.data, sizeof(gid_t));
         case action::set_uid: return write(s.data, sizeof(uid_t));
+        case action::limit_capabilities:
         case action::raise_ambient: return write(s.data, sizeof(std::uint64_t));
+        case action::install_filter: return write(s.data, static_cast<std::size_t>(s.a) * sizeof(bpf_instruction));
         case action::default_signals: return write(s.data, sizeof(os::raw::signal_bits));
         case action::set_mask: return write(s.data, sizeof(os::raw::signal_bits));
         case action::set_limit: return write(s.data, sizeof(resource_limit));

@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/pipes.hpp"
 #include "spawn/kill_switch.hpp"
 #include "spawn/relay.hpp"
 #include "spawn/vfork_child.hpp"
@@ -17,8 +18,48 @@ step const* vfork_unsupported_step(plan const& p)
     return nullptr;
 }
 
+// The child has left the memory.
+result<spawned_child>
+with_outcome(vfork_child const& child, spawned_child cloned, pidfd_mode mode, kill_switch* early_kill)
+{
+    auto const failure = child.outcome();
+    if (early_kill)
+        early_kill->disarm();
+    if (failure.failed())
+        return kill_and_reap(cloned, failure);
+    return ensure_pidfd(std::move(cloned), mode);
+}
+
+// A parent that is suspended could neither map the ids of the child nor know its pid, which the child does not know.
+result<spawned_child> launch_in_namespaces(plan const& p, pidfd_mode mode, kill_switch* early_kill)
+{
+    os::unique_fd executed;
+    os::private_fd exec_pipe;
+    {
+        os::fork_block const block;
+        auto pipe = os::make_pipe();
+        if (!pipe)
+            return make_error_code(spawn_stage::pipe, pipe.error().value());
+        executed = std::move(pipe.value().first);
+        exec_pipe = os::private_fd(std::move(pipe.value().second), block);
+    }
+    if (auto error = move_above_targets(exec_pipe, p); error.failed())
+        return error;
+    vfork_child child(p);
+    auto cloned = child.clone(vfork_child::parent::runs_on, mode, exec_pipe.get());
+    if (!cloned)
+        return cloned;
+    exec_pipe.reset(); // the child has its own copy
+    if (early_kill)
+        early_kill->arm(cloned.value().pid);
+    os::wait_for_hangup(executed.get());
+    return with_outcome(child, std::move(cloned).value(), mode, early_kill);
+}
+
 result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode, kill_switch* early_kill)
 {
+    if (p.namespaces != 0)
+        return launch_in_namespaces(p, mode, early_kill);
     vfork_child child(p);
     if (early_kill)
         child.kill_by(*early_kill);
@@ -27,12 +68,7 @@ result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode, kill_switch* 
         return cloned;
     if (early_kill)
         early_kill->arm(cloned.value().pid); // the child may have announced none
-    auto const failure = child.outcome();
-    if (early_kill)
-        early_kill->disarm();
-    if (failure.failed())
-        return kill_and_reap(cloned.value(), failure);
-    return ensure_pidfd(std::move(cloned).value(), mode);
+    return with_outcome(child, std::move(cloned).value(), mode, early_kill);
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "spawn/vfork_child.hpp"
 
+#include "spawn/id_map_gate.hpp"
 #include "spawn/kill_switch.hpp"
 
 #include <algorithm>
@@ -11,13 +12,6 @@
 
 namespace brood::detail {
 namespace {
-
-// A clone that fails because a resource is not available would have failed without a cgroup, too.
-spawn_stage stage_of_clone(plan const& p, int error) noexcept
-{
-    bool const shortage = error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE;
-    return p.cgroup && !shortage ? spawn_stage::cgroup : spawn_stage::clone;
-}
 
 // Such a path may need any descriptor.
 bool may_name_descriptor(char const* path) noexcept
@@ -76,6 +70,13 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
         if (auto error = relay_->prepare(plan_, exec_pipe, guard_.get()); error.failed())
             return error;
     }
+    std::optional<id_map_gate> gate;
+    if (plan_.id_maps) {
+        auto created = id_map_gate::create();
+        if (!created)
+            return created.error();
+        gate = std::move(created).value();
+    }
     auto stack = borrow_stack();
     if (!stack)
         return make_error_code(spawn_stage::clone, stack.error().value());
@@ -83,7 +84,12 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
     request_ = {shared_child_main, &args_, stack_->bottom(), stack_size, mode != pidfd_mode::none};
     if (!guard_)
         request_.cgroup = plan_.cgroup.get(); // otherwise the program enters it
+    request_.namespaces = plan_.namespaces;
     args_ = child_args(steps());
+    if (gate) {
+        args_.gate = gate->child_end();
+        args_.gate_writer = gate->parent_end();
+    }
     args_.born_in_cgroup = true;
     if (kill_switch_ && guard_)
         kill_switch_->kill_by(guard_);
@@ -101,6 +107,8 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
     pid_t const pid = clone_blocking_signals(mode == pidfd_mode::wanted);
     if (pid < 0)
         return make_error_code(stage_of_clone(plan_, -pid), -pid);
+    if (gate)
+        gate->open(pid, *plan_.id_maps);
     if (relay_)
         relay_->close_child_end();
     if (guard_)

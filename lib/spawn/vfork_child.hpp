@@ -30,7 +30,7 @@ public:
 
     /// Creates the child. Called once. A parent that waits returns after the child has left the memory.
     /**
-     * It keeps `exec_pipe` until it executes the program.
+     * It keeps `exec_pipe` until it executes the program. A plan with namespaces requires a parent that runs on.
      */
     result<spawned_child> clone(parent behaviour, pidfd_mode mode, int exec_pipe = -1);
 

@@ -483,6 +483,7 @@ TEST_CASE("contained: what a guard does not support fails before anything is sta
         unsupported(command(cmd).backend(spawn_backend::posix_spawn));
         unsupported(command(cmd).pre_exec([] { return error_code(); }));
         unsupported(command(cmd).parent_death_signal(SIGTERM));
+        unsupported(command(cmd).namespaces(ns::pid));
         unsupported(command(cmd).program("/proc/self/exe"));
         unsupported(command(cmd).current_dir("/proc/self/cwd"));
     });

@@ -126,6 +126,25 @@ int print_status(std::string_view key)
     return 0;
 }
 
+int print_link(char const* path)
+{
+    char target[4096];
+    ssize_t const size = ::readlink(path, target, sizeof target);
+    if (size < 0)
+        return 1;
+    answer(std::string_view(target, static_cast<std::size_t>(size)));
+    return 0;
+}
+
+int print_file(char const* path)
+{
+    int const fd = ::open(path, O_RDONLY);
+    if (fd < 0)
+        return 1;
+    answer(read_all(fd));
+    return 0;
+}
+
 int print_ids()
 {
     gid_t groups[64];
@@ -435,6 +454,10 @@ int main(int argc, char** argv)
     }
     if (action == "descriptors")
         return print_descriptors();
+    if (action == "link")
+        return print_link(argv[2]);
+    if (action == "file")
+        return print_file(argv[2]);
     if (action == "files")
         return print_files(argv + 2);
     if (action == "ids")

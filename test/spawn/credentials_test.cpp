@@ -576,6 +576,69 @@ TEST_CASE("credentials: an exec that fails leaves no capabilities to a later pro
     CHECK(early == 0);
 }
 
+TEST_CASE("credentials: root and other users have no capability outside the bounding set")
+{
+    if (!is_root() || !knows_linux())
+        return;
+    constexpr int net_bind = 10, net_raw = 13;
+    public_folder const folder;
+    for_each(credentials_configs(), [&](backend_config const& config) {
+        for (std::string const set : {"CapBnd", "CapPrm", "CapEff", "CapInh", "CapAmb"}) {
+            CAPTURE(set);
+            auto const status = [&] { return folder.probe(config, "status", set); };
+            bool const is_inherited = set == "CapInh" || set == "CapAmb";
+            std::string const none = "0000000000000000", one = "0000000000000400";
+            int const code = in_child_process([&] {
+                if (!system::make_inheritable(net_bind) || !system::make_inheritable(net_raw))
+                    return 9;
+                auto const of_root = output_of_now(status().bounding_capabilities(net_bind));
+                if (of_root != (set == "CapAmb" ? none : one))
+                    return 10;
+                if (output_of_now(status().bounding_capabilities()) != none)
+                    return 11;
+                auto const of_user = output_of_now(status().user(other_user).bounding_capabilities(net_bind));
+                if (of_user != (set == "CapBnd" || set == "CapInh" ? one : none))
+                    return 12;
+                auto const ambient = output_of_now(
+                    status().user(other_user).bounding_capabilities(net_bind).ambient_capabilities(net_bind));
+                return ambient == one ? 0 : is_inherited ? 13 : 14;
+            });
+            CHECK(code == 0);
+        }
+    });
+}
+
+TEST_CASE("credentials: only a privileged process can limit the bounding set")
+{
+    if (!is_root() || !knows_linux())
+        return;
+    public_folder const folder;
+    for_each(credentials_configs(), [&](backend_config const& config) {
+        int const code = in_child_process([&] {
+            if (!system::become_user(other_user, false))
+                return 10;
+            asio::io_context context;
+            auto const child = spawn(context, folder.probe(config, "exit", "0").bounding_capabilities(10));
+            if (child || child.error() != make_error_code(spawn_stage::credentials, EPERM))
+                return 11;
+            return has_children() ? 12 : 0;
+        });
+        CHECK(code == 0);
+    });
+}
+
+TEST_CASE("credentials: exec limits the bounding set of this process")
+{
+    if (!is_root() || !knows_linux())
+        return;
+    int const code = in_child_process([&] {
+        command cmd("/bin/sh", "-c", "grep -q '^CapBnd:[[:space:]]*0000000000000400$' /proc/self/status");
+        (void)exec(cmd.bounding_capabilities(10));
+        return 11;
+    });
+    CHECK(code == 0);
+}
+
 TEST_CASE(
     "credentials: the program is not executed if ambient capabilities cannot be cleared" *
     doctest::skip(!can_deny_syscalls()))

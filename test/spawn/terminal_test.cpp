@@ -1,10 +1,14 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/pipes.hpp"
+#include "os/terminal.hpp"
 #include "support/beside_other_spawns.hpp"
+#include "support/forked.hpp"
 #include "support/on_terminal.hpp"
 #include "support/standard_streams.hpp"
 #include "support/support.hpp"
 
 #include <array>
+#include <cerrno>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -190,6 +194,80 @@ TEST_CASE("terminal: posix_spawn, exec and async_run do not support it")
     context.run();
     CHECK(run_error == std::errc::invalid_argument);
     CHECK(run_error == errc::unexpected_pipe);
+}
+
+TEST_CASE("controlling_terminal: all streams that are not set are the terminal, which the parent keeps")
+{
+    for_each(terminal_configs(), [&](backend_config const& config) {
+        auto const ends = os::open_terminal({5, 70}).value();
+        auto cmd = probe(config, "terminal").reset_signals().controlling_terminal(ends.second.get());
+        CHECK(output_of_now(cmd) == "yes no yes 5x70"); // output_of_now pipes standard output
+        CHECK(output_of_now(command(cmd).in(stdio::null()).err(stdio::null())) == "no no no 5x70");
+        CHECK(os::is_terminal(ends.second.get()));
+
+        auto owner = os::open_terminal({6, 80}).value();
+        asio::io_context context;
+        auto child = spawn(context, probe(config, "terminal").controlling_terminal(owner.second.get())).value();
+        owner.second.reset(); // borrowed until the call returned
+        CHECK(child.wait().value().success());
+        char text[64] = {};
+        CHECK(::read(owner.first.get(), text, sizeof text - 1) > 0);
+        CHECK(std::string(text) == "yes yes yes 6x80");
+    });
+}
+
+TEST_CASE("controlling_terminal: the descriptor may be closed once async_spawn has returned")
+{
+    for_each(terminal_configs(), [&](backend_config const& config) -> asio::awaitable<void> {
+        auto owner = os::open_terminal({6, 80}).value();
+        auto const ex = co_await asio::this_coro::executor;
+        child_group group(ex, group_options().max_running(1));
+        for (int i = 0; i < 2; ++i) // the second one is queued
+            group.async_spawn(
+                probe(config, "terminal").controlling_terminal(owner.second.get()),
+                [](error_code ec, auto&&...) { CHECK(!ec.failed()); });
+        owner.second.reset();
+        CHECK((co_await group.async_next()).status.success());
+        CHECK((co_await group.async_next()).status.success());
+    });
+}
+
+TEST_CASE("controlling_terminal: a descriptor that is closed, no terminal or in use is an error")
+{
+    for_each(terminal_configs(), [&](backend_config const& config) {
+        auto const error_with = [&](int fd) { return failure_of(probe(config, "exit", "0").controlling_terminal(fd)); };
+        auto const pipe = os::make_pipe().value();
+        CHECK(error_with(-1) == make_error_code(spawn_stage::terminal, EBADF));
+        CHECK(error_with(777) == make_error_code(spawn_stage::terminal, EBADF));
+        CHECK(error_with(pipe.first.get()) == make_error_code(spawn_stage::terminal, ENOTTY));
+
+        auto const ends = os::open_terminal({24, 80}).value();
+        auto const cmd = probe(config, "pause").controlling_terminal(ends.second.get());
+        CHECK(failure_of(command(cmd).terminal()) == std::errc::invalid_argument);
+        CHECK(failure_of(command(cmd).process_group()) == std::errc::invalid_argument);
+        CHECK(failure_of(command(cmd).foreground()) == std::errc::invalid_argument);
+        asio::io_context context;
+        auto const owner = spawn(context, cmd).value();
+        CHECK(spawn(context, cmd).error() == make_error_code(spawn_stage::terminal, EPERM));
+    });
+    backend_config const posix_spawn{spawn_backend::posix_spawn, exit_watcher::automatic};
+    auto const ends = os::open_terminal({24, 80}).value();
+    CHECK(
+        failure_of(probe(posix_spawn, "exit", "0").controlling_terminal(ends.second.get())) ==
+        std::errc::not_supported);
+}
+
+TEST_CASE("controlling_terminal: exec takes this process to it")
+{
+    auto const ends = os::open_terminal({9, 90}).value();
+    forked process([&] {
+        (void)exec(command(probe_path(), "terminal").controlling_terminal(ends.second.get()));
+        return false;
+    });
+    CHECK(process.succeeds());
+    char text[64] = {};
+    CHECK(::read(ends.first.get(), text, sizeof text - 1) > 0);
+    CHECK(std::string(text) == "yes yes yes 9x90");
 }
 
 TEST_CASE("terminal: concurrent spawns do not inherit it" * needs_threads())

@@ -2,7 +2,10 @@
 #ifndef BROOD_TEST_SUPPORT_DENY_SYSCALLS_HPP
 #define BROOD_TEST_SUPPORT_DENY_SYSCALLS_HPP
 
+#include <brood/isolation.hpp>
+
 #include <string_view>
+#include <vector>
 
 namespace test {
 
@@ -13,6 +16,9 @@ namespace test {
  * skipped, where filters cannot be installed.
  */
 void deny_syscalls(std::string_view calls);
+
+/// A seccomp filter that does the same for plain calls: "write=EPERM,exit=EPERM". The error KILL ends the process.
+std::vector<brood::bpf_instruction> filter_denying(std::string_view calls);
 
 /// Whether `deny_syscalls` is supported. It is not in emulators.
 bool can_deny_syscalls();

@@ -40,6 +40,15 @@ std::vector<int> realtime_signals(); ///< The first and the last one, if the sys
 /// Becomes the user, and keeps the capabilities to change user and group IDs.
 bool become_capable_user(uid_t id);
 
+/// Undoes what a change of the user has done: processes of the user may read this process's memory and files in procfs.
+bool become_dumpable();
+
+/// Makes a capability inheritable.
+bool make_inheritable(int capability);
+
+/// Moves this process to a mount namespace whose mounts are propagated to others.
+bool share_mounts();
+
 /// Gives up a capability for ever.
 bool drop_capability(int number);
 

@@ -5,9 +5,11 @@
 #include <brood/backend.hpp>
 #include <brood/environment.hpp>
 #include <brood/error.hpp>
+#include <brood/isolation.hpp>
 #include <brood/stdio.hpp>
 #include <brood/terminal_size.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -53,6 +55,7 @@ struct command_data {
     bool contained = false;
     bool kill_group_at_end = false;
     std::optional<terminal_size> terminal;
+    std::optional<int> controlling_terminal;
     std::optional<mode_t> umask;
     std::vector<resource_limit> limits;
     std::optional<int> nice;
@@ -60,6 +63,10 @@ struct command_data {
     std::optional<int> parent_death_signal;
     bool no_new_privileges = false;
     std::vector<int> ambient_capabilities;
+    std::optional<std::vector<int>> bounding_capabilities;
+    std::vector<ns> namespaces;
+    std::vector<id_range> uid_map, gid_map;
+    std::optional<std::vector<bpf_instruction>> seccomp;
     std::optional<std::string> cgroup;
     std::optional<std::weak_ptr<cgroup_root>> scope;
     std::shared_ptr<child_cgroup> pipeline_cgroup; // set by the library
@@ -70,6 +77,12 @@ struct command_data {
     spawn_backend backend = spawn_backend::automatic;
     exit_watcher watcher = exit_watcher::automatic;
 };
+
+/// Whether the child is created in a new namespace of this kind.
+inline bool has_namespace(command_data const& cmd, ns kind)
+{
+    return std::find(cmd.namespaces.begin(), cmd.namespaces.end(), kind) != cmd.namespaces.end();
+}
 
 } // namespace brood::detail
 

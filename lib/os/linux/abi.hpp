@@ -23,6 +23,13 @@ constexpr std::uint64_t clone_vm = 0x100;
 constexpr std::uint64_t clone_files = 0x400;
 constexpr std::uint64_t clone_pidfd = 0x1000;
 constexpr std::uint64_t clone_vfork = 0x4000;
+constexpr std::uint64_t clone_newns = 0x20000;
+constexpr std::uint64_t clone_newcgroup = 0x2000000;
+constexpr std::uint64_t clone_newuts = 0x4000000;
+constexpr std::uint64_t clone_newipc = 0x8000000;
+constexpr std::uint64_t clone_newuser = 0x10000000;
+constexpr std::uint64_t clone_newpid = 0x20000000;
+constexpr std::uint64_t clone_newnet = 0x40000000;
 constexpr std::uint64_t clone_clear_sighand = 0x100000000;
 constexpr std::uint64_t clone_into_cgroup = 0x200000000;
 
@@ -65,6 +72,12 @@ constexpr long prctl_ambient = 47;
 constexpr long ambient_is_set = 1;
 constexpr long ambient_raise = 2;
 constexpr long ambient_clear_all = 4;
+
+/// The argument of seccomp(2): `struct sock_fprog`.
+struct filter_program {
+    unsigned short count;
+    void const* instructions;
+};
 
 /// The argument of prlimit64(2), with 64 bits on every processor.
 struct rlimit {

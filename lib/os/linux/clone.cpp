@@ -89,8 +89,8 @@ long clone_without_clone3(clone_request& request) noexcept
 long clone3(clone_request& request) noexcept
 {
     abi::clone_args args{};
-    args.flags =
-        abi::clone_vm | abi::clone_clear_sighand | (request.wait ? abi::clone_vfork : 0) | optional_flags(request);
+    args.flags = abi::clone_vm | abi::clone_clear_sighand | request.namespaces | (request.wait ? abi::clone_vfork : 0) |
+                 optional_flags(request);
     args.pidfd = address(&request.pidfd);
     args.exit_signal = SIGCHLD;
     args.stack = address(request.stack);
@@ -155,8 +155,9 @@ bool can_unshare_descriptors() noexcept
 
 pid_t clone_sharing_memory(clone_request& request) noexcept
 {
-    // clone supports no cgroup. It also keeps the signal handlers, which must not run in parent and child at once.
-    bool const needs_clone3 = request.cgroup >= 0 || !request.wait;
+    // clone supports no cgroup. It also keeps the signal handlers, which must not run in parent and child at once. An
+    // error of a clone with namespaces does not mean that clone3 is refused.
+    bool const needs_clone3 = request.cgroup >= 0 || !request.wait || request.namespaces != 0;
     if (needs_clone3 || !clone3_refused.load(std::memory_order_relaxed)) {
         long const result = clone3(request);
         if (needs_clone3 || !is_refusal(result))

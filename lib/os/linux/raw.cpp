@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -210,6 +211,45 @@ int raise_ambient_capabilities(std::uint64_t capabilities) noexcept
     return 0;
 }
 
+// Numbers that do not exist are not in the bounding set.
+int limit_capabilities(std::uint64_t kept) noexcept
+{
+    for (long number = 0; number < 64; ++number)
+        if ((kept >> number & 1) == 0 && call(SYS_prctl, PR_CAPBSET_READ, number) == 1)
+            if (int const result = call(SYS_prctl, PR_CAPBSET_DROP, number); result < 0)
+                return result;
+    abi::capability_header header;
+    abi::capability_word words[2];
+    if (int const result = call(SYS_capget, word(&header), word(words)); result < 0)
+        return result;
+    words[0].inheritable &= static_cast<std::uint32_t>(kept);
+    words[1].inheritable &= static_cast<std::uint32_t>(kept >> 32);
+    return call(SYS_capset, word(&header), word(words)); // an ambient capability is inheritable
+}
+
+int await_permission(int reader, int writer) noexcept
+{
+    call(SYS_close, writer); // else the end of the parent would not end the wait
+    int error = 0;
+    int size;
+    do
+        size = call(SYS_read, reader, word(&error), sizeof error);
+    while (size == -EINTR);
+    call(SYS_close, reader);
+    return size < 0 ? size : size == sizeof error ? -error : -EPIPE;
+}
+
+int unshare_cgroup_namespace() noexcept { return call(SYS_unshare, static_cast<long>(abi::clone_newcgroup)); }
+
+int make_mounts_private() noexcept { return call(SYS_mount, word("none"), word("/"), 0, MS_REC | MS_PRIVATE, 0); }
+
+int install_filter(std::size_t count, void const* instructions) noexcept
+{
+    abi::filter_program const program{static_cast<unsigned short>(count), instructions};
+    constexpr long mode_filter = 2;
+    return call(SYS_prctl, PR_SET_SECCOMP, mode_filter, word(&program));
+}
+
 int set_umask(mode_t mask) noexcept { return call(SYS_umask, word(mask)) < 0 ? -EINVAL : 0; }
 
 int set_limit(int resource, std::uint64_t soft, std::uint64_t hard) noexcept
@@ -285,16 +325,22 @@ int execute_image(int fd, char* const* argv, char* const* envp) noexcept
     return call(SYS_execveat, fd, word(""), word(argv), word(envp), AT_EMPTY_PATH);
 }
 
+// A seccomp filter may refuse any of the calls.
 void exit_now(int code) noexcept
 {
-    for (;;)
-        system_call(SYS_exit_group, code);
+    system_call(SYS_exit_group, code);
+    system_call(SYS_exit, code);
+    kill_self();
 }
 
+// The first process of a PID namespace cannot kill itself, either. The kernel does not let it survive a fault.
 void kill_self() noexcept
 {
     system_call(SYS_kill, system_call(SYS_getpid), SIGKILL);
-    exit_now(127);
+    abi::rlimit const no_core{0, 0};
+    system_call(SYS_prlimit64, 0, RLIMIT_CORE, word(&no_core));
+    for (;;)
+        __builtin_trap();
 }
 
 void set_and_exit(void* flag) noexcept

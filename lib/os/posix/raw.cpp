@@ -130,6 +130,11 @@ int no_new_privileges() noexcept { return -ENOTSUP; }
 int keep_capabilities() noexcept { return -ENOTSUP; }
 int clear_ambient_capabilities() noexcept { return 0; }
 int raise_ambient_capabilities(std::uint64_t) noexcept { return -ENOTSUP; }
+int limit_capabilities(std::uint64_t) noexcept { return -ENOTSUP; }
+int await_permission(int, int) noexcept { return -ENOTSUP; }
+int unshare_cgroup_namespace() noexcept { return -ENOTSUP; }
+int make_mounts_private() noexcept { return -ENOTSUP; }
+int install_filter(std::size_t, void const*) noexcept { return -ENOTSUP; }
 
 int set_umask(mode_t mask) noexcept
 {

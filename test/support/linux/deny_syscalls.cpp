@@ -25,17 +25,23 @@
 namespace test {
 namespace {
 
+constexpr int kill = -1;
+
 std::map<std::string, int, std::less<>> const errors{
     {"ENOSYS", ENOSYS}, {"EPERM", EPERM},   {"EINVAL", EINVAL},
     {"EMFILE", EMFILE}, {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM},
     {"ENFILE", ENFILE}, {"EIO", EIO},       {"ETOOMANYREFS", ETOOMANYREFS},
-    {"EACCES", EACCES},
+    {"EACCES", EACCES}, {"KILL", kill},
 };
 
 std::map<std::string, unsigned, std::less<>> const numbers{
     {"clone3", SYS_clone3},
     {"pidfd_open", SYS_pidfd_open},
     {"close_range", SYS_close_range},
+    {"execve", SYS_execve},
+    {"exit", SYS_exit},
+    {"exit_group", SYS_exit_group},
+    {"getpriority", SYS_getpriority},
     {"pidfd_send_signal", SYS_pidfd_send_signal},
     {"kill", SYS_kill},
     {"memfd_create", SYS_memfd_create},
@@ -131,7 +137,9 @@ void add_trap(std::vector<sock_filter>& program, int error)
 
 void add_refusal(std::vector<sock_filter>& program, std::string_view call, int error)
 {
-    sock_filter const refusal = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error));
+    unsigned const verdict =
+        error == kill ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | static_cast<unsigned>(error);
+    sock_filter const refusal = BPF_STMT(BPF_RET | BPF_K, verdict);
     if (call == "fork") {
 #ifdef SYS_fork
         program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fork, 0, 1)); // of musl
@@ -167,9 +175,7 @@ void add_refusal(std::vector<sock_filter>& program, std::string_view call, int e
     program.push_back(refusal);
 }
 
-} // namespace
-
-void deny_syscalls(std::string_view calls)
+std::vector<sock_filter> filter_program(std::string_view calls)
 {
     std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
     while (!calls.empty()) {
@@ -179,11 +185,27 @@ void deny_syscalls(std::string_view calls)
         calls.remove_prefix(one.size() < calls.size() ? one.size() + 1 : one.size());
     }
     program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+    return program;
+}
+
+} // namespace
+
+void deny_syscalls(std::string_view calls)
+{
+    auto program = filter_program(calls);
     sock_fprog const filter{static_cast<unsigned short>(program.size()), program.data()};
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0) {
         std::perror("skipped: system calls cannot be filtered here");
         std::exit(77);
     }
+}
+
+std::vector<brood::bpf_instruction> filter_denying(std::string_view calls)
+{
+    std::vector<brood::bpf_instruction> program;
+    for (auto const& [code, jt, jf, k] : filter_program(calls))
+        program.push_back({code, jt, jf, k});
+    return program;
 }
 
 bool can_deny_syscalls() { return ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0; }

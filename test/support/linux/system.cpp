@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -82,6 +83,23 @@ bool drop_capability(int number)
     data[number / 32].effective &= ~(1U << number % 32);
     data[number / 32].permitted &= ~(1U << number % 32);
     return ::syscall(SYS_capset, &header, data) == 0;
+}
+
+bool become_dumpable() { return ::prctl(PR_SET_DUMPABLE, 1) == 0; }
+
+bool make_inheritable(int capability)
+{
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2] = {};
+    if (::syscall(SYS_capget, &header, data) != 0)
+        return false;
+    data[capability / 32].inheritable |= 1U << capability % 32;
+    return ::syscall(SYS_capset, &header, data) == 0;
+}
+
+bool share_mounts()
+{
+    return ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_SHARED, nullptr) == 0;
 }
 
 bool keeps_capabilities() { return ::prctl(PR_GET_KEEPCAPS) == 1; }

@@ -35,6 +35,9 @@ pid_t thread_id() { return ::getpid(); }
 int last_processor() { return -1; }
 std::vector<int> realtime_signals() { return {}; }
 bool become_capable_user(uid_t) { return false; }
+bool become_dumpable() { return false; }
+bool make_inheritable(int) { return false; }
+bool share_mounts() { return false; }
 bool drop_capability(int) { return false; }
 bool keeps_capabilities() { return false; }
 bool raise_ambient_capabilities() { return false; }
