@@ -538,7 +538,7 @@ public:
      * process is not dumpable (prctl(2)), as after a change of its user. Mapping ids needs `/proc`. `pre_exec` can
      * mount file systems inside; handlers of pthread_atfork(3) do not run in the child.
      *
-     * Fails with `not_supported` before anything is started: with `contained`, in `exec`, with the backend
+     * Fails with `not_supported` before anything is started: with a guard (`contained`), in `exec`, with the backend
      * `posix_spawn`, and with both `ns::pid` and `parent_death_signal`. `ns::pid` together with `process_group(leader)`
      * fails with `invalid_argument`. In a pipeline, a child in a PID namespace does not join the process group.
      */

@@ -1,5 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/cgroup_folder.hpp"
+#include "support/forked.hpp"
 #include "support/support.hpp"
 #include "support/system.hpp"
 
@@ -131,6 +132,21 @@ TEST_CASE("kill_tree: descendants in the cgroup are killed, also after the exit 
             CHECK(family.parent.wait().value().code() == 0);
         });
     }
+}
+
+TEST_CASE("kill_tree: the error of a cgroup that may not be killed is reported")
+{
+    cgroup_folder folder;
+    if (!folder || ::geteuid() != 0)
+        return;
+    forked process([&]() -> bool {
+        asio::io_context context;
+        auto child = spawn(context, command("sleep", "60").cgroup(folder.path())).value();
+        bool const ready = system::become_user(1234, false);
+        ::_exit(ready && child.kill_tree().error() == std::errc::permission_denied ? 0 : 1);
+    });
+    CHECK(process.succeeds());
+    std::ofstream(folder.path() + "/cgroup.kill") << "1";
 }
 
 TEST_CASE("kill_group_at_end: the rest of the group is gone when the wait has completed")

@@ -147,6 +147,13 @@ TEST_CASE("wait: wait_for returns the status, or nothing when the time has expir
         CHECK(child.wait_for(1h).value() == exit_status::from_raw(SIGKILL));
         killer.join();
         CHECK(child.wait_for(duration::max()).value() == exit_status::from_raw(SIGKILL));
+        auto other = spawn(context, probe(config, "pause").out(stdio::null())).value();
+        std::thread later([pid = other.id()] {
+            std::this_thread::sleep_for(20ms);
+            ::kill(pid, SIGKILL);
+        });
+        CHECK(other.wait_for(duration::max()).value() == exit_status::from_raw(SIGKILL));
+        later.join();
         basic_child none(context.get_executor());
         CHECK(none.wait_for(1s).error() == std::errc::no_child_process);
     });

@@ -96,6 +96,26 @@ TEST_CASE("async_run: a cancellation stops the child and completes when it is re
     }
 }
 
+TEST_CASE("async_run: a cancellation of the type none has no effect")
+{
+    for_each_config([](backend_config const& config) {
+        asio::io_context context;
+        asio::cancellation_signal cancel;
+        std::optional<error_code> result;
+        exit_status status;
+        async_run(
+            context, command("sleep", "0.05").backend(config.backend).watcher(config.watcher),
+            asio::bind_cancellation_slot(cancel.slot(), [&](error_code error, exit_status ended) {
+                result = error;
+                status = ended;
+            }));
+        cancel.emit(asio::cancellation_type::none);
+        context.run_for(60s);
+        CHECK(result == error_code());
+        CHECK(status.success());
+    });
+}
+
 TEST_CASE("async_run: a second cancellation kills the child at once")
 {
     for_each_config([](backend_config const& config) {

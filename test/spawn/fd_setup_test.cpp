@@ -185,6 +185,21 @@ TEST_CASE("inherit: a closed stream stays closed in the child")
     });
 }
 
+TEST_CASE("file: the child's descriptor may be the first free one")
+{
+    for_each_backend([&](backend_config const& config) {
+        scratch_folder folder;
+        folder.write("x", "");
+        std::vector<std::string> files;
+        {
+            standard_streams without(1u); // standard input
+            auto cmd = probe(config, to_report, "files", "0");
+            files = files_in_child(cmd.in(stdio::file(folder.path("x"), open_mode::read)), folder);
+        }
+        CHECK(files == std::vector<std::string>{identity(open_file(folder.path("x")))});
+    });
+}
+
 TEST_CASE("same_as: refers to the same file in any order of calls")
 {
     for_each_backend([&](backend_config const& config) {
@@ -316,6 +331,24 @@ TEST_CASE("fd_setup: descriptors above a lowered limit are closed")
         }
         ::close(high);
         CHECK(open == "0 1 2 ");
+    });
+}
+
+TEST_CASE("fd_setup: a descriptor above a lowered limit is passed on, except by posix_spawn")
+{
+    for_each_backend([&](backend_config const& config) {
+        int const high = ::fcntl(2, F_DUPFD_CLOEXEC, 800);
+        REQUIRE(high >= 800);
+        {
+            descriptor_limit const lowered(100);
+            auto cmd = probe(config, "descriptors").fd(5, stdio::fd(high));
+            asio::io_context context;
+            if (config.backend == spawn_backend::posix_spawn) // an asynchronous spawn passes a duplicate
+                CHECK(spawn(context, cmd).error() == std::errc::not_supported);
+            else
+                CHECK(output_of_now(cmd) == "0 1 2 5 ");
+        }
+        ::close(high);
     });
 }
 

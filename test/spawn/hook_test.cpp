@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +33,28 @@ TEST_CASE("pre_exec: runs in the child and cannot change the parent's memory")
         });
         CHECK(output_of_now(cmd) == std::to_string(0123));
         CHECK(calls == 0);
+    });
+}
+
+TEST_CASE("pre_exec: a hook that fails runs once")
+{
+    for_each(hook_configs, [](backend_config const& config) {
+        void* const shared = ::mmap(nullptr, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        REQUIRE(shared != MAP_FAILED);
+        auto& calls = *static_cast<int*>(shared);
+        auto const failing = probe(config, "exit", "0").pre_exec([&] {
+            ++calls;
+            return error_code(EDOM, boost::system::system_category());
+        });
+        asio::io_context context;
+        CHECK(spawn(context, failing).error() == make_error_code(spawn_stage::hook, EDOM));
+        CHECK(calls == 1);
+        error_code failure;
+        async_spawn(context, failing, [&](error_code error, child) { failure = error; });
+        context.run_for(60s);
+        CHECK(failure == make_error_code(spawn_stage::hook, EDOM));
+        CHECK(calls == 2);
+        ::munmap(shared, sizeof(int));
     });
 }
 

@@ -375,7 +375,6 @@ TEST_CASE("namespaces: combinations without support fail before anything is star
     backend_config const automatic{spawn_backend::automatic, exit_watcher::automatic};
     unsupported(probe(automatic, "exit", "0").namespaces(ns::net).backend(spawn_backend::posix_spawn));
     unsupported(probe(automatic, "exit", "0").namespaces(ns::cgroup).backend(spawn_backend::posix_spawn));
-    unsupported(probe(automatic, "exit", "0").namespaces(ns::user).contained());
     unsupported(probe(automatic, "exit", "0").namespaces(ns::user, ns::pid).parent_death_signal(SIGKILL));
     CHECK(exec(command("true").namespaces(ns::user)) == std::errc::not_supported);
 }
