@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 //
 // supervisor: runs the services of a file and restarts them, like supervisord and s6. See --help.
+#include "contained.hpp"
 #include "options.hpp"
 #include "service_config.hpp"
 
@@ -153,7 +154,7 @@ struct supervisor {
 
     brood::result<brood::child> start(service_config const& service)
     {
-        auto child = brood::spawn(loop, service.cmd);
+        auto child = start_contained(loop, service.cmd);
         if (child)
             log(service.name + ": started, process " + std::to_string(child.value().id()));
         else
