@@ -27,15 +27,17 @@ public:
     {
         std::lock_guard lock(mutex_);
         bool const started = running_ || start();
-        bool const is_alone = !child.cgroup && !child.kills_group;
-        if (!started && child.killed && is_alone)
-            return os::wait_and_reap(child.pid); // the wait is short
+        bool const waits_here = !started && child.killed; // the wait is short
+        if (waits_here && !child.cgroup && !child.kills_group)
+            return os::wait_and_reap(child.pid);
         retry_.reserve(children_ + 1);
         auto state = std::make_shared<child_state>(context_.get_executor());
         state->assign(child.pid, std::move(child.pidfd));
         state->set_containment(std::move(child.guard), std::move(child.cgroup));
         state->set_started({child.kills_group, child.kills_group, {}}, nullptr, false);
         state->hold_until_exit(std::move(child.memory));
+        if (waits_here && state->wait())
+            return;
         ++children_;
         if (!started)
             return retry_.push_back(std::move(state));

@@ -267,7 +267,7 @@ result<void> child_state::kill()
         killed_ = true;
     }
     auto const sent = signal(SIGKILL); // the child may not be in its cgroup yet
-    killed_ = killed_ || sent.has_value();
+    killed_ = killed_ || all_killed || sent.has_value();
     return all_killed ? success() : killed(sent);
 }
 

@@ -246,7 +246,7 @@ TEST_CASE("lifetime: a context may be shut down twice")
         {
             context_shut_down_twice context;
             auto cmd = probe(config, "pause");
-            survivor = spawn(context, cmd.out(stdio::piped())).value();
+            survivor = spawn(context, cmd.in(stdio::piped()).out(stdio::null())).value();
             survivor->async_wait([&invoked](error_code, exit_status) { invoked = true; });
             child without_wait = spawn(context, cmd).value();
             child ended = spawn(context, probe(config, "exit", "0")).value();

@@ -1,5 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/raw.hpp"
+#include "support/deny_syscalls.hpp"
 #include "support/ordinary_user.hpp"
 #include "support/support.hpp"
 #include "support/system.hpp"
@@ -160,9 +161,12 @@ TEST_CASE("attributes: invalid values fail with the stage that sets them")
         {"session and group leader", [](command& c) { c.process_group(::getpid()).session(); }, spawn_stage::prepare},
         {"negative group leader", [](command& c) { c.process_group(-1); }, spawn_stage::prepare},
     };
+    bool const has_memory_files = denied_syscalls().find("memfd_create") == std::string_view::npos;
     for_each_backend([&](backend_config const& config) {
         for (auto const& row : rows) {
             CAPTURE(row.name);
+            if (row.stage == spawn_stage::seccomp && !has_memory_files)
+                continue; // the relay carries out the step
             auto const ec = failure_with(probe(config, "exit", "0"), row.set);
             if (ec == std::errc::not_supported) {
                 CHECK((!supports_attributes(config) || !knows_linux()));
