@@ -46,7 +46,8 @@ BROOD_API void async_kill_all(
  * Each child that is started with `command::cgroup(scope)` has a cgroup of its own below the scope. The limits apply to
  * all of them together.
  *
- * Move-only. When the object is destroyed, or this process ends, also by SIGKILL, every process in the scope is killed
+ * Move-only; a moved-from object may only be assigned to and destroyed. In a process that this one has forked, no child
+ * can be started in it. When the object is destroyed, or this process ends, also by SIGKILL, every process in the scope is killed
  * and the cgroup is removed.
  *
  * @par Thread safety

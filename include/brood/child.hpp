@@ -176,8 +176,9 @@ public:
 
     /// The pidfd, which becomes readable when the child ends (pidfd_open(2)). The child object owns it.
     /**
-     * -1 if there is none: with the SIGCHLD watcher, after `release` and after the child has been reaped. With
-     * `command::contained` it is the guard's: a signal sent through it would end the containment.
+     * -1 if there is none: with the SIGCHLD watcher, after `release` and after the child has been reaped. If a
+     * guard contains the child (doc/containment.md), it is the guard's: a signal sent through it would end the
+     * containment.
      */
     int native_handle() const noexcept { return owner_ ? owner_->native_handle() : -1; }
 

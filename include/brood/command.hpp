@@ -351,7 +351,8 @@ public:
     /// Kills the process group that the child leads when the child has ended.
     /**
      * The group is killed before waits complete, also if the child object is dropped. Processes that have left the
-     * group run on: see `contained`. Fails with `invalid_argument` if the child leads no group.
+     * group run on: see `contained`. If this process ignores SIGCHLD, the kernel reaps the child and the group is not
+     * killed. Fails with `invalid_argument` if the child leads no group, or joins that of a pipeline.
      */
     command& kill_group_at_end() &
     {

@@ -9,19 +9,21 @@
 #include "spawn/launcher.hpp"
 #include "spawn/relay.hpp"
 
-#include <atomic>
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <new>
+
+#include <fcntl.h>
 
 namespace brood::detail {
 namespace {
 
 error_code in_stage(error_code const& error) { return make_error_code(spawn_stage::cgroup, error.value()); }
 
-bool is_shortage(int error) noexcept
+bool is_permanent(int error) noexcept
 {
-    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN;
+    return error == EACCES || error == EPERM || error == EROFS || error == ENOENT || error == ENOTSUP;
 }
 
 std::string new_root_name()
@@ -44,39 +46,39 @@ result<std::shared_ptr<cgroup_root>> cgroup_root::of_process()
 {
     auto& [mutex, root, is_impossible] = the_root.get();
     std::lock_guard lock(mutex);
-    if (root && root->is_guarded())
+    if (root)
         return root;
     if (is_impossible)
         return make_error_code(spawn_stage::cgroup, ENOTSUP);
     auto own = os::own_cgroup();
     auto created = own ? create(std::move(own).value()) : result<std::shared_ptr<cgroup_root>>(own.error());
     if (!created) {
-        is_impossible = !is_shortage(created.error().value());
+        is_impossible = is_permanent(created.error().value());
         return in_stage(created.error());
     }
     root = std::move(created).value();
     return root;
 }
 
-result<std::shared_ptr<cgroup_root>> cgroup_root::create(std::string parent)
+// Another process may have had the same pid, in another PID namespace or before.
+result<std::shared_ptr<cgroup_root>> cgroup_root::create(std::string const& parent)
 {
-    auto above = os::open_cgroup(parent.c_str());
-    if (!above)
-        return in_stage(above.error());
-    auto const name = new_root_name();
-    std::shared_ptr<cgroup_root> root(new cgroup_root(std::move(parent) + '/' + name));
-    if (auto error = root->open(above.value().get(), name); error.failed())
-        return in_stage(error);
-    return root;
+    constexpr int most_attempts = 100;
+    auto error = make_error_code(spawn_stage::cgroup, EEXIST);
+    for (int attempt = 0; attempt < most_attempts && error.value() == EEXIST; ++attempt) {
+        std::shared_ptr<cgroup_root> root(new cgroup_root(parent, new_root_name()));
+        error = root->open();
+        if (!error.failed())
+            return root;
+    }
+    return in_stage(error);
 }
 
-error_code cgroup_root::open(int above, std::string const& name)
+error_code cgroup_root::open()
 {
-    watchdog_task task{-1, above, {}};
-    name.copy(task.name, sizeof task.name - 1);
-    if (auto error = start_watchdog(task); error.failed())
+    if (auto error = start_watchdog(false); error.failed())
         return error;
-    auto opened = os::open_cgroup_in(above, name.c_str());
+    auto opened = os::open_cgroup(path_.c_str());
     if (opened)
         opened = os::above_standard(std::move(opened).value());
     if (!opened)
@@ -85,17 +87,34 @@ error_code cgroup_root::open(int above, std::string const& name)
     return os::is_usable_cgroup(directory()) ? error_code() : make_error_code(spawn_stage::cgroup, ENOTSUP);
 }
 
-// The watchdog is the child of a child that ends at once.
-error_code cgroup_root::start_watchdog(watchdog_task task)
+error_code cgroup_root::ensure_guarded()
 {
-    os::private_fd watchdog_end;
+    std::lock_guard lock(start_mutex_);
+    if (!is_own() || is_closed_)
+        return make_error_code(spawn_stage::cgroup, ENOENT);
+    return is_guarded() ? error_code() : in_stage(start_watchdog(true));
+}
+
+// The watchdog is the child of a child that ends at once.
+error_code cgroup_root::start_watchdog(bool is_created)
+{
+    auto const above = os::open_cgroup(parent_.c_str());
+    if (!above)
+        return above.error();
+    watchdog_task task{-1, above.value().get(), is_created, {}};
+    name_.copy(task.name, sizeof task.name - 1);
+    os::private_fd link, watchdog_end;
     {
         os::fork_block const block;
         auto pipe = os::make_pipe();
         if (!pipe)
             return pipe.error();
-        link_ = os::private_fd(std::move(pipe.value().first), block);
+        link = os::private_fd(std::move(pipe.value().first), block);
         watchdog_end = os::private_fd(std::move(pipe.value().second), block);
+    }
+    {
+        std::lock_guard lock(mutex_);
+        link_ = std::move(link);
     }
     task.link = watchdog_end.get();
     auto const image = make_watchdog_image(task);
@@ -128,12 +147,17 @@ error_code cgroup_root::start_watchdog(watchdog_task task)
 // In a forked copy, the cgroup is still that of the other process.
 void cgroup_root::close() noexcept
 {
-    if (!is_own())
+    if (!is_own() || is_closed_.exchange(true))
         return;
     if (directory_)
         (void)os::kill_cgroup(directory());
-    std::lock_guard lock(mutex_);
-    link_.reset();
+    bool const removes_itself = !is_guarded();
+    {
+        std::lock_guard lock(mutex_);
+        link_.reset();
+    }
+    if (removes_itself && directory_)
+        (void)os::remove_cgroup(AT_FDCWD, path_.c_str());
 }
 
 bool cgroup_root::is_guarded() const noexcept
@@ -145,7 +169,13 @@ bool cgroup_root::is_guarded() const noexcept
 std::string cgroup_root::next_name()
 {
     std::lock_guard lock(mutex_);
-    std::erase_if(leftovers_, [this](std::string const& name) { return try_remove(name); });
+    constexpr std::size_t most = 4; // the first ones are tried again later
+    for (auto i = std::min(most, leftovers_.size()); i > 0; --i) {
+        auto name = std::move(leftovers_.front());
+        leftovers_.pop_front();
+        if (!try_remove(name))
+            leftovers_.push_back(std::move(name));
+    }
     return std::to_string(++created_);
 }
 

@@ -8,10 +8,11 @@
 
 #include <brood/result.hpp>
 
+#include <atomic>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <vector>
 
 namespace brood::detail {
 
@@ -27,7 +28,7 @@ public:
     static result<std::shared_ptr<cgroup_root>> of_process();
 
     /// A root below another cgroup.
-    static result<std::shared_ptr<cgroup_root>> create(std::string parent);
+    static result<std::shared_ptr<cgroup_root>> create(std::string const& parent);
 
     ~cgroup_root() { close(); }
 
@@ -40,8 +41,8 @@ public:
     /// False in a forked copy.
     bool is_own() const noexcept { return owner_ == os::own_pid(); }
 
-    /// Whether this process has created it and the watchdog lives.
-    bool is_guarded() const noexcept;
+    /// Starts another watchdog if it has been killed. Fails if this object has been closed, and in a forked copy.
+    error_code ensure_guarded();
 
     /// A name that no other cgroup below has had.
     std::string next_name();
@@ -50,19 +51,24 @@ public:
     void remove(std::string name) noexcept;
 
 private:
-    explicit cgroup_root(std::string path) : path_(std::move(path)) {}
+    cgroup_root(std::string parent, std::string name)
+        : parent_(std::move(parent)), name_(std::move(name)), path_(parent_ + '/' + name_)
+    {}
 
-    error_code open(int above, std::string const& name);
-    error_code start_watchdog(watchdog_task task);
+    error_code open();
+    error_code start_watchdog(bool is_created);
+    bool is_guarded() const noexcept;
     bool try_remove(std::string const& name) noexcept;
 
-    std::string const path_;
+    std::string const parent_, name_, path_;
     pid_t const owner_ = os::own_pid();
     os::unique_fd directory_;
+    std::atomic<bool> is_closed_ = false;
+    std::mutex start_mutex_;   // one watchdog is started
     mutable std::mutex mutex_; // guards everything below
     os::private_fd link_;      // the watchdog sees it close
     unsigned long created_ = 0;
-    std::vector<std::string> leftovers_; // a process was still in them
+    std::deque<std::string> leftovers_; // a process was still in them
 };
 
 } // namespace brood::detail

@@ -14,8 +14,8 @@ bool is_gone(error_code const& error) noexcept { return error.value() == ENOENT 
 
 result<std::shared_ptr<child_cgroup>> child_cgroup::create(std::shared_ptr<cgroup_root> root, bool is_contained)
 {
-    if (!root->is_guarded())
-        return make_error_code(spawn_stage::cgroup, ENOENT);
+    if (auto error = root->ensure_guarded(); error.failed())
+        return error;
     auto name = root->next_name();
     std::shared_ptr<child_cgroup> created(new child_cgroup(std::move(root), std::move(name), is_contained));
     if (auto error = created->make(); error.failed())
@@ -38,7 +38,18 @@ error_code child_cgroup::make()
 {
     auto const made = os::create_cgroup(root_->directory(), name_.c_str());
     is_made_ = made.has_value();
-    return made ? error_code() : make_error_code(spawn_stage::cgroup, made.error().value());
+    if (!made)
+        return make_error_code(spawn_stage::cgroup, made.error().value());
+    auto opened = os::open_cgroup_kill(root_->directory(), name_.c_str());
+    if (!opened)
+        return make_error_code(spawn_stage::cgroup, opened.error().value());
+    kill_ = std::move(opened).value();
+    return {};
+}
+
+result<std::shared_ptr<child_cgroup>> child_cgroup::create_another() const
+{
+    return whole_ ? create_below(whole_) : create(root_, is_contained_);
 }
 
 child_cgroup::~child_cgroup()
@@ -59,12 +70,7 @@ result<os::unique_fd> child_cgroup::open() const noexcept
 result<void> child_cgroup::kill() noexcept
 {
     killed_ = true;
-    auto const directory = open();
-    if (directory)
-        return os::kill_cgroup(directory.value().get());
-    if (is_gone(directory.error()))
-        return boost::outcome_v2::success();
-    return directory.error();
+    return os::kill_cgroup_by(kill_.get());
 }
 
 // Whether this is the last of several programs.

@@ -23,6 +23,9 @@ public:
     /// A cgroup for one of several programs. What they leave in it is killed when the last of them has ended.
     static result<std::shared_ptr<child_cgroup>> create_below(std::shared_ptr<child_cgroup> whole);
 
+    /// For another attempt to start the program: a cgroup that has been killed may kill those that are born in it.
+    result<std::shared_ptr<child_cgroup>> create_another() const;
+
     ~child_cgroup();
 
     child_cgroup(child_cgroup const&) = delete;
@@ -30,8 +33,8 @@ public:
 
     bool is_contained() const noexcept { return is_contained_; }
 
-    /// The cgroup that it was created below, or itself.
-    child_cgroup& whole() noexcept { return whole_ ? *whole_ : *this; }
+    /// The cgroup that it was created below; null if there is none.
+    std::shared_ptr<child_cgroup> const& pipeline() const noexcept { return whole_; }
 
     result<os::unique_fd> open() const noexcept;
 
@@ -50,6 +53,7 @@ private:
         : root_(std::move(root)), name_(std::move(name)), is_contained_(is_contained)
     {}
 
+    child_cgroup& whole() noexcept { return whole_ ? *whole_ : *this; }
     error_code make();
     bool leave() noexcept;
     child_cgroup* to_be_emptied() noexcept;
@@ -63,7 +67,7 @@ private:
     bool has_left_ = false, is_last_ = false;
     bool is_empty_ = false;
     std::atomic<bool> killed_ = false;
-    os::unique_fd events_;
+    os::unique_fd kill_, events_;
 };
 
 } // namespace brood::detail

@@ -42,16 +42,18 @@ int watch_cgroup(watchdog_task const& task, pid_t owner, char** arguments, char*
         return owner_pidfd;
     if (raw::parent() != owner)
         return -ESRCH;
-    int const cgroup = raw::create_cgroup(task.above, task.name);
+    raw::set_session(); // a signal to the owner's process group must not reach it
+    int const cgroup =
+        task.is_created ? raw::open_cgroup(task.above, task.name) : raw::create_cgroup(task.above, task.name);
     if (cgroup < 0)
         return cgroup;
     int ignored = -1;
     pid_t const watchdog = raw::fork(ignored);
-    if (watchdog < 0)
+    if (watchdog < 0 && !task.is_created)
         raw::remove_cgroup(task.above, task.name);
     if (watchdog != 0)
         return watchdog < 0 ? watchdog : 0;
-    raw::set_session();
+    raw::change_directory("/");
     close_others(task, cgroup, owner_pidfd);
     raw::conceal(arguments, environment);
     raw::wait_for_end_of(task.link, owner_pidfd);

@@ -16,8 +16,9 @@ namespace brood::detail {
 
 /// What the relay needs to know to be a watchdog.
 struct watchdog_task {
-    int link = -1;      ///< Ends when the owner has closed the other end of this pipe.
-    int above = -1;     ///< The directory in which the cgroup is to be created.
+    int link = -1;  ///< Ends when the owner has closed the other end of this pipe.
+    int above = -1; ///< The directory in which the cgroup is to be created.
+    bool is_created = false;
     char name[64] = {}; ///< Of the cgroup.
 };
 

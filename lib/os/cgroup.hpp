@@ -29,6 +29,11 @@ result<void> remove_cgroup(int directory, char const* name) noexcept;
 
 result<unique_fd> open_cgroup_in(int directory, char const* name) noexcept;
 
+/// The descriptor for `kill_cgroup_by`, which works also if this process has given up rights since, or has no
+/// descriptor left.
+result<unique_fd> open_cgroup_kill(int directory, char const* name) noexcept;
+result<void> kill_cgroup_by(int descriptor) noexcept;
+
 /// Whether processes may be in a new cgroup, and can all be killed at once.
 bool is_usable_cgroup(int directory) noexcept;
 

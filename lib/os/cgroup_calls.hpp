@@ -16,6 +16,11 @@ int open_events(int directory, char const* cgroup) noexcept;
 
 /// Creates a cgroup below and opens its directory.
 int create_cgroup(int directory, char const* cgroup) noexcept;
+int open_cgroup(int directory, char const* cgroup) noexcept;
+
+/// The descriptor that `kill_by` needs. It stays valid if this process gives up rights.
+int open_kill(int directory, char const* cgroup) noexcept;
+int kill_by(int descriptor) noexcept;
 
 /// Removes a cgroup and the cgroups below. -EBUSY: a process is left.
 int remove_cgroup(int directory, char const* cgroup) noexcept;

@@ -44,6 +44,17 @@ public:
         wait_for(std::move(state));
     }
 
+    void watch_rest(std::shared_ptr<child_state> const& child)
+    {
+        std::lock_guard lock(mutex_);
+        auto pidfd = child->duplicate_pidfd();
+        if (!pidfd || (!running_ && !start()))
+            return;
+        retry_.reserve(children_ + 1);
+        if (std::make_shared<rest_watch>(*this, child)->start(context_.get_executor(), pidfd))
+            ++children_;
+    }
+
     // Without a thread, the children that have ended are reaped here.
     void ensure_running()
     {
@@ -60,12 +71,54 @@ public:
     }
 
 private:
-    // Whether the child has been reaped, or can never be: an error of waitid(2) is final.
+    // Whether the child has been reaped, or can never be: an error of waitid(2) is final, one of a cgroup is not.
     static bool is_done(child_state& state)
     {
-        auto const ended = state.try_wait();
-        return !ended || ended.value();
+        (void)state.try_wait();
+        return state.has_ended();
     }
+
+    // Waits until a child and what it leaves have ended.
+    class rest_watch final : public watch_observer, public std::enable_shared_from_this<rest_watch> {
+    public:
+        rest_watch(background_reaper& reaper, std::weak_ptr<child_state> child)
+            : reaper_(reaper), child_(std::move(child))
+        {}
+
+        // Called with the reaper's lock, for which the notification waits.
+        bool start(asio::any_io_executor const& executor, os::unique_fd& pidfd)
+        {
+            auto created = watch_pidfd(executor, pidfd, shared_from_this());
+            if (created)
+                watch_ = std::move(created).value();
+            return watch_ != nullptr;
+        }
+
+    private:
+        void on_ready(completion_mode) override
+        {
+            std::lock_guard lock(reaper_.mutex_);
+            auto const child = child_.lock();
+            if (!child || child->end_rest_after_end() || watch_->rearm(shared_from_this()).failed())
+                finish();
+        }
+
+        void on_failure(error_code) override
+        {
+            std::lock_guard lock(reaper_.mutex_);
+            finish();
+        }
+
+        void finish()
+        {
+            --reaper_.children_;
+            reaper_.context_.stop(); // the thread checks what remains
+        }
+
+        background_reaper& reaper_;
+        std::weak_ptr<child_state> const child_;
+        std::unique_ptr<watch> watch_;
+    };
 
     // The handler of a wait. If there is no memory for the wait or for its completion, it is destroyed instead.
     class wait_end {
@@ -210,6 +263,15 @@ void reap_background_children() noexcept
         if (auto* const reaper = the_reaper.find())
             reaper->ensure_running();
     } catch (std::bad_alloc const&) {} // the next call tries again
+}
+
+void end_rest_in_background(std::shared_ptr<child_state> const& child) noexcept
+{
+    if (!child->ends_rest())
+        return;
+    try {
+        the_reaper.get().watch_rest(child);
+    } catch (std::exception const&) {} // no memory: left to the next wait
 }
 
 void reap_in_background(unreaped_child child) noexcept

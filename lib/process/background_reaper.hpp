@@ -12,6 +12,8 @@
 
 namespace brood::detail {
 
+class child_state;
+
 /// A child that no object owns any more and that has not been reaped.
 struct unreaped_child {
     pid_t pid;
@@ -28,6 +30,12 @@ struct unreaped_child {
  * That loop outlives every execution context and keeps none of them running. Its thread runs while it has children.
  */
 void reap_in_background(unreaped_child child) noexcept;
+
+/// Ends what a child leaves when the child has ended, also while nothing waits for the child. Does not reap the child.
+/**
+ * Without a thread or a descriptor, this is left to the next wait.
+ */
+void end_rest_in_background(std::shared_ptr<child_state> const& child) noexcept;
 
 /// Gives the background reaper another chance if it could not create its thread: reaps the children that have ended.
 void reap_background_children() noexcept;

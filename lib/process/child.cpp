@@ -100,13 +100,28 @@ bool child_state::end_rest()
     return !goes_on;
 }
 
+bool child_state::end_rest_after_end()
+{
+    std::lock_guard lock(mutex_);
+    return ended_ || !is_own() || (os::has_ended(id_.pid) && end_rest());
+}
+
+os::unique_fd child_state::duplicate_pidfd() const noexcept
+{
+    std::lock_guard lock(mutex_);
+    bool const has_own = id_.pidfd >= 0;
+    if (!has_own && !os::is_child(id_.pid))
+        return {};
+    auto duplicate = has_own ? os::duplicate_above(id_.pidfd, 2) : os::open_pidfd(id_.pid);
+    return duplicate ? std::move(duplicate).value() : os::unique_fd();
+}
+
 bool child_state::poll_end()
 {
     if (ended_ || blocking_wait_)
         return ended_;
     poll_error_ = {};
-    bool const has_rest = is_own() && (scope_.kills_group || (is_contained_ && cgroup_));
-    if (has_rest && (!os::has_ended(id_.pid) || !end_rest()))
+    if (is_own() && ends_rest() && (!os::has_ended(id_.pid) || !end_rest()))
         return false;
     auto const end = is_own() ? os::reap(id_) : error_code(ECHILD, boost::system::system_category());
     if (end && !end.value())
@@ -122,8 +137,10 @@ bool child_state::poll_end()
     } else {
         error_ = end.error() == sys::no_child_process ? error_code(errc::status_lost) : end.error();
     }
-    if (cgroup_)
-        tree_usage_ = cgroup_->whole().usage();
+    if (cgroup_ && cgroup_->pipeline())
+        pipeline_ = cgroup_->pipeline();
+    else if (cgroup_)
+        tree_usage_ = cgroup_->usage();
     cgroup_.reset();
     ended_ = true;
     held_.reset();
@@ -152,14 +169,20 @@ result<exit_status> child_state::wait()
         blocking_wait_ = true;
         auto const cgroup = is_ending_ ? cgroup_ : nullptr;
         lock.unlock();
-        auto waited = os::wait_for_end(id_.pid);
+        auto waited = success();
         if (cgroup)
             os::wait_for_change(cgroup->events());
+        else
+            waited = os::wait_for_end(id_.pid);
         lock.lock();
         blocking_wait_ = false;
         blocking_wait_.notify_all();
-        if (!poll_end() && (!waited || poll_error_.failed()))
-            return waited ? poll_error_ : waited.error();
+        if (poll_end())
+            break;
+        if (poll_error_.failed())
+            return poll_error_;
+        if (!waited && !is_ending_)
+            return waited.error();
     }
     complete_waits(std::move(lock));
     return outcome();
@@ -293,6 +316,8 @@ result<void> child_state::kill_tree()
 {
     if (is_contained_)
         return kill();
+    if (!is_own())
+        return no_process();
     std::lock_guard lock(mutex_);
     if (!scope_.cgroup && !cgroup_)
         return kill_unreaped();
@@ -310,7 +335,8 @@ std::optional<resource_usage> child_state::usage() const
 std::optional<brood::tree_usage> child_state::tree_usage() const
 {
     std::lock_guard lock(mutex_);
-    return cgroup_ ? std::optional(cgroup_->whole().usage()) : tree_usage_;
+    auto const& all = cgroup_ && cgroup_->pipeline() ? cgroup_->pipeline() : cgroup_ ? cgroup_ : pipeline_;
+    return all ? std::optional(all->usage()) : tree_usage_;
 }
 
 void child_state::detach() noexcept

@@ -40,6 +40,15 @@ public:
     /// Adds what belongs to a child whose program runs. `seen_running`: this thread has just waited for its exec.
     void set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept;
 
+    /// Whether something is to be done at the child's end before the child is reaped.
+    bool ends_rest() const noexcept { return scope_.kills_group || (is_contained_ && cgroup_); }
+
+    /// Ends what the child leaves. Returns false if that or the child runs.
+    bool end_rest_after_end();
+
+    /// Another pidfd of the child, if there is one.
+    os::unique_fd duplicate_pidfd() const noexcept;
+
     /// Whether the application can read a stream that other processes may still write to.
     bool is_output_held_open();
 
@@ -94,7 +103,8 @@ private:
 
     pid_t const parent_;                // the process that created this object; a forked copy does not touch the child
     std::shared_ptr<guard_link> guard_; // of a contained child: `id_` is the guard then
-    std::shared_ptr<child_cgroup> cgroup_; // until the end
+    std::shared_ptr<child_cgroup> cgroup_;   // until the end
+    std::shared_ptr<child_cgroup> pipeline_; // after the end of a stage
     bool is_contained_ = false;
     bool is_ending_ = false; // the program has ended, and processes in the cgroup have not
     kill_scope scope_;

@@ -5,9 +5,11 @@
 #include "os/pipes.hpp"
 #include "os/signals.hpp"
 #include "os/terminal.hpp"
+#include "process/background_reaper.hpp"
 
 #include <boost/asio/error.hpp>
 
+#include <cerrno>
 #include <utility>
 
 namespace brood::detail {
@@ -137,7 +139,10 @@ error_code spawn_op::finish_launch()
         return asio::error::operation_aborted;
     }
     tried_one_backend_ = launch->tries_one_backend();
-    auto const error = launch->outcome();
+    auto error = launch->outcome();
+    bool const killed_at_birth = phase_ == phase::killed && error == make_error_code(spawn_stage::cgroup, ENOSYS);
+    if (killed_at_birth)
+        error = {};
     if (!error.failed())
         phase_ = phase::done;
     return error;
@@ -149,6 +154,7 @@ void spawn_op::succeed(completion_mode mode)
     if (plan_->foreground)
         child_->hold_until_exit(std::move(plan_->foreground));
     child_->set_started(scope_of(*plan_), std::move(streams_), false);
+    end_rest_in_background(child_);
     plan_.reset(); // closes the child's ends of its streams
     complete({}, child_owner(std::move(child_)), mode);
 }
@@ -157,7 +163,8 @@ void spawn_op::reap_and_fail(error_code error, completion_mode mode)
 {
     if (!child_->is_assigned() || kill_denied_)
         return fail(error, mode); // a child that may not be killed may never end
-    (void)child_->kill();         // it is exiting, unless its report was lost
+    renew_own_cgroup(*plan_);
+    (void)child_->kill(); // it is exiting, unless its report was lost
     child_->async_wait(
         [self = shared_from_this(), error](error_code, exit_status) { self->fail(error, completion_mode::dispatch); });
 }

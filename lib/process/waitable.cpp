@@ -49,6 +49,12 @@ asio::any_io_executor waitable::executor() const
     return executor_;
 }
 
+bool waitable::has_ended() const noexcept
+{
+    std::lock_guard lock(mutex_);
+    return ended_;
+}
+
 result<exit_status> waitable::outcome() const
 {
     if (error_.failed())

@@ -34,6 +34,9 @@ public:
     /// The context is being destroyed: pending waits are destroyed without being invoked.
     virtual void on_context_shutdown() noexcept;
 
+    /// Whether a wait has seen the end.
+    bool has_ended() const noexcept;
+
     /// Completes the waits if a process has been assigned and has ended.
     void poll_assigned();
 

@@ -78,7 +78,8 @@ inline error_code validate(pipeline const& line)
         return make_error_code(spawn_stage::prepare, EINVAL);
     auto const invalid = make_error_code(spawn_stage::stdio, EINVAL);
     for (auto const& stage : stages)
-        if (stage.data().foreground) // the terminal would be restored at the end of this stage
+        // The terminal would be restored, or the group killed, at the end of this stage.
+        if (stage.data().foreground || (stage.data().kill_group_at_end && joins_group(stage)))
             return make_error_code(spawn_stage::prepare, EINVAL);
     for (auto const& stage : stages)
         if ((&stage != &stages.front() && sets(stage, 0)) || (&stage != &stages.back() && sets(stage, 1)))

@@ -125,6 +125,7 @@ failure run_steps(child_args const& args) noexcept
 void shared_child_main(void* argument) noexcept
 {
     auto& args = *static_cast<child_args*>(argument);
+    args.has_begun = true;
     if (args.early.pid) {
         bool const is_known = raw::parent() != 0; // not in a new PID namespace: the parent knows another pid
         if (is_known)

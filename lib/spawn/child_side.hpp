@@ -38,8 +38,9 @@ struct child_args {
     bool yield_first = false;                              ///< The parent runs on and should keep its processor.
     os::raw::inherited_signals const* inherited = nullptr; ///< Set for such a child.
     int unshare_below =
-        -1;           ///< The descriptor table is shared, too: copy the descriptors below. -1: it is the child's own.
-    failure report{}; ///< Set before the child exits.
+        -1; ///< The descriptor table is shared, too: copy the descriptors below. -1: it is the child's own.
+    bool has_begun = false; ///< Set by the child.
+    failure report{};       ///< Set before the child exits.
 
     explicit child_args(std::vector<step> const& all) : child_args(all.data(), all.size()) {}
     child_args(step const* first, std::size_t number) : steps(first), count(number) {}

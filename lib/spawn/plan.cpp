@@ -400,6 +400,23 @@ void set_group(plan& p, pid_t leader) noexcept
     p.leads_group = leader == 0;
 }
 
+void renew_own_cgroup(plan& p) noexcept
+try {
+    if (!p.own_cgroup)
+        return;
+    auto another = p.own_cgroup->create_another();
+    if (!another)
+        return;
+    auto directory = another.value()->open();
+    if (!directory)
+        return;
+    p.own_cgroup = std::move(another).value();
+    p.cgroup = std::move(directory).value();
+    for (auto& s : p.steps)
+        if (s.what == action::enter_cgroup)
+            s.a = p.cgroup.get();
+} catch (std::bad_alloc const&) {}
+
 bool is_named_by_procfs(plan const& p)
 {
     for (std::size_t i = 0; i < p.candidates.size(); ++i) {

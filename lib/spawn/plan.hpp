@@ -164,6 +164,9 @@ void keep_initiator_mask(plan& p) noexcept;
 /// Makes the child join another process group; 0: lead one. The plan has a step for the group.
 void set_group(plan& p, pid_t leader) noexcept;
 
+/// Gives another attempt to start the child a cgroup of its own, if the plan has one. Keeps the old one on failure.
+void renew_own_cgroup(plan& p) noexcept;
+
 /// Whether the program's name refers to the child itself, such as `/proc/self/exe` or `/dev/fd/3`.
 bool is_named_by_procfs(plan const& p);
 

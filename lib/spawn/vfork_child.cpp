@@ -132,6 +132,9 @@ pid_t vfork_child::clone_blocking_signals(bool pidfd_is_optional) noexcept
 
 error_code vfork_child::outcome() const noexcept
 {
+    // The kernel may kill whatever is born in a cgroup that has been killed before.
+    if (!args_.has_begun && request_.cgroup >= 0)
+        return make_error_code(spawn_stage::cgroup, ENOSYS); // another backend enters the cgroup later
     auto const [error, stage] = args_.report;
     auto const failure = error != 0 ? make_error_code(stage, error) : error_code();
     auto const outcome = relay_ ? relay_->outcome(failure) : failure;

@@ -9,6 +9,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -71,6 +72,8 @@ public:
 
     error_code arm(observer_ptr observer) override
     {
+        timer_ = notify_after(descriptor_.get_executor(), pause_, observer);
+        pause_ = std::min(2 * pause_, std::chrono::milliseconds(1000));
         descriptor_.async_wait(
             asio::posix::descriptor_base::wait_error, [observer = std::move(observer)](error_code error) {
                 if (!error.failed())
@@ -80,6 +83,22 @@ public:
             });
         return {};
     }
+
+    error_code rearm(observer_ptr observer) override
+    {
+        reactor_watch::disarm(); // the timer may have expired
+        return arm(std::move(observer));
+    }
+
+    void disarm() noexcept override
+    {
+        reactor_watch::disarm();
+        timer_.reset();
+    }
+
+private:
+    std::chrono::milliseconds pause_{20}; // the kernel does not report every change
+    std::unique_ptr<inline_timer> timer_;
 };
 
 class foreign_watch final : public reactor_watch {

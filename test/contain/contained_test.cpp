@@ -19,6 +19,7 @@
 #include <thread>
 #include <utility>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -266,6 +267,48 @@ TEST_CASE("contained: descendants are gone when the wait completes, however the 
                 CHECK(child.kill_tree());
                 CHECK(child.signal(0).error() == std::errc::no_such_process);
             }
+    });
+}
+
+TEST_CASE("contained: the streams end with the child although nothing waits for it" * needs_threads())
+{
+    for_each_contained([](backend_config const& config) -> asio::awaitable<void> {
+        if (denied_syscalls().find("pidfd_open") != std::string_view::npos)
+            co_return; // the end is not noticed before a wait
+        mark const marked;
+        auto cmd = contained_probe(config, marked, "resist", "ignore");
+        auto child =
+            co_await async_spawn(co_await asio::this_coro::executor, cmd.in(stdio::null()).out(stdio::piped()));
+        CHECK(co_await read_all(child.out()) == "ready\n"); // the daemon holds the pipe until it is killed
+        CHECK((co_await child.async_wait()).code() == 9);
+        CHECK(marked.count() == 0);
+    });
+}
+
+TEST_CASE("contained: a program that is busy at first is started by another attempt" * needs_threads())
+{
+    for_each_contained([](backend_config const& config) {
+        scratch_folder const folder;
+        auto const path = folder.write("program", "#!/bin/sh\nexit 4\n", 0755);
+        int const writer = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+        REQUIRE(writer >= 0);
+        asio::io_context context;
+        std::optional<error_code> result;
+        exit_status status;
+        async_run(
+            context, contain(command(path).backend(config.backend).watcher(config.watcher)),
+            [&](error_code error, exit_status ended) {
+                result = error;
+                status = ended;
+            });
+        std::thread closer([writer] {
+            std::this_thread::sleep_for(15ms);
+            ::close(writer);
+        });
+        context.run_for(60s);
+        closer.join();
+        CHECK(result == error_code());
+        CHECK(status.code() == 4);
     });
 }
 

@@ -96,6 +96,34 @@ TEST_CASE("cgroup: a path that is not a cgroup v2 directory fails with stage cgr
     CHECK(failure_in(std::string("a\0b", 3), all_configs().front()) == errc::nul_byte);
 }
 
+TEST_CASE("cgroup: a child can be started in a cgroup that has been killed before")
+{
+    auto configs = all_configs();
+    configs.push_back({spawn_backend::automatic, exit_watcher::automatic});
+    std::erase_if(configs, [](backend_config const& config) { return !knows_cgroups(config); });
+    for_each(configs, [&](backend_config const& config) {
+        cgroup_folder folder;
+        if (!folder)
+            return;
+        asio::io_context context;
+        auto cmd = probe(config, "exit", "3").cgroup(folder.path());
+        CHECK(spawn(context, cmd).has_value());
+        auto child = spawn(context, probe(config, "pause").out(stdio::null()).cgroup(folder.path()));
+        if (child)
+            CHECK(child.value().kill_tree());
+        child = spawn(context, cmd); // some kernels kill what is cloned into such a cgroup
+        bool const is_refused = !child && config.backend == spawn_backend::vfork;
+        if (is_refused)
+            CHECK(stage_of(child.error()) == spawn_stage::cgroup);
+        else
+            CHECK(child.value().wait().value().code() == 3);
+        std::optional<error_code> result;
+        async_run(context, cmd, [&](error_code error, exit_status) { result = error; });
+        context.run_for(60s);
+        CHECK(result.value().failed() == is_refused);
+    });
+}
+
 TEST_CASE("cgroup: a backend without support fails and leaves no child")
 {
     cgroup_folder folder;

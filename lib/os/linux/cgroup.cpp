@@ -2,6 +2,7 @@
 #include "os/cgroup.hpp"
 
 #include "os/cgroup_calls.hpp"
+#include "os/descriptors.hpp"
 #include "os/linux/abi.hpp"
 #include "os/process.hpp"
 
@@ -91,9 +92,11 @@ struct mount {
     std::string root, point;
 };
 
-std::optional<mount> find_mount()
+result<mount> find_mount()
 {
     std::ifstream file("/proc/self/mountinfo");
+    if (!file.is_open())
+        return last_error();
     for (std::string line; std::getline(file, line);) {
         if (line.find(" - cgroup2 ") == line.npos)
             continue;
@@ -102,16 +105,18 @@ std::optional<mount> find_mount()
         if (words >> skipped >> skipped >> skipped >> root >> point)
             return mount{unescape(root), unescape(point)};
     }
-    return std::nullopt;
+    return system_error(ENOTSUP);
 }
 
-std::optional<std::string> find_own_name()
+result<std::string> find_own_name()
 {
     std::ifstream file("/proc/self/cgroup");
+    if (!file.is_open())
+        return last_error();
     for (std::string line; std::getline(file, line);)
         if (line.starts_with("0::/"))
             return line.substr(3);
-    return std::nullopt;
+    return system_error(ENOTSUP);
 }
 
 } // namespace
@@ -133,17 +138,35 @@ result<void> kill_cgroup(int directory) noexcept
     return check(error == -ENOENT || error == -ENODEV ? 0 : error);
 }
 
+result<unique_fd> open_cgroup_kill(int directory, char const* name) noexcept
+{
+    int const opened = raw::open_kill(directory, name);
+    if (opened < 0)
+        return system_error(-opened);
+    return above_standard(unique_fd(opened));
+}
+
+result<void> kill_cgroup_by(int descriptor) noexcept
+{
+    int const error = raw::kill_by(descriptor);
+    return check(error == -ENODEV ? 0 : error);
+}
+
 result<std::string> own_cgroup()
 {
-    auto const name = find_own_name();
-    auto const found = name ? find_mount() : std::nullopt;
+    auto const own_name = find_own_name();
+    if (!own_name)
+        return own_name.error();
+    auto const found = find_mount();
     if (!found)
-        return system_error(ENOENT);
+        return found.error();
+    auto const& name = own_name.value();
+    auto const& [root, point] = found.value();
     // A cgroup outside the root of this cgroup namespace begins with "/..".
-    bool const is_below = found->root == "/" || *name == found->root || name->starts_with(found->root + '/');
-    if (!is_below || name->starts_with("/.."))
+    bool const is_below = root == "/" || name == root || name.starts_with(root + '/');
+    if (!is_below || name.starts_with("/.."))
         return system_error(ENOENT);
-    auto path = found->point + (found->root == "/" ? *name : name->substr(found->root.size()));
+    auto path = point + (root == "/" ? name : name.substr(root.size()));
     if (path.ends_with('/'))
         path.pop_back();
     auto const members = path + "/cgroup.procs"; // whoever may write it may move processes to cgroups below

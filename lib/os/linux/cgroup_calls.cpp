@@ -29,6 +29,16 @@ int remove_directory(int directory, char const* name) noexcept
     return call(SYS_unlinkat, directory, word(name), AT_REMOVEDIR);
 }
 
+int open_in(int directory, char const* cgroup, char const* file, int flags) noexcept
+{
+    int const folder = open(directory, cgroup, O_PATH | O_DIRECTORY);
+    if (folder < 0)
+        return folder;
+    int const opened = open(folder, file, flags);
+    call(SYS_close, folder);
+    return opened;
+}
+
 bool is_name(char const* name) noexcept
 {
     return name[0] != '.' || (name[1] != '\0' && (name[1] != '.' || name[2] != '\0'));
@@ -55,10 +65,18 @@ int kill_cgroup(int directory) noexcept
     int const file = open(directory, "cgroup.kill", O_WRONLY);
     if (file < 0)
         return file;
-    int const written = call(SYS_write, file, word("1"), 1);
+    int const killed = kill_by(file);
     call(SYS_close, file);
+    return killed;
+}
+
+int kill_by(int descriptor) noexcept
+{
+    int const written = call(SYS_write, descriptor, word("1"), 1);
     return written < 0 ? written : 0;
 }
+
+int open_cgroup(int directory, char const* cgroup) noexcept { return open(directory, cgroup, O_PATH | O_DIRECTORY); }
 
 // "populated 0" or "populated 1" is the first line.
 int is_populated(int events) noexcept
@@ -72,19 +90,19 @@ int is_populated(int events) noexcept
 
 int open_events(int directory, char const* cgroup) noexcept
 {
-    int const folder = open(directory, cgroup, O_PATH | O_DIRECTORY);
-    if (folder < 0)
-        return folder;
-    int const events = open(folder, "cgroup.events", O_RDONLY);
-    call(SYS_close, folder);
-    return events;
+    return open_in(directory, cgroup, "cgroup.events", O_RDONLY);
+}
+
+int open_kill(int directory, char const* cgroup) noexcept
+{
+    return open_in(directory, cgroup, "cgroup.kill", O_WRONLY);
 }
 
 int create_cgroup(int directory, char const* cgroup) noexcept
 {
     constexpr int mode = 0755;
     int const created = call(SYS_mkdirat, directory, word(cgroup), mode);
-    return created < 0 ? created : open(directory, cgroup, O_PATH | O_DIRECTORY);
+    return created < 0 ? created : open_cgroup(directory, cgroup);
 }
 
 int remove_cgroup(int directory, char const* cgroup) noexcept

@@ -16,6 +16,8 @@ result<std::string> own_cgroup() { return unsupported(); }
 result<void> create_cgroup(int, char const*) noexcept { return unsupported(); }
 result<void> remove_cgroup(int, char const*) noexcept { return unsupported(); }
 result<unique_fd> open_cgroup_in(int, char const*) noexcept { return unsupported(); }
+result<unique_fd> open_cgroup_kill(int, char const*) noexcept { return unsupported(); }
+result<void> kill_cgroup_by(int) noexcept { return unsupported(); }
 bool is_usable_cgroup(int) noexcept { return false; }
 result<unique_fd> open_cgroup_events(int, char const*) noexcept { return unsupported(); }
 result<bool> is_populated(int) noexcept { return unsupported(); }

@@ -75,6 +75,35 @@ private:
     milliseconds grace_;
 };
 
+// The kernel limits how often it reports changes of a cgroup, and forgets a change that is to be reported when the cgroup
+// is removed. A timer, which waits longer and longer, finds those.
+class change_watch final : public epoll_watch {
+public:
+    explicit change_watch(epoll_set& set) noexcept : epoll_watch(set, EPOLLPRI) {}
+
+    error_code arm(observer_ptr observer) override
+    {
+        start_timer(observer);
+        return epoll_watch::arm(std::move(observer));
+    }
+
+    void start_timer(observer_ptr observer)
+    {
+        timer_ = notify_after(set_.executor(), pause_, std::move(observer));
+        pause_ = std::min(2 * pause_, milliseconds(1000));
+    }
+
+    void disarm() noexcept override
+    {
+        epoll_watch::disarm();
+        timer_.reset();
+    }
+
+private:
+    milliseconds pause_{20};
+    std::unique_ptr<inline_timer> timer_;
+};
+
 // Creates and starts a watch in the context's set. `arguments` are the further constructor arguments.
 template <class Watch, class... Arguments>
 watch_result
@@ -110,8 +139,10 @@ watch_result watch_changes(asio::any_io_executor const& executor, int fd, observ
     auto duplicate = os::duplicate_above(fd, 2);
     if (!duplicate)
         return duplicate.error();
-    if (auto started = start<epoll_watch>(executor, duplicate.value(), observer, std::uint32_t(EPOLLPRI)))
+    if (auto started = start<change_watch>(executor, duplicate.value(), observer)) {
+        static_cast<change_watch&>(*started.value()).start_timer(std::move(observer));
         return started;
+    }
     return watch_changes_by_reactor(executor, std::move(duplicate).value(), std::move(observer));
 }
 
