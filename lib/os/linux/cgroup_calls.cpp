@@ -85,7 +85,7 @@ int is_populated(int events) noexcept
     char text[at + 1];
     call(SYS_lseek, events, 0, SEEK_SET);
     int const size = call(SYS_read, events, word(text), sizeof text);
-    return size < 0 ? size : size > at ? text[at] == '1' : -EIO;
+    return size < 0 ? size : size > at && text[at] == '1'; // the file of a removed cgroup may be empty
 }
 
 int open_events(int directory, char const* cgroup) noexcept
