@@ -110,7 +110,7 @@ os::unique_fd child_state::duplicate_pidfd() const noexcept
 {
     std::lock_guard lock(mutex_);
     bool const has_own = id_.pidfd >= 0;
-    if (!has_own && !os::is_child(id_.pid))
+    if (!os::pidfd_available() || (!has_own && !os::is_child(id_.pid)))
         return {};
     auto duplicate = has_own ? os::duplicate_above(id_.pidfd, 2) : os::open_pidfd(id_.pid);
     return duplicate ? std::move(duplicate).value() : os::unique_fd();

@@ -59,9 +59,9 @@ pid_t look_for_watchdog(std::string const& root)
         std::getline(comm, name);
         if (name != "brood-guard")
             continue;
-        error_code ignored;
-        for (auto const& fd : std::filesystem::directory_iterator(process.path() / "fd"))
-            if (std::error_code error; std::filesystem::read_symlink(fd.path(), error) == root)
+        std::error_code error; // the process may end
+        for (auto const& fd : std::filesystem::directory_iterator(process.path() / "fd", error))
+            if (std::filesystem::read_symlink(fd.path(), error) == root)
                 return std::stoi(process.path().filename());
     }
     return 0;

@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "os/process.hpp"
 #include "support/cgroup_folder.hpp"
 #include "support/forked.hpp"
 #include "support/support.hpp"
@@ -178,7 +179,7 @@ TEST_CASE("kill_group_at_end: also if the child is dropped or detached, or nothi
     for (std::string const how : {"dropped", "detached", "kept"}) {
         CAPTURE(how);
         for_each_config([&](backend_config const& config) {
-            if (how == "kept" && (config.watcher == exit_watcher::sigchld || !knows_linux()))
+            if (how == "kept" && (config.watcher == exit_watcher::sigchld || !os::pidfd_available()))
                 return; // the end is not noticed before a wait
             asio::io_context context;
             std::optional<family> family =

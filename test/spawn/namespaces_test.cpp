@@ -68,13 +68,15 @@ TEST_SUITE_BEGIN("namespaces");
 TEST_CASE("namespaces: the child is in the new ones and in no others")
 {
     for_each_way([](backend_config const& config) {
-        for (auto const& [chosen, name] : files)
-            for (auto const& [kind, file] : files) {
-                CAPTURE(name);
-                CAPTURE(file);
-                auto const inside = output_of_now(probe(config, "link", link_of(kind)).namespaces(ns::user, chosen));
+        for (auto const& chosen : files)
+            for (auto const& looked_at : files) {
+                auto const kind = looked_at.first;
+                CAPTURE(chosen.second);
+                CAPTURE(looked_at.second);
+                auto const inside =
+                    output_of_now(probe(config, "link", link_of(kind)).namespaces(ns::user, chosen.first));
                 bool const is_new = inside != std::filesystem::read_symlink(link_of(kind)).string();
-                CHECK(is_new == (kind == chosen || kind == ns::user));
+                CHECK(is_new == (kind == chosen.first || kind == ns::user));
             }
     });
 }
@@ -86,10 +88,11 @@ TEST_CASE("namespaces: a privileged process needs no user namespace")
         return;
     }
     for_each_way([](backend_config const& config) {
-        for (auto const& [kind, name] : files) {
+        for (auto const& looked_at : files) {
+            auto const kind = looked_at.first;
             if (kind == ns::user)
                 continue;
-            CAPTURE(name);
+            CAPTURE(looked_at.second);
             auto const cmd = probe(config, "link", link_of(kind)).namespaces(kind);
             CHECK(output_of_now(cmd) != std::filesystem::read_symlink(link_of(kind)).string());
             auto const user = output_of_now(probe(config, "link", link_of(ns::user)).namespaces(kind));
