@@ -33,7 +33,7 @@ void reap_in_background(unreaped_child child) noexcept;
 
 /// Ends what a child leaves when the child has ended, also while nothing waits for the child. Does not reap the child.
 /**
- * Without a thread or a descriptor, this is left to the next wait.
+ * Without a thread or a descriptor, or if epolls cannot be nested, this is left to the next wait.
  */
 void end_rest_in_background(std::shared_ptr<child_state> const& child) noexcept;
 

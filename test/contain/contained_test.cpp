@@ -274,8 +274,8 @@ TEST_CASE("contained: descendants are gone when the wait completes, however the 
 TEST_CASE("contained: the streams end with the child although nothing waits for it" * needs_threads())
 {
     for_each_contained([](backend_config const& config) -> asio::awaitable<void> {
-        if (!os::pidfd_available() || denied_syscalls().find("pidfd_open") != std::string_view::npos)
-            co_return; // the end is not noticed before a wait
+        if (!os::pidfd_available() || !denied_syscalls().empty())
+            co_return; // the end may not be noticed before a wait
         mark const marked;
         auto cmd = contained_probe(config, marked, "resist", "ignore");
         auto child =
