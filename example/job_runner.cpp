@@ -4,7 +4,6 @@
 //
 //     job_runner -j 4 --timeout 60 --junit report.xml commands.txt
 //     job_runner -j 4 --hosts hosts.txt commands.txt
-#include "contained.hpp"
 #include "options.hpp"
 #include "remote_job.hpp"
 #include "ssh_connection.hpp"
@@ -167,8 +166,8 @@ struct job_runner {
     {
         auto cmd = command_of(current.line, host);
         cmd.out(brood::stdio::piped()).err(brood::stdio::same_as(1));
-        // The command has its own process group: it does not receive the terminal's ^C.
-        auto spawned = start_contained(loop, cmd.process_group());
+        // The command has its own process group: it does not receive the terminal's ^C, and a kill reaches descendants.
+        auto spawned = brood::spawn(loop, cmd.process_group());
         if (!spawned)
             co_return spawned.error();
         current.child = std::move(spawned).value();
@@ -196,7 +195,7 @@ struct job_runner {
         (void)late.child.kill_tree();
         late.timer.expires_after(1s);
         co_await late.timer.async_wait(asio::deferred);
-        late.child.out().close(); // a descendant that is not contained may hold the output open
+        late.child.out().close(); // a descendant that has left the group may hold the output open
     }
 
     asio::awaitable<void> stop_on_signal()
