@@ -93,6 +93,7 @@ child_cgroup* child_cgroup::to_be_emptied() noexcept
 
 result<bool> child_cgroup::is_empty_after_end() noexcept
 {
+    std::lock_guard lock(mutex_);
     auto* const waited = to_be_emptied();
     if (!waited)
         return true;

@@ -44,7 +44,11 @@ public:
     result<bool> is_empty_after_end() noexcept;
 
     /// Has an exceptional condition when `is_empty_after_end` should be called again.
-    int events() const noexcept { return events_.get(); }
+    int events() const noexcept
+    {
+        std::lock_guard lock(mutex_);
+        return events_.get();
+    }
 
     tree_usage usage() const noexcept;
 
@@ -64,6 +68,7 @@ private:
     bool is_made_ = false;
     std::shared_ptr<child_cgroup> whole_;
     std::atomic<int> programs_ = 0; // below, that have not ended
+    mutable std::mutex mutex_;      // guards what the end changes
     bool has_left_ = false, is_last_ = false;
     bool is_empty_ = false;
     std::atomic<bool> killed_ = false;

@@ -44,14 +44,13 @@ public:
         wait_for(std::move(state));
     }
 
-    void watch_rest(std::shared_ptr<child_state> const& child)
+    void watch_rest(os::unique_fd pidfd, std::shared_ptr<child_cgroup> const& cgroup)
     {
         std::lock_guard lock(mutex_);
-        auto pidfd = child->duplicate_pidfd();
-        if (!pidfd || (!running_ && !start()))
+        if (!running_ && !start())
             return;
         retry_.reserve(children_ + 1);
-        if (std::make_shared<rest_watch>(*this, child)->start(context_.get_executor(), pidfd))
+        if (std::make_shared<rest_watch>(*this, cgroup)->start(context_.get_executor(), pidfd))
             ++children_;
     }
 
@@ -81,8 +80,8 @@ private:
     // Waits until a child and what it leaves have ended.
     class rest_watch final : public watch_observer, public std::enable_shared_from_this<rest_watch> {
     public:
-        rest_watch(background_reaper& reaper, std::weak_ptr<child_state> child)
-            : reaper_(reaper), child_(std::move(child))
+        rest_watch(background_reaper& reaper, std::weak_ptr<child_cgroup> cgroup)
+            : reaper_(reaper), cgroup_(std::move(cgroup))
         {}
 
         // Called with the reaper's lock, for which the notification waits.
@@ -95,28 +94,35 @@ private:
         }
 
     private:
+        static bool is_empty(child_cgroup& cgroup)
+        {
+            auto const empty = cgroup.is_empty_after_end();
+            return empty && empty.value();
+        }
+
         void on_ready(completion_mode) override
         {
-            std::lock_guard lock(reaper_.mutex_);
-            auto const child = child_.lock();
-            if (!child || child->end_rest_after_end() || watch_->rearm(shared_from_this()).failed())
+            {
+                std::lock_guard started(reaper_.mutex_);
+            }
+            auto cgroup = cgroup_.lock(); // null if the child has been reaped
+            bool const is_done = !cgroup || is_empty(*cgroup) || watch_->rearm(shared_from_this()).failed();
+            cgroup.reset(); // without the lock: this may be the last owner
+            if (is_done)
                 finish();
         }
 
-        void on_failure(error_code) override
-        {
-            std::lock_guard lock(reaper_.mutex_);
-            finish();
-        }
+        void on_failure(error_code) override { finish(); }
 
         void finish()
         {
+            std::lock_guard lock(reaper_.mutex_);
             --reaper_.children_;
             reaper_.context_.stop(); // the thread checks what remains
         }
 
         background_reaper& reaper_;
-        std::weak_ptr<child_state> const child_;
+        std::weak_ptr<child_cgroup> const cgroup_;
         std::unique_ptr<watch> watch_;
     };
 
@@ -265,12 +271,14 @@ void reap_background_children() noexcept
     } catch (std::bad_alloc const&) {} // the next call tries again
 }
 
-void end_rest_in_background(std::shared_ptr<child_state> const& child) noexcept
+void end_rest_in_background(child_state& child) noexcept
 {
-    if (!child->ends_rest())
+    auto const cgroup = child.contained_cgroup();
+    if (!cgroup)
         return;
     try {
-        the_reaper.get().watch_rest(child);
+        if (auto pidfd = child.duplicate_pidfd())
+            the_reaper.get().watch_rest(std::move(pidfd), cgroup);
     } catch (std::exception const&) {} // no memory: left to the next wait
 }
 

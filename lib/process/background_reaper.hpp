@@ -31,11 +31,11 @@ struct unreaped_child {
  */
 void reap_in_background(unreaped_child child) noexcept;
 
-/// Ends what a child leaves when the child has ended, also while nothing waits for the child. Does not reap the child.
+/// Ends what a child leaves in its cgroup when the child has ended, also while nothing waits for the child. Does not reap the child.
 /**
  * Without a thread or a descriptor, or if epolls cannot be nested, this is left to the next wait.
  */
-void end_rest_in_background(std::shared_ptr<child_state> const& child) noexcept;
+void end_rest_in_background(child_state& child) noexcept;
 
 /// Gives the background reaper another chance if it could not create its thread: reaps the children that have ended.
 void reap_background_children() noexcept;

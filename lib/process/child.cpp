@@ -100,10 +100,10 @@ bool child_state::end_rest()
     return !goes_on;
 }
 
-bool child_state::end_rest_after_end()
+std::shared_ptr<child_cgroup> child_state::contained_cgroup() const noexcept
 {
     std::lock_guard lock(mutex_);
-    return ended_ || !is_own() || (os::has_ended(id_.pid) && end_rest());
+    return is_contained_ ? cgroup_ : nullptr;
 }
 
 os::unique_fd child_state::duplicate_pidfd() const noexcept

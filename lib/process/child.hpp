@@ -43,8 +43,8 @@ public:
     /// Whether something is to be done at the child's end before the child is reaped.
     bool ends_rest() const noexcept { return scope_.kills_group || (is_contained_ && cgroup_); }
 
-    /// Ends what the child leaves. Returns false if that or the child runs.
-    bool end_rest_after_end();
+    /// The cgroup in which nothing is left when the child has ended; null if there is none.
+    std::shared_ptr<child_cgroup> contained_cgroup() const noexcept;
 
     /// Another pidfd of the child, if there is one.
     os::unique_fd duplicate_pidfd() const noexcept;

@@ -88,7 +88,7 @@ result<child_owner> prepared_spawn::start(std::unique_ptr<streams_base> streams)
         child_->hold_until_exit(std::move(plan_->foreground));
     close_given_away(*plan_);
     child_->set_started(scope_of(*plan_), std::move(streams), true);
-    end_rest_in_background(child_);
+    end_rest_in_background(*child_);
     return child_owner(std::move(child_));
 }
 

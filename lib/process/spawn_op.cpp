@@ -154,7 +154,7 @@ void spawn_op::succeed(completion_mode mode)
     if (plan_->foreground)
         child_->hold_until_exit(std::move(plan_->foreground));
     child_->set_started(scope_of(*plan_), std::move(streams_), false);
-    end_rest_in_background(child_);
+    end_rest_in_background(*child_);
     plan_.reset(); // closes the child's ends of its streams
     complete({}, child_owner(std::move(child_)), mode);
 }

@@ -1,7 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-#include "os/process.hpp"
 #include "support/cgroup_folder.hpp"
-#include "support/deny_syscalls.hpp"
 #include "support/forked.hpp"
 #include "support/support.hpp"
 #include "support/system.hpp"
@@ -175,14 +173,11 @@ TEST_CASE("kill_group_at_end: the rest of the group is gone when the wait has co
         }
 }
 
-TEST_CASE("kill_group_at_end: also if the child is dropped or detached, or nothing waits for it" * needs_threads())
+TEST_CASE("kill_group_at_end: also if the child is dropped or detached" * needs_threads())
 {
-    for (std::string const how : {"dropped", "detached", "kept"}) {
+    for (std::string const how : {"dropped", "detached"}) {
         CAPTURE(how);
         for_each_config([&](backend_config const& config) {
-            bool const is_noticed = os::pidfd_available() && denied_syscalls().empty();
-            if (how == "kept" && (config.watcher == exit_watcher::sigchld || !is_noticed))
-                return; // the end may not be noticed before a wait
             asio::io_context context;
             std::optional<family> family =
                 spawn_family(context, probe(config, "family").process_group().kill_group_at_end());
@@ -190,8 +185,7 @@ TEST_CASE("kill_group_at_end: also if the child is dropped or detached, or nothi
             pid_t const pid = family->parent.id();
             if (how == "detached")
                 family->parent.detach();
-            if (how != "kept")
-                family.reset();
+            family.reset();
             if (how != "dropped")
                 REQUIRE(::kill(pid, SIGTERM) == 0);
             CHECK(exits(grandchild));
