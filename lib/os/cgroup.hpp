@@ -37,7 +37,8 @@ result<void> kill_cgroup_by(int descriptor) noexcept;
 /// Whether processes may be in a new cgroup, and can all be killed at once.
 bool is_usable_cgroup(int directory) noexcept;
 
-/// The file that tells whether a process is in the cgroup or below. Its changes are exceptional conditions of poll(2).
+/// Opens `cgroup.events`, which reports whether a process is in the cgroup or below. A change is an exceptional condition
+/// of poll(2).
 result<unique_fd> open_cgroup_events(int directory, char const* name) noexcept;
 result<bool> is_populated(int events) noexcept;
 

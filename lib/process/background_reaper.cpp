@@ -87,6 +87,7 @@ private:
         // Called with the reaper's lock, for which the notification waits.
         bool start(asio::any_io_executor const& executor, os::unique_fd& pidfd)
         {
+            pidfd_ = pidfd.get(); // the watch owns it
             auto created = watch_pidfd(executor, pidfd, shared_from_this());
             if (created)
                 watch_ = std::move(created).value();
@@ -94,9 +95,16 @@ private:
         }
 
     private:
-        static bool is_empty(child_cgroup& cgroup)
+        // The notification is a hint: a program that runs must not be killed.
+        bool is_all_over() const
         {
-            auto const empty = cgroup.is_empty_after_end();
+            auto const exited = os::has_exited(pidfd_);
+            if (!exited || !exited.value())
+                return false;
+            auto const cgroup = cgroup_.lock();
+            if (!cgroup)
+                return true; // the child has been reaped
+            auto const empty = cgroup->is_empty_after_end();
             return empty && empty.value();
         }
 
@@ -105,10 +113,7 @@ private:
             {
                 std::lock_guard started(reaper_.mutex_);
             }
-            auto cgroup = cgroup_.lock(); // null if the child has been reaped
-            bool const is_done = !cgroup || is_empty(*cgroup) || watch_->rearm(shared_from_this()).failed();
-            cgroup.reset(); // without the lock: this may be the last owner
-            if (is_done)
+            if (is_all_over() || watch_->rearm(shared_from_this()).failed())
                 finish();
         }
 
@@ -123,6 +128,7 @@ private:
 
         background_reaper& reaper_;
         std::weak_ptr<child_cgroup> const cgroup_;
+        int pidfd_ = -1;
         std::unique_ptr<watch> watch_;
     };
 

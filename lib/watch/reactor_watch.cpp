@@ -43,6 +43,16 @@ public:
     }
 
 protected:
+    void notify_when(asio::posix::descriptor_base::wait_type event, observer_ptr observer)
+    {
+        descriptor_.async_wait(event, [observer = std::move(observer)](error_code error) {
+            if (!error.failed())
+                observer->on_ready(completion_mode::dispatch);
+            else if (is_failure(error))
+                observer->on_failure(error);
+        });
+    }
+
     asio::posix::basic_stream_descriptor<inline_executor> descriptor_;
 };
 
@@ -74,13 +84,7 @@ public:
     {
         timer_ = notify_after(descriptor_.get_executor(), pause_, observer);
         pause_ = std::min(2 * pause_, std::chrono::milliseconds(1000));
-        descriptor_.async_wait(
-            asio::posix::descriptor_base::wait_error, [observer = std::move(observer)](error_code error) {
-                if (!error.failed())
-                    observer->on_ready(completion_mode::dispatch);
-                else if (is_failure(error))
-                    observer->on_failure(error);
-            });
+        notify_when(asio::posix::descriptor_base::wait_error, std::move(observer));
         return {};
     }
 
@@ -109,13 +113,7 @@ public:
 
     error_code arm(observer_ptr observer) override
     {
-        descriptor_.async_wait(
-            asio::posix::descriptor_base::wait_read, [observer = std::move(observer)](error_code error) {
-                if (!error.failed())
-                    observer->on_ready(completion_mode::dispatch);
-                else if (is_failure(error))
-                    observer->on_failure(error);
-            });
+        notify_when(asio::posix::descriptor_base::wait_read, std::move(observer));
         return {};
     }
 

@@ -28,9 +28,7 @@ backend_config const automatic{spawn_backend::automatic, exit_watcher::automatic
 
 bool has_cgroup()
 {
-    asio::io_context context;
-    auto const child = spawn(context, probe(automatic, "exit", "0").contained());
-    bool const has = child && child.value().tree_usage();
+    bool const has = contains_by_cgroup();
     if (!has)
         MESSAGE("skipped: children have no cgroup here");
     return has;

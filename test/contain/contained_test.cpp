@@ -67,18 +67,11 @@ std::vector<backend_config> contained_configs()
     return configs;
 }
 
-bool has_cgroup()
-{
-    asio::io_context context;
-    auto const child = spawn(context, command(probe_path(), "exit", "0").contained());
-    return child && child.value().tree_usage();
-}
-
 template <class Body>
 void for_each_guarded(Body body)
 {
     std::optional<cgroup_folder> folder;
-    if (has_cgroup())
+    if (contains_by_cgroup())
         guarded = &folder.emplace();
     for_each(contained_configs(), body);
     guarded = nullptr;
@@ -87,7 +80,7 @@ void for_each_guarded(Body body)
 template <class Body>
 void for_each_with_cgroup(Body body)
 {
-    if (has_cgroup())
+    if (contains_by_cgroup())
         for_each(contained_configs(), std::move(body));
     else
         MESSAGE("skipped: children have no cgroup here");

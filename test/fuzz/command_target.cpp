@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "fuzz/folder.hpp"
 #include "fuzz/input.hpp"
+#include "fuzz/report.hpp"
 #include "fuzz/targets.hpp"
 #include "os/spawn_extensions.hpp"
 #include "os/unique_fd.hpp"
@@ -327,23 +328,6 @@ start expected_start(fuzzed const& all)
             return {make_error_code(spawn_stage::directory, errno), {}};
     }
     return search(all, directory ? directory.get() : AT_FDCWD);
-}
-
-std::string read_to_end(int fd)
-{
-    std::string content;
-    char buffer[65536];
-    for (ssize_t size; (size = ::read(fd, buffer, sizeof buffer)) > 0;)
-        content.append(buffer, static_cast<std::size_t>(size));
-    return content;
-}
-
-strings split_strings(std::string const& report)
-{
-    strings all;
-    for (std::size_t at = 0, end; (end = report.find('\0', at)) != report.npos; at = end + 1)
-        all.push_back(report.substr(at, end - at));
-    return all;
 }
 
 void check_report(fuzzed const& all, std::string const& path, std::string const& report)

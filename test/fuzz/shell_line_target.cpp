@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "fuzz/folder.hpp"
 #include "fuzz/input.hpp"
+#include "fuzz/report.hpp"
 #include "fuzz/shells.hpp"
 #include "fuzz/targets.hpp"
 #include "os/unique_fd.hpp"
@@ -262,23 +263,6 @@ strings expected_environment(fuzzed const& all)
         entries.push_back(key + "=" + value);
     std::sort(entries.begin(), entries.end());
     return entries;
-}
-
-std::string read_to_end(int fd)
-{
-    std::string content;
-    char buffer[65536];
-    for (ssize_t size; (size = ::read(fd, buffer, sizeof buffer)) > 0;)
-        content.append(buffer, static_cast<std::size_t>(size));
-    return content;
-}
-
-strings split_strings(std::string const& report)
-{
-    strings all;
-    for (std::size_t at = 0, end; (end = report.find('\0', at)) != report.npos; at = end + 1)
-        all.push_back(report.substr(at, end - at));
-    return all;
 }
 
 std::string expected_directory(fuzzed const& all)

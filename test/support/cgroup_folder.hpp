@@ -36,6 +36,14 @@ inline std::string cgroup_of(pid_t pid)
     return {};
 }
 
+/// Whether a contained child has a cgroup here, not a guard.
+inline bool contains_by_cgroup()
+{
+    asio::io_context context;
+    auto const child = brood::spawn(context, brood::command(probe_path(), "exit", "0").contained());
+    return child && child.value().tree_usage();
+}
+
 /// Whether a configuration supports cgroups. vfork needs clone3, which may be refused; the automatic choice does not.
 inline bool knows_cgroups(backend_config const& w)
 {

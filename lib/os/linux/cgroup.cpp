@@ -198,7 +198,7 @@ result<unique_fd> open_cgroup_in(int directory, char const* name) noexcept
 bool is_usable_cgroup(int directory) noexcept
 {
     return file_text(directory, "cgroup.type").text() == "domain\n" &&
-           ::faccessat(directory, "cgroup.kill", W_OK, 0) == 0;
+           ::faccessat(directory, "cgroup.kill", W_OK, AT_EACCESS) == 0;
 }
 
 result<unique_fd> open_cgroup_events(int directory, char const* name) noexcept

@@ -329,8 +329,7 @@ int execute_image(int fd, char* const* argv, char* const* envp) noexcept
 void exit_now(int code) noexcept
 {
     system_call(SYS_exit_group, code);
-    system_call(SYS_exit, code);
-    kill_self();
+    kill_self(); // exit(2) would end this thread only
 }
 
 // The first process of a PID namespace cannot kill itself, either. The kernel does not let it survive a fault.
