@@ -266,13 +266,19 @@ bool is_alive(pid_t pid)
 
 bool exists(pid_t pid) { return process_state(pid) != '\0'; }
 
-// Opens the descriptors that the library keeps until the process ends: the background loop and self-pipes.
+// Opens the descriptors that the library keeps until the process ends: the cgroup of contained children, self-pipes and
+// the background loop.
 void open_permanent_descriptors()
 {
     std::vector<brood::os::child_signal_pipe_ptr> pipes;
     for (int i = 0; i < 8; ++i)
         pipes.push_back(brood::os::borrow_child_signal_pipe().value());
     pipes.clear();
+    {
+        asio::io_context context;
+        if (auto contained = brood::spawn(context, brood::command(probe_path(), "exit", "0").contained()))
+            (void)contained.value().wait();
+    }
     if (!libc_clones())
         return; // the background loop has no thread
     pid_t pid;
