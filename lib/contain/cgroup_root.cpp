@@ -85,7 +85,7 @@ error_code cgroup_root::open()
         return opened.error();
     directory_ = std::move(opened).value();
     os::enable_counters(directory());
-    return os::is_usable_cgroup(directory()) ? error_code() : make_error_code(spawn_stage::cgroup, ENOTSUP);
+    return os::check_usable_cgroup(directory());
 }
 
 error_code cgroup_root::ensure_guarded()

@@ -6,7 +6,6 @@
 #include "os/guard_calls.hpp"
 
 #include <cerrno>
-#include <climits>
 
 namespace brood::detail {
 namespace {
@@ -60,7 +59,9 @@ public:
     int prepare() noexcept
     {
         // procfs must list the pids that this process uses, and the parent must use the same ones.
-        if (!lists_.open() || raw::parent() == 0)
+        if (int const error = lists_.open(); error < 0)
+            return error;
+        if (raw::parent() == 0)
             return -ENOTSUP;
         if (int const error = raw::become_subreaper(); error < 0)
             return error;
@@ -85,7 +86,9 @@ public:
     /// Returns -errno if the parent cannot be notified or the guard cannot wait.
     int announce_program() noexcept
     {
-        (void)raw::set_process_group(0); // a signal to the parent's group must not end the guard
+        // A signal to the parent's group must not end the guard. In the same session, the end of the guard would make
+        // the kernel send SIGHUP to the parent's group if the program is in it and has been stopped.
+        (void)raw::set_session();
         signals_ = raw::open_child_signals();
         if (signals_ < 0)
             return signals_;
@@ -101,8 +104,7 @@ public:
     void close_others() noexcept
     {
         int const spared[] = {link_, signals_, lists_.folder(), lists_.own()};
-        raw::close_on_exec(0, INT_MAX);
-        raw::close_marked(spared, sizeof spared / sizeof spared[0]);
+        (void)raw::close_all_but(spared, sizeof spared / sizeof spared[0]);
     }
 
     void wait_for_end() noexcept
@@ -213,7 +215,7 @@ private:
     int signals_ = -1;
     raw::child_lists lists_;
     bool reaped_ = false;
-    guard_report report_{};
+    guard_report report_{SIGKILL, {}}; // if the program cannot be reaped
 };
 
 } // namespace

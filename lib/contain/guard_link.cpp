@@ -12,10 +12,12 @@ namespace {
 
 // Whether a whole message of this type has been received.
 template <class Message>
-bool receive(int fd, Message& message, os::unique_fd& passed) noexcept
+result<bool> receive(int fd, Message& message, os::unique_fd& passed) noexcept
 {
     auto const size = fd < 0 ? result<std::size_t>(0) : os::read_report(fd, &message, sizeof message, passed);
-    return size && size.value() == sizeof message;
+    if (!size)
+        return size.error();
+    return size.value() == sizeof message;
 }
 
 } // namespace
@@ -44,11 +46,13 @@ result<std::shared_ptr<guard_link>> guard_link::create(plan const& p)
 error_code guard_link::receive_start() noexcept
 {
     guard_start start{};
-    bool const received = receive(parent_end_.get(), start, pidfd_) && pidfd_ && start.program > 0;
-    if (!received)
-        return ending_ ? error_code() : make_error_code(spawn_stage::clone, EPROTO);
-    pid_ = start.program;
-    return {};
+    auto const received = receive(parent_end_.get(), start, pidfd_);
+    bool const is_whole = received && received.value() && pidfd_ && start.program > 0;
+    if (is_whole)
+        pid_ = start.program;
+    if (is_whole || ending_)
+        return {};
+    return make_error_code(spawn_stage::clone, received ? EPROTO : received.error().value());
 }
 
 void guard_link::end() noexcept
@@ -62,10 +66,10 @@ std::optional<guard_report> guard_link::finish() noexcept
 {
     guard_report report{};
     os::unique_fd none;
-    bool const received = receive(parent_end_.get(), report, none);
+    auto const received = receive(parent_end_.get(), report, none);
     parent_end_.reset();
     pidfd_.reset();
-    return received ? std::optional(report) : std::nullopt;
+    return received && received.value() ? std::optional(report) : std::nullopt;
 }
 
 } // namespace brood::detail

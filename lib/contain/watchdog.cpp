@@ -7,7 +7,6 @@
 #include "os/guard_calls.hpp"
 
 #include <cerrno>
-#include <climits>
 
 namespace brood::detail {
 namespace {
@@ -17,8 +16,7 @@ namespace raw = os::raw;
 void close_others(watchdog_task const& task, int cgroup, int owner) noexcept
 {
     int const spared[] = {task.link, task.above, cgroup, owner};
-    raw::close_on_exec(0, INT_MAX);
-    raw::close_marked(spared, sizeof spared / sizeof spared[0]);
+    (void)raw::close_all_but(spared, sizeof spared / sizeof spared[0]);
 }
 
 // A process in an uninterruptible system call ends when that does.

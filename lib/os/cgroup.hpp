@@ -35,7 +35,7 @@ result<unique_fd> open_cgroup_kill(int directory, char const* name) noexcept;
 result<void> kill_cgroup_by(int descriptor) noexcept;
 
 /// Whether processes may be in a new cgroup, and can all be killed at once.
-bool is_usable_cgroup(int directory) noexcept;
+error_code check_usable_cgroup(int directory) noexcept;
 
 /// Opens `cgroup.events`, which reports whether a process is in the cgroup or below. A change is an exceptional condition
 /// of poll(2).

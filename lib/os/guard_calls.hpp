@@ -55,8 +55,9 @@ void conceal(char** arguments, char** environment) noexcept;
 /// The children of processes, in procfs. Its descriptors stay valid if procfs is unmounted.
 class child_lists {
 public:
-    /// Fails unless procfs lists the children of this process, by the pids that this process uses.
-    bool open() noexcept;
+    /// Returns -ENOTSUP unless procfs lists the children of this process, by the pids that this process uses. Another
+    /// error is a shortage.
+    int open() noexcept;
 
     int folder() const noexcept { return folder_; }
     int own() const noexcept { return own_; }

@@ -47,10 +47,18 @@ void wait_and_reap(pid_t pid) noexcept
     }
 }
 
-bool has_ended(pid_t pid) noexcept
+result<bool> has_ended(pid_t pid) noexcept
 {
     siginfo_t info{};
-    return wait_id(P_PID, pid, &info, peek) < 0 || (info.si_pid != 0 && is_end(info.si_code));
+    if (wait_id(P_PID, pid, &info, peek) < 0)
+        return errno == ECHILD ? result<bool>(true) : result<bool>(last_error());
+    return info.si_pid != 0 && is_end(info.si_code);
+}
+
+bool may_have_ended(pid_t pid) noexcept
+{
+    auto const ended = has_ended(pid);
+    return !ended || ended.value();
 }
 
 bool is_child(pid_t pid) noexcept

@@ -59,7 +59,10 @@ void wait_and_reap(pid_t pid) noexcept;
 bool is_child(pid_t pid) noexcept;
 
 /// Whether the child can be reaped. ECHILD counts as yes: waiting longer would not help.
-bool has_ended(pid_t pid) noexcept;
+result<bool> has_ended(pid_t pid) noexcept;
+
+/// The same; yes if that cannot be told.
+bool may_have_ended(pid_t pid) noexcept;
 
 /// The pid of any child that can be reaped; 0 if there is none. The child is not reaped.
 pid_t peek_ended_child() noexcept;

@@ -38,6 +38,9 @@ int close_on_exec(int first, int last) noexcept;
 /// Closes now what exec would close, except the descriptors in `spared`.
 int close_marked(int const* spared, std::size_t count) noexcept;
 
+/// Closes all descriptors except those in `spared`. Linux only.
+int close_all_but(int const* spared, std::size_t count) noexcept;
+
 /// Stops sharing the descriptor table with another process, and copies only the descriptors below `first`.
 /// The cost does not depend on the number of the others, which are never copied.
 int unshare_descriptors(int first) noexcept;

@@ -50,8 +50,7 @@ public:
         if (!running_ && !start())
             return;
         retry_.reserve(children_ + 1);
-        if (std::make_shared<rest_watch>(*this, cgroup)->start(context_.get_executor(), pidfd))
-            ++children_;
+        std::make_shared<rest_watch>(*this, cgroup)->start(context_.get_executor(), pidfd);
     }
 
     // Without a thread, the children that have ended are reaped here.
@@ -77,21 +76,30 @@ private:
         return state.has_ended();
     }
 
-    // Waits until a child and what it leaves have ended.
+    // Waits until a child and what it leaves have ended. What watches for that owns it, and destroys it also if memory
+    // runs out.
     class rest_watch final : public watch_observer, public std::enable_shared_from_this<rest_watch> {
     public:
+        // Called with the reaper's lock.
         rest_watch(background_reaper& reaper, std::weak_ptr<child_cgroup> cgroup)
             : reaper_(reaper), cgroup_(std::move(cgroup))
-        {}
+        {
+            ++reaper_.children_;
+        }
+
+        ~rest_watch()
+        {
+            std::lock_guard lock(reaper_.mutex_);
+            --reaper_.children_;
+            reaper_.context_.stop(); // the thread checks what remains
+        }
 
         // Called with the reaper's lock, for which the notification waits.
-        bool start(asio::any_io_executor const& executor, os::unique_fd& pidfd)
+        void start(asio::any_io_executor const& executor, os::unique_fd& pidfd)
         {
             pidfd_ = pidfd.get(); // the watch owns it
-            auto created = watch_pidfd(executor, pidfd, shared_from_this());
-            if (created)
+            if (auto created = watch_pidfd(executor, pidfd, shared_from_this()))
                 watch_ = std::move(created).value();
-            return watch_ != nullptr;
         }
 
     private:
@@ -113,18 +121,11 @@ private:
             {
                 std::lock_guard started(reaper_.mutex_);
             }
-            if (is_all_over() || watch_->rearm(shared_from_this()).failed())
-                finish();
+            if (!is_all_over())
+                (void)watch_->rearm(shared_from_this());
         }
 
-        void on_failure(error_code) override { finish(); }
-
-        void finish()
-        {
-            std::lock_guard lock(reaper_.mutex_);
-            --reaper_.children_;
-            reaper_.context_.stop(); // the thread checks what remains
-        }
+        void on_failure(error_code) override {}
 
         background_reaper& reaper_;
         std::weak_ptr<child_cgroup> const cgroup_;

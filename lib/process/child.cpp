@@ -6,6 +6,7 @@
 #include "os/descriptors.hpp"
 #include "os/fork.hpp"
 #include "process/background_reaper.hpp"
+#include "process/pid_owners.hpp"
 #include "process/siginfo_status.hpp"
 
 #include <algorithm>
@@ -47,9 +48,27 @@ child_state::~child_state()
         return;
     end_watch();
     watch_.reset(); // before the next watch of the same pid is created
+    pid_owners::leave(id_.pid, *this);
     reap_in_background(
         {id_.pid, std::move(pidfd_), std::move(guard_), std::move(cgroup_), scope_.kills_group, killed_,
          std::move(held_)});
+}
+
+void child_state::assign(pid_t pid, os::unique_fd pidfd) noexcept
+{
+    bool const has_pidfd = static_cast<bool>(pidfd);
+    waitable::assign(pid, std::move(pidfd));
+    pid_owners::claim(pid, has_pidfd, std::static_pointer_cast<child_state>(shared_from_this()));
+}
+
+void child_state::lose()
+{
+    std::unique_lock lock(mutex_);
+    if (ended_)
+        return;
+    error_ = errc::status_lost;
+    set_ended();
+    complete_waits(std::move(lock));
 }
 
 void child_state::set_containment(std::shared_ptr<guard_link> guard, std::shared_ptr<child_cgroup> cgroup) noexcept
@@ -121,8 +140,13 @@ bool child_state::poll_end()
     if (ended_ || blocking_wait_)
         return ended_;
     poll_error_ = {};
-    if (is_own() && ends_rest() && (!os::has_ended(id_.pid) || !end_rest()))
-        return false;
+    if (is_own() && ends_rest()) {
+        auto const ended = os::has_ended(id_.pid);
+        if (!ended)
+            poll_error_ = ended.error();
+        if (!ended || !ended.value() || !end_rest())
+            return false;
+    }
     auto const end = is_own() ? os::reap(id_) : error_code(ECHILD, boost::system::system_category());
     if (end && !end.value())
         return false;
@@ -141,10 +165,16 @@ bool child_state::poll_end()
         pipeline_ = cgroup_->pipeline();
     else if (cgroup_)
         tree_usage_ = cgroup_->usage();
+    set_ended();
+    return true;
+}
+
+void child_state::set_ended() noexcept
+{
+    pid_owners::leave(id_.pid, *this);
     cgroup_.reset();
     ended_ = true;
     held_.reset();
-    return true;
 }
 
 watch_result child_state::create_watch(observer_ptr observer)
@@ -221,7 +251,10 @@ result<std::optional<exit_status>> child_state::wait_for(duration time)
 // The guard reaps the program as the last process.
 bool child_state::has_program_ended() const noexcept
 {
-    return is_ending_ || (guard_ && !is_running(guard_->program().pidfd));
+    if (is_ending_ || !guard_)
+        return is_ending_;
+    auto const exited = os::has_exited(guard_->program().pidfd);
+    return exited && exited.value();
 }
 
 // The poll ensures that the pid still belongs to the child.
@@ -304,7 +337,7 @@ bool child_state::kill_own_cgroup()
 // does not reap, so that the group can still be reached.
 result<void> child_state::kill_unreaped()
 {
-    if (ended_ || !is_own() || !os::is_child(id_.pid) || (!scope_.leads_group && os::has_ended(id_.pid)))
+    if (ended_ || !is_own() || !os::is_child(id_.pid) || (!scope_.leads_group && os::may_have_ended(id_.pid)))
         return no_process();
     auto const group = scope_.leads_group ? killed(os::send_signal_to_group(id_.pid, SIGKILL)) : success();
     auto const child = killed(os::send_signal(id_, SIGKILL)); // the child may have left its group
@@ -337,6 +370,15 @@ std::optional<brood::tree_usage> child_state::tree_usage() const
     std::lock_guard lock(mutex_);
     auto const& all = cgroup_ && cgroup_->pipeline() ? cgroup_->pipeline() : cgroup_ ? cgroup_ : pipeline_;
     return all ? std::optional(all->usage()) : tree_usage_;
+}
+
+// From now on, only the pid identifies the child.
+int child_state::release()
+{
+    int const released = release_pidfd().release();
+    if (released >= 0)
+        pid_owners::claim(id_of_process(), false, std::static_pointer_cast<child_state>(shared_from_this()));
+    return released;
 }
 
 void child_state::detach() noexcept

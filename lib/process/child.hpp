@@ -30,6 +30,12 @@ public:
     explicit child_state(asio::any_io_executor executor);
     ~child_state() override;
 
+    /// Instead of `waitable::assign`.
+    void assign(pid_t pid, os::unique_fd pidfd) noexcept;
+
+    /// Another child has the pid, so that other code has reaped this one.
+    void lose();
+
     /// What the process is contained by: if it is the guard of a contained program, or has a cgroup of its own. Called
     /// once, after `assign`.
     void set_containment(std::shared_ptr<guard_link> guard, std::shared_ptr<child_cgroup> cgroup) noexcept;
@@ -71,7 +77,7 @@ public:
     std::optional<resource_usage> usage() const override;
     std::optional<brood::tree_usage> tree_usage() const override;
     void detach() noexcept override;
-    int release() override { return release_pidfd().release(); }
+    int release() override;
     void async_wait(wait_handler handler) override { start_wait(std::move(handler)); }
     void async_wait_as(void const* owner, wait_handler handler) override { start_wait(std::move(handler), owner); }
     void async_kill(wait_handler handler) override;
@@ -87,6 +93,7 @@ public:
 private:
     bool poll_end() override;
     bool end_rest();
+    void set_ended() noexcept;
     watch_result create_watch(observer_ptr observer) override;
     os::child_id program() const noexcept { return guard_ ? guard_->program() : id_; }
     bool has_program_ended() const noexcept;

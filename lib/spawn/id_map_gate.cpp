@@ -21,6 +21,7 @@ void id_map_gate::open(pid_t child, os::id_maps const& maps) noexcept
 {
     int const error = os::write_id_maps(child, maps);
     (void)os::raw::write(parent_end_.get(), &error, sizeof error);
+    parent_end_.reset(); // the child does not wait, whatever has happened
 }
 
 } // namespace brood::detail

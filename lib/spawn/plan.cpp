@@ -30,6 +30,12 @@ error_code use_own_cgroup(plan& p, result<std::shared_ptr<child_cgroup>> created
     return {};
 }
 
+bool is_shortage(error_code const& error)
+{
+    int const number = error.value();
+    return number == EMFILE || number == ENFILE || number == ENOMEM || number == EAGAIN;
+}
+
 // The cgroup that is created for the child, if any.
 error_code add_own_cgroup(plan& p, command_data const& cmd)
 {
@@ -40,10 +46,11 @@ error_code add_own_cgroup(plan& p, command_data const& cmd)
         return root ? use_own_cgroup(p, child_cgroup::create(std::move(root), cmd.contained))
                     : make_error_code(spawn_stage::cgroup, ENOENT);
     }
-    if (cmd.contained && !cmd.cgroup)
-        if (auto root = cgroup_root::of_process())
-            (void)use_own_cgroup(p, child_cgroup::create(std::move(root).value(), true)); // otherwise a guard is used
-    return {};
+    if (!cmd.contained || cmd.cgroup)
+        return {};
+    auto root = cgroup_root::of_process();
+    auto const error = root ? use_own_cgroup(p, child_cgroup::create(std::move(root).value(), true)) : root.error();
+    return is_shortage(error) ? error : error_code(); // otherwise a guard is used
 }
 
 // Without a cgroup, a guard contains the program. The other parts of a plan that no guard supports yet are steps that

@@ -359,15 +359,20 @@ TEST_CASE("contained: descendants end without /proc, too")
     });
 }
 
-// The pid of a contained child's guard.
-pid_t guard_of(child const& contained)
-{
-    std::ifstream file("/proc/" + std::to_string(contained.id()) + "/stat");
+struct process_stat {
     std::string pid, name, state;
     pid_t parent = 0;
-    file >> pid >> name >> state >> parent;
-    return parent;
+};
+
+process_stat stat_of(child const& contained)
+{
+    std::ifstream file("/proc/" + std::to_string(contained.id()) + "/stat");
+    process_stat stat;
+    file >> stat.pid >> stat.name >> stat.state >> stat.parent;
+    return stat;
 }
+
+pid_t guard_of(child const& contained) { return stat_of(contained).parent; }
 
 TEST_CASE("contained: the guard shows neither the arguments nor the environment")
 {
@@ -409,6 +414,24 @@ TEST_CASE("contained: a guard that has been stopped ends everything, too")
         });
         CHECK_FALSE(parent.succeeds());
         CHECK(marked.disappears());
+    });
+}
+
+TEST_CASE("contained: the end of a guard sends no signal to this process")
+{
+    for_each_guarded([](backend_config const& config) {
+        forked leader([&] {
+            ::setsid(); // the kernel sends SIGHUP to a group that nobody else could continue
+            asio::io_context context;
+            auto child = spawn(context, contained(config, "pause").out(stdio::null())).value();
+            ::kill(child.id(), SIGSTOP);
+            siginfo_t info{};
+            bool const killed = eventually([&] { return stat_of(child).state == "T"; }) &&
+                                ::kill(guard_of(child), SIGKILL) == 0 &&
+                                ::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0;
+            return killed && wait_on(context, child).signal() == SIGKILL;
+        });
+        CHECK(leader.succeeds());
     });
 }
 

@@ -492,9 +492,12 @@ private:
         });
     }
 
-    // Another thread waits for the child by a pidfd, so that it cannot reap another process with the same pid.
+    // Another thread waits for the child by a pidfd, so that it cannot reap another process with the same pid. Without a
+    // pidfd of its own, the library could: nothing tells it in time that the pid has been used again.
     void steal(child_ptr const& process)
     {
+        if (process->native_handle() < 0)
+            return process->async_kill(expect_signal(fate::steal, process, SIGKILL));
         auto const pidfd =
             std::make_shared<os::unique_fd>(static_cast<int>(::syscall(SYS_pidfd_open, process->id(), 0)));
         struct theft {

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <fstream>
 #include <optional>
 #include <thread>
 
@@ -272,6 +273,50 @@ TEST_CASE("sigchld: no signal is sent to a pid that another waitpid has reaped")
         REQUIRE(::waitpid(child.id(), nullptr, 0) == child.id());
         CHECK(child.signal(SIGTERM).error() == std::errc::no_such_process);
         CHECK(child.kill());
+    });
+}
+
+// Other processes may take the pid first. None if the system does not let this process choose.
+std::optional<child> spawn_with_pid(asio::io_context& context, pid_t pid, backend_config const& config)
+{
+    for (int attempt = 0; attempt < 100; ++attempt) {
+        std::ofstream last("/proc/sys/kernel/ns_last_pid");
+        last << pid - 1 << std::flush;
+        if (!last)
+            return std::nullopt;
+        if (auto next = spawn_pausing(context, config); next.id() == pid)
+            return next;
+    }
+    return std::nullopt;
+}
+
+TEST_CASE("sigchld: a child that gets the pid of one that other code has reaped is not taken for it")
+{
+    for_each(sigchld_configs(), [](backend_config const& config) {
+        for (auto const watcher : {exit_watcher::sigchld, exit_watcher::automatic})
+            for (bool waits : {false, true}) {
+                CAPTURE(watcher);
+                CAPTURE(waits);
+                asio::io_context context;
+                auto stolen = spawn_pausing(context, config);
+                error_code error;
+                if (waits)
+                    stolen.async_wait([&](error_code ec, exit_status) { error = ec; });
+                ::kill(stolen.id(), SIGKILL);
+                REQUIRE(::waitpid(stolen.id(), nullptr, 0) == stolen.id());
+                auto next = spawn_with_pid(context, stolen.id(), {config.backend, watcher});
+                if (!next) {
+                    MESSAGE("skipped: the next pid cannot be chosen");
+                    return;
+                }
+                CHECK(stolen.signal(SIGTERM).error() == std::errc::no_such_process);
+                CHECK(stolen.try_wait().error() == errc::status_lost);
+                context.run_for(waits ? 60s : 0s);
+                CHECK(error == (waits ? error_code(errc::status_lost) : error_code()));
+                CHECK(next->kill());
+                auto const status = next->wait();
+                CHECK((status && status.value().signal() == SIGKILL));
+            }
     });
 }
 

@@ -28,10 +28,12 @@ result<void> check(int outcome) noexcept
     return boost::outcome_v2::success();
 }
 
-bool is_cgroup(int directory) noexcept
+result<void> check_cgroup(int directory) noexcept
 {
     struct statfs status {};
-    return ::fstatfs(directory, &status) == 0 && static_cast<unsigned long>(status.f_type) == abi::cgroup2_magic;
+    if (::fstatfs(directory, &status) < 0)
+        return last_error();
+    return check(static_cast<unsigned long>(status.f_type) == abi::cgroup2_magic ? 0 : -EINVAL);
 }
 
 // The text of a small file.
@@ -41,8 +43,11 @@ public:
     {
         unique_fd const file(::openat(directory, name, O_RDONLY | O_CLOEXEC));
         auto const size = file ? ::read(file.get(), text_, sizeof text_) : -1;
+        error_ = size < 0 ? errno : 0;
         size_ = size > 0 ? static_cast<std::size_t>(size) : 0;
     }
+
+    int error() const noexcept { return error_; }
 
     std::string_view text() const noexcept { return {text_, size_}; }
 
@@ -71,6 +76,7 @@ private:
 
     char text_[2048];
     std::size_t size_;
+    int error_;
 };
 
 // procfs writes a space in a path as \040.
@@ -126,8 +132,8 @@ result<unique_fd> open_cgroup(char const* path) noexcept
     unique_fd directory(::open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!directory)
         return last_error();
-    if (!is_cgroup(directory.get()))
-        return system_error(EINVAL);
+    if (auto const checked = check_cgroup(directory.get()); !checked)
+        return checked.error();
     return directory;
 }
 
@@ -195,10 +201,16 @@ result<unique_fd> open_cgroup_in(int directory, char const* name) noexcept
     return opened;
 }
 
-bool is_usable_cgroup(int directory) noexcept
+error_code check_usable_cgroup(int directory) noexcept
 {
-    return file_text(directory, "cgroup.type").text() == "domain\n" &&
-           ::faccessat(directory, "cgroup.kill", W_OK, AT_EACCESS) == 0;
+    file_text const type(directory, "cgroup.type");
+    if (type.error() != 0)
+        return system_error(type.error());
+    if (type.text() != "domain\n")
+        return system_error(ENOTSUP);
+    if (::faccessat(directory, "cgroup.kill", W_OK, AT_EACCESS) < 0)
+        return system_error(errno == ENOENT ? ENOTSUP : errno);
+    return {};
 }
 
 result<unique_fd> open_cgroup_events(int directory, char const* name) noexcept

@@ -100,6 +100,12 @@ void for_each_numbered_entry(int folder, Function what) noexcept
         }
 }
 
+// The error of a shortage, which may pass. Else, procfs lacks something.
+int shortage_or_unsupported(int error) noexcept
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM ? error : -ENOTSUP;
+}
+
 } // namespace
 
 int become_subreaper() noexcept { return call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1); }
@@ -202,11 +208,11 @@ void conceal(char** arguments, char** environment) noexcept
     call(SYS_prctl, PR_SET_DUMPABLE, 0);
 }
 
-bool child_lists::open() noexcept
+int child_lists::open() noexcept
 {
     folder_ = call(SYS_openat, AT_FDCWD, word("/proc"), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (folder_ < 0)
-        return false;
+        return shortage_or_unsupported(folder_);
     pid_t const self = own_pid();
     char name[16] = {};
     int const length = call(SYS_readlinkat, folder_, word("self"), word(name), sizeof name - 1);
@@ -214,7 +220,9 @@ bool child_lists::open() noexcept
     for (int i = 0; i < length; ++i)
         listed = listed * 10 + (name[i] - '0');
     own_ = children_file(self, self).open(folder_, O_RDONLY);
-    return own_ >= 0 && listed == self;
+    if (own_ < 0)
+        return shortage_or_unsupported(own_);
+    return listed == self ? 0 : -ENOTSUP;
 }
 
 void child_lists::for_each_own(callback what, void* argument) const noexcept

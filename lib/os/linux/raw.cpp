@@ -83,6 +83,18 @@ int for_each_number(int first, int last, Function what) noexcept
     return 0;
 }
 
+template <class Function>
+int for_each_other(int const* spared, std::size_t count, Function what) noexcept
+{
+    auto const unless_spared = [=](int fd) {
+        for (std::size_t i = 0; i < count; ++i)
+            if (spared[i] == fd)
+                return;
+        what(fd);
+    };
+    return for_each_listed(unless_spared) == 0 ? 0 : for_each_number(0, INT_MAX, unless_spared);
+}
+
 } // namespace
 
 int duplicate(int from, int to) noexcept
@@ -125,14 +137,15 @@ int close_on_exec(int first, int last) noexcept
 
 int close_marked(int const* spared, std::size_t count) noexcept
 {
-    auto const close = [=](int fd) {
-        for (std::size_t i = 0; i < count; ++i)
-            if (spared[i] == fd)
-                return;
+    return for_each_other(spared, count, [](int fd) {
         if (call(SYS_fcntl, fd, F_GETFD) == FD_CLOEXEC)
             call(SYS_close, fd);
-    };
-    return for_each_listed(close) == 0 ? 0 : for_each_number(0, INT_MAX, close);
+    });
+}
+
+int close_all_but(int const* spared, std::size_t count) noexcept
+{
+    return for_each_other(spared, count, [](int fd) { call(SYS_close, fd); });
 }
 
 int unshare_descriptors(int first) noexcept

@@ -18,7 +18,7 @@ result<void> remove_cgroup(int, char const*) noexcept { return unsupported(); }
 result<unique_fd> open_cgroup_in(int, char const*) noexcept { return unsupported(); }
 result<unique_fd> open_cgroup_kill(int, char const*) noexcept { return unsupported(); }
 result<void> kill_cgroup_by(int) noexcept { return unsupported(); }
-bool is_usable_cgroup(int) noexcept { return false; }
+error_code check_usable_cgroup(int) noexcept { return {ENOTSUP, boost::system::system_category()}; }
 result<unique_fd> open_cgroup_events(int, char const*) noexcept { return unsupported(); }
 result<bool> is_populated(int) noexcept { return unsupported(); }
 void wait_for_change(int) noexcept {}

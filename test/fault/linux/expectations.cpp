@@ -39,17 +39,18 @@ std::vector<untouched_call> const untouched{
     {"getegid", SYS_getegid, no_error},
     {"umask", SYS_umask, no_error},
     {"sched_yield", SYS_sched_yield, no_error},
+    {"clock_gettime", SYS_clock_gettime, "fails only because of its arguments, which are constants"},
 };
 
 // EFAULT, which reports an error in the program's memory, is left out.
 std::vector<failing_call> const failing{
     {"capget", SYS_capget, {EINVAL, EPERM, ESRCH}, {credentials}},
     {"chdir", SYS_chdir, {EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR}, {directory}},
-    {"clone", SYS_clone, {EAGAIN, EINVAL, ENOMEM, ENOSPC, EPERM, EUSERS}, {clone}},
+    {"clone", SYS_clone, {EAGAIN, EINVAL, ENOMEM, ENOSPC, EPERM, EUSERS}, {clone, namespaces}},
     {"clone3",
      SYS_clone3,
      {EACCES, EAGAIN, EINVAL, ENOMEM, ENOSPC, EOPNOTSUPP, EPERM, EUSERS, ENOSYS},
-     {clone, cgroup}},
+     {clone, cgroup, namespaces}},
     {"close", SYS_close, {EINTR, EIO, ENOSPC, EDQUOT}, {}},
     {"close_range", SYS_close_range, {EINVAL, EMFILE, ENOMEM, EPERM, ENOSYS}, {stdio}},
     {"dup", SYS_dup, {EBADF, EMFILE}, {stdio}},
@@ -74,7 +75,8 @@ std::vector<failing_call> const failing{
      SYS_faccessat2,
      {EACCES, EBADF, EINVAL, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EPERM, EROFS, ETXTBSY, ENOSYS},
      {exec, directory}},
-    {"fcntl", SYS_fcntl, {EBADF, EBUSY, EINVAL, EMFILE, EPERM}, {stdio, pipe, terminal}},
+    {"fcntl", SYS_fcntl, {EBADF, EBUSY, EINVAL, EMFILE, EPERM}, {stdio, pipe, terminal, clone}},
+    {"fcntl with F_GETFD or F_SETFD", fcntl_fd_flags, {EBADF}, {stdio, pipe}},
     {"fstat", SYS_fstat, {EACCES, EBADF, ENOMEM, EOVERFLOW}, {stdio, prepare}},
     {"fstatfs", SYS_fstatfs, {EACCES, EBADF, EIO, ENOMEM, ENOSYS, EOVERFLOW}, {cgroup}},
     {"getdents64", SYS_getdents64, {EBADF, EINVAL, ENOENT, ENOTDIR}, {}},
@@ -88,6 +90,10 @@ std::vector<failing_call> const failing{
     {"lseek", SYS_lseek, {EBADF, EINVAL, ENXIO, EOVERFLOW, ESPIPE}, {clone}},
     {"madvise", SYS_madvise, {EACCES, EAGAIN, EBADF, EINVAL, EIO, ENOMEM, EPERM}, {clone}},
     {"memfd_create", SYS_memfd_create, {EINVAL, EMFILE, ENFILE, ENOMEM, EPERM, ENOSYS}, {clone}},
+    {"mkdirat",
+     SYS_mkdirat,
+     {EACCES, EDQUOT, EEXIST, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOSPC, ENOTDIR, EPERM, EROFS},
+     {cgroup}},
     {"mmap", SYS_mmap, {EACCES, EAGAIN, EINVAL, ENFILE, ENODEV, ENOMEM, EPERM}, {clone}},
     {"mprotect", SYS_mprotect, {EACCES, EINVAL, ENOMEM}, {clone}},
     {"mremap", SYS_mremap, {EAGAIN, EINVAL, ENOMEM}, {}},
@@ -101,7 +107,7 @@ std::vector<failing_call> const failing{
      {EACCES, EBADF,      EBUSY,        EDQUOT, EEXIST, EFBIG,   EINTR,      EINVAL, EISDIR,
       ELOOP,  EMFILE,     ENAMETOOLONG, ENFILE, ENODEV, ENOENT,  ENOMEM,     ENOSPC, ENOTDIR,
       ENXIO,  EOPNOTSUPP, EOVERFLOW,    EPERM,  EROFS,  ETXTBSY, EWOULDBLOCK},
-     {stdio, terminal, cgroup}},
+     {stdio, terminal, cgroup, namespaces, clone}},
     {"pidfd_open", SYS_pidfd_open, {EINVAL, EMFILE, ENFILE, ENODEV, ENOMEM, ESRCH, EPERM, ENOSYS}, {clone}},
     {"pidfd_send_signal", SYS_pidfd_send_signal, {EBADF, EINVAL, EPERM, ESRCH, ENOSYS}, {}},
     {"pipe2", SYS_pipe2, {EINVAL, EMFILE, ENFILE, ENOPKG}, {pipe}},
@@ -115,9 +121,9 @@ std::vector<failing_call> const failing{
      SYS_pwrite64,
      {EAGAIN, EBADF, EDESTADDRREQ, EDQUOT, EFBIG, EINTR, EINVAL, EIO, ENOSPC, EPERM, EPIPE, ENXIO, EOVERFLOW, ESPIPE},
      {clone}},
-    {"prctl", SYS_prctl, {EACCES, EINVAL, EPERM}, {credentials, limits}},
+    {"prctl", SYS_prctl, {EACCES, EINVAL, EPERM}, {credentials, limits, seccomp, clone}},
     {"prlimit64", SYS_prlimit64, {EINVAL, EPERM, ESRCH}, {limits, stdio}},
-    {"read", SYS_read, {EAGAIN, EBADF, EINTR, EINVAL, EIO, EISDIR}, {}},
+    {"read", SYS_read, {EAGAIN, EBADF, EINTR, EINVAL, EIO, EISDIR}, {namespaces}},
     {"readlinkat", SYS_readlinkat, {EACCES, EINVAL, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR}, {}},
     {"readv", SYS_readv, {EAGAIN, EBADF, EINTR, EINVAL, EIO, EISDIR}, {}},
     {"recvfrom", SYS_recvfrom, {EAGAIN, EBADF, ECONNREFUSED, EINTR, EINVAL, ENOMEM, ENOTCONN, ENOTSOCK}, {}},
@@ -137,6 +143,7 @@ std::vector<failing_call> const failing{
      {EACCES, EAGAIN, EBADF, ECONNRESET, EDESTADDRREQ, EINTR, EINVAL, EISCONN, EMSGSIZE, ENOBUFS, ENOMEM, ENOTCONN,
       ENOTSOCK, EOPNOTSUPP, EPIPE},
      {}},
+    {"seccomp", SYS_seccomp, {EACCES, EBUSY, EINVAL, ENOMEM, ESRCH}, {seccomp}},
     {"set_tid_address", SYS_set_tid_address, {EPERM}, {}},
     {"setgroups", SYS_setgroups, {EINVAL, ENOMEM, EPERM}, {credentials}},
     {"setpgid", SYS_setpgid, {EACCES, EINVAL, EPERM, ESRCH}, {session}},
@@ -145,18 +152,23 @@ std::vector<failing_call> const failing{
     {"setresuid", SYS_setresuid, {EAGAIN, EINVAL, EPERM}, {credentials}},
     {"setsid", SYS_setsid, {EPERM}, {session}},
     {"shutdown", SYS_shutdown, {EBADF, EINVAL, ENOTCONN, ENOTSOCK}, {}},
+    {"signalfd4", SYS_signalfd4, {EBADF, EINVAL, EMFILE, ENFILE, ENODEV, ENOMEM}, {clone}},
     {"socketpair", SYS_socketpair, {EAFNOSUPPORT, EMFILE, ENFILE, EOPNOTSUPP, EPROTONOSUPPORT}, {pipe}},
     {"statfs", SYS_statfs, {EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOSYS, ENOTDIR, EOVERFLOW}, {}},
     {"statx", SYS_statx, {EACCES, EBADF, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR}, {}},
     {"timerfd_create", SYS_timerfd_create, {EINVAL, EMFILE, ENFILE, ENODEV, ENOMEM, EPERM}, {pipe}},
     {"timerfd_settime", SYS_timerfd_settime, {EBADF, EINVAL}, {pipe}},
+    {"unlinkat",
+     SYS_unlinkat,
+     {EACCES, EBADF, EBUSY, EINVAL, EIO, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, ENOTEMPTY, EPERM, EROFS},
+     {}},
     {"unshare", SYS_unshare, {EINVAL, ENOMEM, ENOSPC, EPERM, EUSERS}, {clone}},
     {"wait4", SYS_wait4, {EAGAIN, ECHILD, EINTR, EINVAL, ESRCH}, {}},
     {"waitid", SYS_waitid, {EAGAIN, ECHILD, EINTR, EINVAL}, {}},
     {"write",
      SYS_write,
      {EAGAIN, EBADF, EDESTADDRREQ, EDQUOT, EFBIG, EINTR, EINVAL, EIO, ENOSPC, EPERM, EPIPE},
-     {clone, cgroup}},
+     {clone, cgroup, namespaces}},
     {"clock_nanosleep", SYS_clock_nanosleep, {EINTR, EINVAL, EPERM}, {}},
     {"nanosleep", SYS_nanosleep, {EINTR, EINVAL}, {}},
 #ifdef SYS_epoll_wait // the calls that newer architectures lack
@@ -189,10 +201,17 @@ constexpr std::string_view lost_pids =
     "the call says that the pipe of the SIGCHLD handler is not open, although only the library could close it";
 constexpr std::string_view waits_again = "Asio ignores the error of the wait and waits again, at once and for ever";
 
+constexpr std::string_view finds_nobody = "a guard finds no descendants, and waits for their end";
+
 std::vector<excluded_fault> const excluded{
     {-1, EINTR, "a call that is always interrupted is always made again", true},
     {SYS_dup3, EBUSY, "a race with open(2) that never ends: the call is made again", true},
     {SYS_epoll_ctl, 0, "Asio ignores that its interrupter and its timer are not watched", false, caller::parent, 2},
+    {SYS_wait4, 0, "a guard cannot tell when its children are gone", true, caller::child},
+    {SYS_read, 0, finds_nobody, true, caller::child},
+    {SYS_lseek, 0, finds_nobody, true, caller::child},
+    {SYS_kill, 0, "a guard waits for what it may not kill", true, caller::child},
+    {fcntl_fd_flags, 0, "the call fails only if the descriptor is not open", false, caller::parent},
     {SYS_timerfd_settime, 0, "Asio ignores that its timer is not set: epoll_reactor::update_timeout"},
     {epoll_ctl_mod, 0, "Asio ignores the result for async_wait and for its interrupter: epoll_reactor::start_op"},
     {SYS_epoll_pwait, 0, waits_again, true},
@@ -222,19 +241,30 @@ brood::error_code const unsupported = make_error_code(prepare, ENOTSUP);
 
 constexpr std::string_view needs_image = "the backend vfork is required, and needs a sealed memory file to execute";
 
+#ifdef SYS_epoll_wait
+constexpr int check_access = SYS_access, read_link = SYS_readlink;
+#else
+constexpr int check_access = SYS_faccessat, read_link = SYS_readlinkat;
+#endif
+constexpr std::string_view needs_procfs = "a guard needs procfs";
+
 std::vector<consequence> const consequences{
     {SYS_waitid, brood::errc::status_lost, "the kernel says that the child has been reaped"},
     {SYS_pidfd_open, unsupported, "the watcher pidfd is required"},
     {SYS_waitid, unsupported, "the watcher pidfd is required"},
     {SYS_clone3, unsupported, "the backend vfork is required"},
     {SYS_clone, unsupported, "the backend vfork is required"},
-    {SYS_fcntl, make_error_code(stdio, EBADF), "F_GETFD fails only if the descriptor is not open"},
     {SYS_fcntl, make_error_code(stdio, EMFILE), "F_DUPFD fails with EINVAL for a number beyond the limit"},
     {SYS_fcntl, make_error_code(clone, ENOSYS), needs_image},
     {SYS_execveat, make_error_code(clone, ENOSYS), needs_image},
     {SYS_memfd_create, make_error_code(clone, ENOSYS), needs_image},
     {SYS_pwrite64, make_error_code(clone, ENOMEM), needs_image},
-    {SYS_fstatfs, make_error_code(cgroup, EINVAL), "the folder is taken for one of another file system"},
+    {SYS_pwrite64, make_error_code(clone, ENOSYS), needs_image},
+    {SYS_recvmsg, make_error_code(clone, EPROTO), "read(2) receives no descriptor from the guard"},
+    {SYS_write, make_error_code(namespaces, EPIPE), "the child is not told that its ids are mapped, and ends"},
+    {check_access, unsupported, needs_procfs},
+    {read_link, unsupported, needs_procfs},
+    {read_link, make_error_code(namespaces, ENOTSUP), "procfs does not show the pid of this process"},
     {SYS_epoll_ctl, make_error_code(boost::system::errc::operation_not_supported),
      "Asio takes EPERM for a file that epoll does not support"},
 };

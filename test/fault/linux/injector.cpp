@@ -241,6 +241,8 @@ private:
     static int call_of(seccomp_notif const& call)
     {
         auto const& data = call.data;
+        if (data.nr == SYS_fcntl && (data.args[1] == F_GETFD || data.args[1] == F_SETFD))
+            return fcntl_fd_flags;
         if (data.nr != SYS_epoll_ctl || data.args[1] != EPOLL_CTL_MOD)
             return data.nr;
         epoll_event event{};
@@ -272,7 +274,7 @@ private:
         return what_->error;
     }
 
-    // None for programs that the children have executed. The relay between two execs is a part of the library.
+    // None for programs that the children have executed. Those in memory files are a part of the library.
     std::optional<caller> find_caller(pid_t thread) const
     {
         if (::access(("/proc/" + std::to_string(process_) + "/task/" + std::to_string(thread)).c_str(), F_OK) == 0)

@@ -15,12 +15,17 @@
 
 namespace test {
 
-/// A process that makes a system call: the process under test, or its child between fork and exec.
+/// A process that makes a system call: the process under test, or its child between fork and exec. The guard and the
+/// watchdog, which are programs of the library, count as children.
 enum class caller { parent, child };
 
 /// Stand for epoll_ctl(2) with EPOLL_CTL_MOD: by the library, which uses EPOLLONESHOT, and by Asio.
 constexpr int epoll_ctl_rearm = 0x10000 | SYS_epoll_ctl;
 constexpr int epoll_ctl_mod = 0x20000 | SYS_epoll_ctl;
+
+/// Stands for fcntl(2) with F_GETFD or F_SETFD.
+constexpr int fcntl_fd_flags = 0x10000 | SYS_fcntl;
+
 constexpr int system_call_mask = 0xffff;
 
 /// System calls that fail.
@@ -29,7 +34,7 @@ constexpr int system_call_mask = 0xffff;
  * pidfd_send_signal(2) the processes have been killed.
  */
 struct fault {
-    int call; ///< The number of the system call, `epoll_ctl_rearm` or `epoll_ctl_mod`.
+    int call; ///< The number of the system call, or what stands for it.
     caller who;
     long index; ///< The number of calls before the first one that fails.
     int error;

@@ -154,7 +154,8 @@ descriptor_counts count_descriptors()
         if (size < 0)
             continue;
         std::string const kind(target.data(), static_cast<std::size_t>(size));
-        ++kinds[kind.substr(0, kind.find(":["))];
+        auto const numbered = kind.find("brood-"); // the cgroups of contained children
+        ++kinds[kind.substr(0, numbered != kind.npos ? numbered : kind.find(":["))];
     }
     return kinds;
 }

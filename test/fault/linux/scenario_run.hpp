@@ -5,6 +5,7 @@
 #include "fault/linux/injector.hpp"
 #include "support/support.hpp"
 
+#include <cerrno>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -58,8 +59,20 @@ public:
         return succeeded(operation, result ? brood::error_code() : result.error());
     }
 
+    bool has_fault() const { return what_.has_value(); }
+
+    /// Whether the error is that of the call that fails.
+    bool is_error(int error) const { return what_ && what_->error == error; }
+
     /// Whether a call fails with the error.
     bool is_faulty(int call, int error) const { return what_ && what_->call == call && what_->error == error; }
+
+    /// Whether a call of the child fails, before its exec or in the guard or watchdog.
+    bool fails_in_child() const { return what_ && what_->who == caller::child; }
+
+    /// Whether a call fails for another reason than a shortage, as where the system lacks a feature. A child does not
+    /// tell the two apart.
+    bool lacks_feature() const { return what_ && (fails_in_child() || !is_shortage(what_->error)); }
 
     /// A failure unless the condition holds.
     void expect(bool condition, std::string_view text);
@@ -77,6 +90,8 @@ public:
     void execute(body_type body);
 
 private:
+    static bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
+
     void run_context();
 
     shared_state& shared_;

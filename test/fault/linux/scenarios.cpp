@@ -1,6 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "fault/linux/scenarios.hpp"
 
+#include "support/deny_syscalls.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -308,6 +310,131 @@ body enter_cgroup(scenario_run& run)
     co_return;
 }
 
+// The program leaves a process that would outlive it.
+command leaving(scenario_run& run)
+{
+    return run.command("/bin/sh", "-c", "sleep 100 & exit 3").out(stdio::null()).contained();
+}
+
+// With a named cgroup, a guard contains the child.
+command guarded(command cmd) { return has_cgroup() ? cmd.cgroup(cgroup_path) : cmd; }
+
+// Where no cgroup can be created and no guard can run, nothing can contain a child. To create one takes many calls.
+template <class T>
+bool is_contained(scenario_run& run, std::string_view operation, result<T> const& outcome)
+{
+    if (!outcome && outcome.error() == boost::system::errc::not_supported && run.lacks_feature())
+        return false;
+    if (!outcome && stage_of(outcome.error()) == spawn_stage::cgroup && run.is_error(outcome.error().value()))
+        return false;
+    return run.succeeded(operation, outcome);
+}
+
+// A guard that fails kills the program.
+void expect_end(scenario_run& run, exit_status const& status)
+{
+    run.expect(status.code() == 3 || (run.fails_in_child() && status.signal() == SIGKILL), "the exit status is wrong");
+}
+
+void spawn_contained(scenario_run& run, command const& cmd)
+{
+    auto child = spawn(run.context(), cmd);
+    if (!is_contained(run, "spawn", child))
+        return;
+    auto const status = child.value().wait();
+    if (run.succeeded("wait", status))
+        expect_end(run, status.value());
+}
+
+body contain(scenario_run& run)
+{
+    run.arm();
+    spawn_contained(run, leaving(run));
+    co_return;
+}
+
+body guard(scenario_run& run)
+{
+    run.arm();
+    spawn_contained(run, guarded(leaving(run)));
+    co_return;
+}
+
+body stop_contained(scenario_run& run, command cmd)
+{
+    auto child = co_await async_spawn(run.context(), std::move(cmd), as_result_of_await);
+    if (!is_contained(run, "async_spawn", child))
+        co_return;
+    auto const status = co_await child.value().async_stop(short_plan(), as_result_of_await);
+    if (run.succeeded("async_stop", status))
+        expect_signal(run, status.value());
+}
+
+body stop_with_cgroup(scenario_run& run)
+{
+    run.arm();
+    co_await stop_contained(run, pausing(run).contained());
+}
+
+body stop_with_guard(scenario_run& run)
+{
+    run.arm();
+    co_await stop_contained(run, guarded(pausing(run).contained()));
+}
+
+body run_contained_pipeline(scenario_run& run)
+{
+    run.arm();
+    auto line = pipeline({writing(run), run.probe("copy")}).contained();
+    auto const options = output_options().stop(short_plan());
+    auto const output = co_await async_output(run.context(), std::move(line), options, as_result_of_await);
+    if (is_contained(run, "async_output", output))
+        run.expect(output.value().out == "text" || run.fails_in_child(), "the output is wrong");
+}
+
+body use_scope(scenario_run& run)
+{
+    run.arm();
+    auto scope = cgroup_scope::create(run.context());
+    if (!scope && run.has_fault()) { // whatever has failed
+        run.expect(stage_of(scope.error()) == spawn_stage::cgroup, "the stage is wrong");
+        co_return;
+    }
+    if (!run.succeeded("create", scope))
+        co_return;
+    auto child = spawn(run.context(), pausing(run).cgroup(scope.value()));
+    if (!is_contained(run, "spawn", child))
+        co_return;
+    auto const killed = co_await scope.value().async_kill(as_result_of_await);
+    if (!run.succeeded("async_kill", killed))
+        co_return;
+    if (run.is_faulty(SYS_openat, ENODEV) || run.is_faulty(SYS_openat, ENOENT)) // says that the scope has been removed
+        run.succeeded("kill", child.value().kill());
+    auto const status = co_await child.value().async_wait(as_result_of_await);
+    if (run.succeeded("async_wait", status))
+        expect_signal(run, status.value());
+}
+
+body enter_namespaces(scenario_run& run)
+{
+    run.arm();
+    spawn_and_wait(
+        run, run.command("/bin/sh", "-c", "[ $$ = 1 ] && [ $(id -u) = 0 ] && exit 3")
+                 .namespaces(ns::user, ns::pid)
+                 .map_uid(0, ::geteuid())
+                 .map_gid(0, ::getegid()));
+    co_return;
+}
+
+body filter_calls(scenario_run& run)
+{
+    auto cmd = run.command("/bin/sh", "-c", "[ -n \"$(nice 2>/dev/null)\" ] || exit 3");
+    cmd.no_new_privileges().seccomp(filter_denying("getpriority=EPERM"));
+    run.arm();
+    spawn_and_wait(run, cmd);
+    co_return;
+}
+
 body open_and_wait(scenario_run& run)
 {
     auto child = spawn(run.context(), pausing(run));
@@ -381,6 +508,14 @@ std::vector<scenario> const& all_scenarios()
         {"channel", use_channel, nullptr, ""},
         {"user", change_user, is_root, "only root may change the user"},
         {"cgroup", enter_cgroup, has_cgroup, "no cgroup can be created"},
+        {"contained", contain, nullptr, ""},
+        {"contained by a guard", guard, nullptr, ""},
+        {"contained, stopped", stop_with_cgroup, nullptr, ""},
+        {"contained by a guard, stopped", stop_with_guard, nullptr, ""},
+        {"pipeline, contained", run_contained_pipeline, nullptr, ""},
+        {"cgroup scope", use_scope, has_cgroup, "no cgroup can be created"},
+        {"namespaces", enter_namespaces, nullptr, ""},
+        {"seccomp", filter_calls, nullptr, ""},
         {"open_process", open_and_wait, nullptr, ""},
         {"drop", drop, nullptr, ""},
         {"detach", detach, nullptr, ""},

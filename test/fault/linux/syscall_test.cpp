@@ -203,6 +203,13 @@ TEST_CASE("system calls: known faults have no wrong consequence")
         {"output with a timeout", "kill number 0 fails with Invalid argument, and all later ones"},
         {"group", "pidfd_send_signal number 0 fails with Bad file descriptor, and all later ones"},
         {"group, dropped", "kill number 2 fails with Invalid argument, and all later ones"},
+        {"contained", "mmap number 3 fails with Permission denied, and all later ones"},
+        {"contained", "waitid number 3 fails with Resource temporarily unavailable"},
+        {"contained by a guard", "child's openat number 0 fails with Too many open files"},
+        {"contained by a guard", "child's wait4 number 3 fails with Resource temporarily unavailable"},
+        {"contained by a guard, stopped", "poll number 0 fails with Invalid argument, and all later ones"},
+        {"pipeline, contained", "ioctl number 0 fails with Invalid argument"},
+        {"namespaces", "write number 0 fails with Resource temporarily unavailable, and all later ones"},
     };
     for (auto const& scenario : all_scenarios()) {
         auto const [first_part, last_part] = known.equal_range(scenario.name);
