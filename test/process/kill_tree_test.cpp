@@ -1,5 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/cgroup_folder.hpp"
+#include "support/deny_syscalls.hpp"
 #include "support/forked.hpp"
 #include "support/support.hpp"
 #include "support/system.hpp"
@@ -147,6 +148,24 @@ TEST_CASE("kill_tree: the error of a cgroup that may not be killed is reported")
     });
     CHECK(process.succeeds());
     std::ofstream(folder.path() + "/cgroup.kill") << "1";
+}
+
+TEST_CASE(
+    "kill_tree: the error of a group that may not be killed is reported, and the child is killed" *
+    doctest::skip(!can_deny_syscalls() || !denied_syscalls().empty()))
+{
+    for_each_config([](backend_config const& config) {
+        if (config.watcher != exit_watcher::pidfd)
+            return; // kill(2) would also reach the child
+        forked process([&] {
+            asio::io_context context;
+            auto child = spawn(context, probe(config, "pause").out(stdio::null()).process_group()).value();
+            deny_syscalls("kill=EACCES");
+            bool const is_reported = child.kill_tree().error() == std::errc::permission_denied;
+            return is_reported && child.wait().value().signal() == SIGKILL;
+        });
+        CHECK(process.succeeds());
+    });
 }
 
 TEST_CASE("kill_group_at_end: the rest of the group is gone when the wait has completed")

@@ -3,10 +3,13 @@
 #include "support/support.hpp"
 #include "support/system.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -17,10 +20,10 @@ using namespace test;
 
 namespace {
 
-// The signals that each other thread of this process blocks. Empty if the system does not say.
-std::vector<unsigned long long> masks_of_other_threads()
+// The status of each other thread of this process. Empty if the system does not say.
+std::vector<std::string> status_of_other_threads()
 {
-    std::vector<unsigned long long> masks;
+    std::vector<std::string> all;
     std::error_code error;
     for (auto const& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
         if (thread.path().filename() == std::to_string(system::thread_id()))
@@ -28,17 +31,27 @@ std::vector<unsigned long long> masks_of_other_threads()
         std::ostringstream text;
         text << std::ifstream(thread.path() / "status").rdbuf();
         auto const status = text.str();
-        if (status.find("Threads:\t0\n") != status.npos)
-            continue; // the thread has ended, and the kernel no longer shows its mask
-        if (auto const at = status.find("SigBlk:\t"); at != status.npos)
-            masks.push_back(std::stoull(status.substr(at + 8), nullptr, 16));
+        if (status.find("Threads:\t0\n") == status.npos) // else it has ended, and the kernel no longer shows its mask
+            all.push_back(status);
     }
-    return masks;
+    return all;
+}
+
+// A thread begins with all signals blocked.
+bool other_threads_have_begun()
+{
+    auto const all = status_of_other_threads();
+    return std::all_of(
+        all.begin(), all.end(), [](auto const& status) { return status.find("State:\tS") != status.npos; });
 }
 
 void check_that_other_threads_block_signals()
 {
-    for (auto const mask : masks_of_other_threads())
+    std::vector<unsigned long long> masks;
+    for (auto const& status : status_of_other_threads())
+        if (auto const at = status.find("SigBlk:\t"); at != status.npos)
+            masks.push_back(std::stoull(status.substr(at + 8), nullptr, 16));
+    for (auto const mask : masks)
         for (int signal : {SIGHUP, SIGINT, SIGUSR1, SIGALRM, SIGTERM, SIGCHLD, SIGWINCH}) {
             CAPTURE(signal);
             CHECK((mask & 1ULL << (signal - 1)) != 0);
@@ -82,6 +95,7 @@ TEST_CASE("threads: the thread that reaps detached children handles no signal of
             detached.detach();
         }
         CHECK(detail::is_reaping_in_background());
+        CHECK(eventually(other_threads_have_begun));
         check_that_other_threads_block_signals();
         ::kill(pid, SIGKILL);
     });

@@ -260,6 +260,7 @@ std::vector<consequence> const consequences{
     {SYS_memfd_create, make_error_code(clone, ENOSYS), needs_image},
     {SYS_pwrite64, make_error_code(clone, ENOMEM), needs_image},
     {SYS_pwrite64, make_error_code(clone, ENOSYS), needs_image},
+    {SYS_waitid, make_error_code(limits, ESRCH), "the guard has ended, and the program finds no parent"},
     {SYS_recvmsg, make_error_code(clone, EPROTO), "read(2) receives no descriptor from the guard"},
     {SYS_write, make_error_code(namespaces, EPIPE), "the child is not told that its ids are mapped, and ends"},
     {check_access, unsupported, needs_procfs},
