@@ -15,6 +15,7 @@
 #include <new>
 
 #include <fcntl.h>
+#include <signal.h>
 
 namespace brood::detail {
 namespace {
@@ -140,7 +141,7 @@ error_code cgroup_root::start_watchdog(bool is_created)
     watchdog_end.reset();
     (void)os::wait_for_end(launched.value().pid);
     auto const end = os::reap({launched.value().pid, -1}); // fails if other code reaps this process's children
-    if (end && end.value() && end.value()->status != 0)
+    if (end && end.value() && end.value()->code == CLD_EXITED && end.value()->status != 0)
         return make_error_code(spawn_stage::cgroup, end.value()->status);
     return is_guarded() ? error_code() : make_error_code(spawn_stage::cgroup, ENOTSUP);
 }

@@ -84,11 +84,12 @@ public:
     }
 
     /// Returns -errno if the parent cannot be notified or the guard cannot wait.
-    int announce_program() noexcept
+    int announce_program(bool leaves_group) noexcept
     {
-        // A signal to the parent's group must not end the guard. In the same session, the end of the guard would make
-        // the kernel send SIGHUP to the parent's group if the program is in it and has been stopped.
-        (void)raw::set_session();
+        // A signal to the parent's group must not end the guard. If the program stays in that group, the guard needs
+        // another session: its end would make the kernel send SIGHUP to the group if the program has been stopped.
+        // Otherwise it needs the same one: SIGTSTP stops nobody in a group without a parent in its session.
+        (void)(leaves_group ? raw::set_process_group(0) : raw::set_session());
         signals_ = raw::open_child_signals();
         if (signals_ < 0)
             return signals_;
@@ -218,6 +219,14 @@ private:
     guard_report report_{SIGKILL, {}}; // if the program cannot be reaped
 };
 
+bool leaves_group(child_args const& args) noexcept
+{
+    for (std::size_t i = 0; i < args.count; ++i)
+        if (args.steps[i].what == action::set_group || args.steps[i].what == action::set_session)
+            return true;
+    return false;
+}
+
 } // namespace
 
 void contain(child_args& args, int link, pid_t parent, char** arguments, char** environment) noexcept
@@ -233,7 +242,7 @@ void contain(child_args& args, int link, pid_t parent, char** arguments, char** 
         return;
     if (program < 0)
         report_and_exit(args.report_fd, {-program, spawn_stage::clone});
-    int const error = self.announce_program();
+    int const error = self.announce_program(leaves_group(args));
     if (error < 0)
         report(args.report_fd, {-error, spawn_stage::clone});
     self.close_others();

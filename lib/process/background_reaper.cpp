@@ -32,7 +32,7 @@ public:
             return os::wait_and_reap(child.pid);
         retry_.reserve(children_ + 1);
         auto state = std::make_shared<child_state>(context_.get_executor());
-        state->assign(child.pid, std::move(child.pidfd));
+        state->adopt(child.pid, std::move(child.pidfd), std::move(child.lost));
         state->set_containment(std::move(child.guard), std::move(child.cgroup));
         state->set_started({child.kills_group, child.kills_group, {}}, nullptr, false);
         state->hold_until_exit(std::move(child.memory));

@@ -5,6 +5,7 @@
 #include "contain/child_cgroup.hpp"
 #include "contain/guard_link.hpp"
 #include "os/unique_fd.hpp"
+#include "process/pid_owners.hpp"
 
 #include <memory>
 
@@ -18,6 +19,7 @@ class child_state;
 struct unreaped_child {
     pid_t pid;
     os::unique_fd pidfd;
+    lost_flag lost;                       ///< If there is no pidfd.
     std::shared_ptr<guard_link> guard;    ///< If it is the guard of a contained program.
     std::shared_ptr<child_cgroup> cgroup; ///< If it was created for the child.
     bool kills_group;                     ///< The group that the child leads is killed at its end.

@@ -6,7 +6,6 @@
 #include "os/descriptors.hpp"
 #include "os/fork.hpp"
 #include "process/background_reaper.hpp"
-#include "process/pid_owners.hpp"
 #include "process/siginfo_status.hpp"
 
 #include <algorithm>
@@ -48,27 +47,22 @@ child_state::~child_state()
         return;
     end_watch();
     watch_.reset(); // before the next watch of the same pid is created
-    pid_owners::leave(id_.pid, *this);
     reap_in_background(
-        {id_.pid, std::move(pidfd_), std::move(guard_), std::move(cgroup_), scope_.kills_group, killed_,
-         std::move(held_)});
+        {id_.pid, std::move(pidfd_), std::move(lost_), std::move(guard_), std::move(cgroup_), scope_.kills_group,
+         killed_, std::move(held_)});
 }
 
 void child_state::assign(pid_t pid, os::unique_fd pidfd) noexcept
 {
-    bool const has_pidfd = static_cast<bool>(pidfd);
-    waitable::assign(pid, std::move(pidfd));
-    pid_owners::claim(pid, has_pidfd, std::static_pointer_cast<child_state>(shared_from_this()));
+    auto lost = pid_owners::claim(pid, static_cast<bool>(pidfd));
+    adopt(pid, std::move(pidfd), std::move(lost));
 }
 
-void child_state::lose()
+void child_state::adopt(pid_t pid, os::unique_fd pidfd, lost_flag lost) noexcept
 {
-    std::unique_lock lock(mutex_);
-    if (ended_)
-        return;
-    error_ = errc::status_lost;
-    set_ended();
-    complete_waits(std::move(lock));
+    waitable::assign(pid, std::move(pidfd));
+    std::lock_guard lock(mutex_);
+    lost_ = std::move(lost);
 }
 
 void child_state::set_containment(std::shared_ptr<guard_link> guard, std::shared_ptr<child_cgroup> cgroup) noexcept
@@ -102,11 +96,20 @@ std::optional<int> child_state::recall_status(error_code const& reap_error) cons
     return os::recall_status(id_.pidfd);
 }
 
+// Otherwise another process may have the pid.
+bool child_state::is_unreaped() const noexcept
+{
+    if (id_.pidfd < 0)
+        return !(lost_ && *lost_) && os::is_child(id_.pid);
+    auto const sent = os::send_signal(id_, 0); // also succeeds for a zombie
+    return !(!sent && sent.error() == sys::no_such_process) && os::is_child(id_.pid);
+}
+
 // Ends what the child leaves, before the child is reaped: its pid, and so its group's id, are its own. Returns whether
 // everything has ended.
 bool child_state::end_rest()
 {
-    if (scope_.kills_group && os::is_child(id_.pid))
+    if (scope_.kills_group && is_unreaped())
         (void)os::send_signal_to_group(id_.pid, SIGKILL);
     if (!cgroup_)
         return true;
@@ -141,13 +144,12 @@ bool child_state::poll_end()
         return ended_;
     poll_error_ = {};
     if (is_own() && ends_rest()) {
-        auto const ended = os::has_ended(id_.pid);
-        if (!ended)
-            poll_error_ = ended.error();
-        if (!ended || !ended.value() || !end_rest())
+        auto const ended = is_unreaped() ? os::has_ended(id_.pid) : true;
+        if (ended && (!ended.value() || !end_rest())) // an error is that of the reap, too
             return false;
     }
-    auto const end = is_own() ? os::reap(id_) : error_code(ECHILD, boost::system::system_category());
+    bool const may_reap = is_own() && !(lost_ && *lost_);
+    auto const end = may_reap ? os::reap(id_) : error_code(ECHILD, boost::system::system_category());
     if (end && !end.value())
         return false;
     if (auto const report = guard_ && is_own() ? guard_->finish() : std::nullopt) {
@@ -165,16 +167,11 @@ bool child_state::poll_end()
         pipeline_ = cgroup_->pipeline();
     else if (cgroup_)
         tree_usage_ = cgroup_->usage();
-    set_ended();
-    return true;
-}
-
-void child_state::set_ended() noexcept
-{
-    pid_owners::leave(id_.pid, *this);
     cgroup_.reset();
     ended_ = true;
+    pid_owners::leave(id_.pid, lost_);
     held_.reset();
+    return true;
 }
 
 watch_result child_state::create_watch(observer_ptr observer)
@@ -337,7 +334,7 @@ bool child_state::kill_own_cgroup()
 // does not reap, so that the group can still be reached.
 result<void> child_state::kill_unreaped()
 {
-    if (ended_ || !is_own() || !os::is_child(id_.pid) || (!scope_.leads_group && os::may_have_ended(id_.pid)))
+    if (ended_ || !is_own() || !is_unreaped() || (!scope_.leads_group && os::may_have_ended(id_.pid)))
         return no_process();
     auto const group = scope_.leads_group ? killed(os::send_signal_to_group(id_.pid, SIGKILL)) : success();
     auto const child = killed(os::send_signal(id_, SIGKILL)); // the child may have left its group
@@ -375,10 +372,9 @@ std::optional<brood::tree_usage> child_state::tree_usage() const
 // From now on, only the pid identifies the child.
 int child_state::release()
 {
-    int const released = release_pidfd().release();
-    if (released >= 0)
-        pid_owners::claim(id_of_process(), false, std::static_pointer_cast<child_state>(shared_from_this()));
-    return released;
+    if (std::lock_guard lock(mutex_); id_.pidfd >= 0 && !poll_end())
+        lost_ = pid_owners::keep(id_.pid);
+    return release_pidfd().release();
 }
 
 void child_state::detach() noexcept

@@ -4,6 +4,7 @@
 
 #include "contain/child_cgroup.hpp"
 #include "contain/guard_link.hpp"
+#include "process/pid_owners.hpp"
 #include "process/waitable.hpp"
 
 #include <brood/detail/handle.hpp>
@@ -30,11 +31,11 @@ public:
     explicit child_state(asio::any_io_executor executor);
     ~child_state() override;
 
-    /// Instead of `waitable::assign`.
+    /// Assigns a child that has just been created.
     void assign(pid_t pid, os::unique_fd pidfd) noexcept;
 
-    /// Another child has the pid, so that other code has reaped this one.
-    void lose();
+    /// Assigns a child of another object.
+    void adopt(pid_t pid, os::unique_fd pidfd, lost_flag lost) noexcept;
 
     /// What the process is contained by: if it is the guard of a contained program, or has a cgroup of its own. Called
     /// once, after `assign`.
@@ -93,7 +94,7 @@ public:
 private:
     bool poll_end() override;
     bool end_rest();
-    void set_ended() noexcept;
+    bool is_unreaped() const noexcept;
     watch_result create_watch(observer_ptr observer) override;
     os::child_id program() const noexcept { return guard_ ? guard_->program() : id_; }
     bool has_program_ended() const noexcept;
@@ -112,6 +113,7 @@ private:
     std::shared_ptr<guard_link> guard_; // of a contained child: `id_` is the guard then
     std::shared_ptr<child_cgroup> cgroup_;   // until the end
     std::shared_ptr<child_cgroup> pipeline_; // after the end of a stage
+    lost_flag lost_;                         // null while a pidfd identifies the child
     bool is_contained_ = false;
     bool is_ending_ = false; // the program has ended, and processes in the cgroup have not
     kill_scope scope_;

@@ -2,9 +2,9 @@
 #include "process/pid_owners.hpp"
 
 #include "os/per_process.hpp"
-#include "process/child.hpp"
+#include "watch/watch.hpp"
 
-#include <atomic>
+#include <cstddef>
 #include <mutex>
 #include <new>
 #include <unordered_map>
@@ -13,13 +13,8 @@ namespace brood::detail {
 namespace {
 
 struct owners {
-    struct owner {
-        child_state const* address;
-        std::weak_ptr<child_state> child;
-    };
-
     std::mutex mutex;
-    std::unordered_map<pid_t, owner> by_pid;
+    std::unordered_map<pid_t, lost_flag> by_pid;
     std::atomic<std::size_t> count = 0; // read without the lock: most processes have no such child
 };
 
@@ -27,34 +22,49 @@ constinit os::per_process<owners> the_owners;
 
 } // namespace
 
-void pid_owners::claim(pid_t pid, bool has_pidfd, std::shared_ptr<child_state> const& child) noexcept
+lost_flag pid_owners::claim(pid_t pid, bool has_pidfd) noexcept
 try {
-    auto* const known = the_owners.find();
-    if (has_pidfd && (!known || known->count == 0))
-        return;
+    if (auto* const known = the_owners.find(); has_pidfd && (!known || known->count == 0))
+        return nullptr;
     auto& all = the_owners.get();
-    std::shared_ptr<child_state> before;
+    lost_flag before, own;
     {
         std::lock_guard lock(all.mutex);
         if (auto const found = all.by_pid.find(pid); found != all.by_pid.end()) {
-            before = found->second.child.lock();
+            found->second->store(true);
+            before = std::move(found->second);
             all.by_pid.erase(found);
         }
         if (!has_pidfd)
-            all.by_pid.try_emplace(pid, owners::owner{child.get(), child});
+            own = all.by_pid.try_emplace(pid, std::make_shared<std::atomic<bool>>(false)).first->second;
         all.count = all.by_pid.size();
     }
     if (before)
-        before->lose();
-} catch (std::bad_alloc const&) {}
+        notify_sigchld_watch(pid);
+    return own;
+} catch (std::bad_alloc const&) {
+    return nullptr;
+}
 
-void pid_owners::leave(pid_t pid, child_state const& child) noexcept
+lost_flag pid_owners::keep(pid_t pid) noexcept
+try {
+    auto& all = the_owners.get();
+    std::lock_guard lock(all.mutex);
+    auto own = std::make_shared<std::atomic<bool>>(false);
+    own->store(!all.by_pid.try_emplace(pid, own).second);
+    all.count = all.by_pid.size();
+    return own;
+} catch (std::bad_alloc const&) {
+    return nullptr;
+}
+
+void pid_owners::leave(pid_t pid, lost_flag const& flag) noexcept
 {
     auto* const all = the_owners.find();
-    if (!all || all->count == 0)
+    if (!flag || !all)
         return;
     std::lock_guard lock(all->mutex);
-    if (auto const found = all->by_pid.find(pid); found != all->by_pid.end() && found->second.address == &child)
+    if (auto const found = all->by_pid.find(pid); found != all->by_pid.end() && found->second == flag)
         all->by_pid.erase(found);
     all->count = all->by_pid.size();
 }

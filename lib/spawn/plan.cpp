@@ -33,7 +33,7 @@ error_code use_own_cgroup(plan& p, result<std::shared_ptr<child_cgroup>> created
 bool is_shortage(error_code const& error)
 {
     int const number = error.value();
-    return number == EMFILE || number == ENFILE || number == ENOMEM || number == EAGAIN;
+    return number == EMFILE || number == ENFILE || number == ENOMEM; // EAGAIN may be a limit of the cgroups
 }
 
 // The cgroup that is created for the child, if any.

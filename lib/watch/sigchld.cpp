@@ -397,6 +397,16 @@ private:
 
 } // namespace
 
+void notify_sigchld_watch(pid_t pid) noexcept
+{
+    auto* const all = registries.find();
+    if (!all)
+        return;
+    std::lock_guard lock(all->mutex);
+    if (auto const found = all->entries.find(pid); found != all->entries.end())
+        found->second.service->hint(pid);
+}
+
 watch_result watch_sigchld(asio::any_io_executor const& executor, pid_t pid, observer_ptr observer)
 {
     return catch_reactor_error(executor, [&](asio::execution_context& context) -> watch_result {

@@ -104,6 +104,9 @@ watch_result watch_changes(asio::any_io_executor const& executor, int fd, observ
 /// Watches a child through SIGCHLD.
 watch_result watch_sigchld(asio::any_io_executor const& executor, pid_t pid, observer_ptr observer);
 
+/// Notifies the watch of the pid through SIGCHLD, if there is one.
+void notify_sigchld_watch(pid_t pid) noexcept;
+
 /// Watches a child through its pidfd if there is one, else through SIGCHLD, which leaves `pidfd` to the caller.
 watch_result watch_child(asio::any_io_executor const& executor, pid_t pid, os::unique_fd& pidfd, observer_ptr observer);
 

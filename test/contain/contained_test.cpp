@@ -417,6 +417,34 @@ TEST_CASE("contained: a guard that has been stopped ends everything, too")
     });
 }
 
+TEST_CASE("contained: a guard is used if the number of cgroups is limited")
+{
+    cgroup_folder const folder;
+    if (!folder || !contains_by_cgroup())
+        return;
+    forked process([&] {
+        std::ofstream(folder.path() + "/cgroup.procs") << ::getpid();
+        std::ofstream(folder.path() + "/cgroup.max.descendants") << 0;
+        asio::io_context context;
+        auto const child = spawn(context, command(probe_path(), "exit", "0").contained());
+        return child && !child.value().tree_usage();
+    });
+    CHECK(process.succeeds());
+}
+
+TEST_CASE("contained: SIGTSTP stops a program that leads a process group, as without containment")
+{
+    for_each_guarded([](backend_config const& config) {
+        asio::io_context context;
+        auto cmd = contained(config, "pause").out(stdio::null()).process_group();
+        auto child = spawn(context, cmd).value();
+        CHECK(child.signal(SIGTSTP));
+        CHECK(eventually([&] { return stat_of(child).state == "T"; }));
+        CHECK(child.kill());
+        CHECK(child.wait());
+    });
+}
+
 TEST_CASE("contained: the end of a guard sends no signal to this process")
 {
     for_each_guarded([](backend_config const& config) {

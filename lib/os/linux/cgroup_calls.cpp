@@ -102,7 +102,12 @@ int create_cgroup(int directory, char const* cgroup) noexcept
 {
     constexpr int mode = 0755;
     int const created = call(SYS_mkdirat, directory, word(cgroup), mode);
-    return created < 0 ? created : open_cgroup(directory, cgroup);
+    if (created < 0)
+        return created;
+    int const opened = open_cgroup(directory, cgroup);
+    if (opened < 0)
+        (void)remove_directory(directory, cgroup);
+    return opened;
 }
 
 int remove_cgroup(int directory, char const* cgroup) noexcept

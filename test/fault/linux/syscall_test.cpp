@@ -158,6 +158,18 @@ private:
     tally tally_;
 };
 
+class cgroup_for_scenarios {
+public:
+    cgroup_for_scenarios() { use_cgroup(folder_ ? folder_.path() : std::string()); }
+    ~cgroup_for_scenarios() { use_cgroup({}); }
+
+    cgroup_for_scenarios(cgroup_for_scenarios const&) = delete;
+    cgroup_for_scenarios& operator=(cgroup_for_scenarios const&) = delete;
+
+private:
+    cgroup_folder folder_;
+};
+
 } // namespace
 
 TEST_SUITE_BEGIN("system calls");
@@ -168,8 +180,7 @@ TEST_CASE("system calls: each system call of an operation may fail")
         MESSAGE("skipped: system calls cannot be intercepted here");
         return;
     }
-    cgroup_folder const cgroup;
-    use_cgroup(cgroup ? cgroup.path() : std::string());
+    cgroup_for_scenarios const cgroup;
     for (auto const& scenario : all_scenarios()) {
         if (!is_selected(scenario.name))
             continue;
@@ -211,6 +222,7 @@ TEST_CASE("system calls: known faults have no wrong consequence")
         {"pipeline, contained", "ioctl number 0 fails with Invalid argument"},
         {"namespaces", "write number 0 fails with Resource temporarily unavailable, and all later ones"},
     };
+    cgroup_for_scenarios const cgroup;
     for (auto const& scenario : all_scenarios()) {
         auto const [first_part, last_part] = known.equal_range(scenario.name);
         if (first_part == last_part || (scenario.possible && !scenario.possible()))
