@@ -96,20 +96,20 @@ std::optional<int> child_state::recall_status(error_code const& reap_error) cons
     return os::recall_status(id_.pidfd);
 }
 
-// Otherwise another process may have the pid.
-bool child_state::is_unreaped() const noexcept
+// Whether other code has reaped the child, so that another process may have the pid.
+bool child_state::is_gone() const noexcept
 {
     if (id_.pidfd < 0)
-        return !(lost_ && *lost_) && os::is_child(id_.pid);
+        return lost_ && *lost_;
     auto const sent = os::send_signal(id_, 0); // also succeeds for a zombie
-    return !(!sent && sent.error() == sys::no_such_process) && os::is_child(id_.pid);
+    return !sent && sent.error() == sys::no_such_process;
 }
 
 // Ends what the child leaves, before the child is reaped: its pid, and so its group's id, are its own. Returns whether
 // everything has ended.
 bool child_state::end_rest()
 {
-    if (scope_.kills_group && is_unreaped())
+    if (scope_.kills_group && !is_gone() && os::is_child(id_.pid))
         (void)os::send_signal_to_group(id_.pid, SIGKILL);
     if (!cgroup_)
         return true;
@@ -144,7 +144,7 @@ bool child_state::poll_end()
         return ended_;
     poll_error_ = {};
     if (is_own() && ends_rest()) {
-        auto const ended = is_unreaped() ? os::has_ended(id_.pid) : true;
+        auto const ended = is_gone() ? true : os::has_ended(id_.pid);
         if (ended && (!ended.value() || !end_rest())) // an error is that of the reap, too
             return false;
     }
@@ -334,7 +334,8 @@ bool child_state::kill_own_cgroup()
 // does not reap, so that the group can still be reached.
 result<void> child_state::kill_unreaped()
 {
-    if (ended_ || !is_own() || !is_unreaped() || (!scope_.leads_group && os::may_have_ended(id_.pid)))
+    if (ended_ || !is_own() || is_gone() || !os::is_child(id_.pid) ||
+        (!scope_.leads_group && os::may_have_ended(id_.pid)))
         return no_process();
     auto const group = scope_.leads_group ? killed(os::send_signal_to_group(id_.pid, SIGKILL)) : success();
     auto const child = killed(os::send_signal(id_, SIGKILL)); // the child may have left its group
