@@ -40,9 +40,6 @@ public:
 
     result<void> kill() noexcept;
 
-    /// Whether it has been killed, or what it was created below.
-    bool is_killed() const noexcept { return killed_ || (whole_ && whole_->killed_); }
-
     /// Called after the program has ended. Kills what is left, and returns whether everything has ended. Never blocks.
     result<bool> is_empty_after_end() noexcept;
 

@@ -34,7 +34,7 @@ result<unique_fd> open_cgroup_in(int directory, char const* name) noexcept;
 result<unique_fd> open_cgroup_kill(int directory, char const* name) noexcept;
 result<void> kill_cgroup_by(int descriptor) noexcept;
 
-/// Whether processes may be in a new cgroup, and can all be killed at once.
+/// Fails unless processes may be in a new cgroup, and can all be killed at once.
 error_code check_usable_cgroup(int directory) noexcept;
 
 /// Opens `cgroup.events`, which reports whether a process is in the cgroup or below. A change is an exceptional condition

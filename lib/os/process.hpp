@@ -61,7 +61,7 @@ bool is_child(pid_t pid) noexcept;
 /// Whether the child can be reaped. ECHILD counts as yes: waiting longer would not help.
 result<bool> has_ended(pid_t pid) noexcept;
 
-/// The same; yes if that cannot be told.
+/// As `has_ended`. An error counts as yes.
 bool may_have_ended(pid_t pid) noexcept;
 
 /// The pid of any child that can be reaped; 0 if there is none. The child is not reaped.

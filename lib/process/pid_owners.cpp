@@ -20,33 +20,31 @@ struct owners {
 
 constinit os::per_process<owners> the_owners;
 
+// Needs no memory.
+void lose(owners& all, pid_t pid) noexcept
+{
+    {
+        std::lock_guard lock(all.mutex);
+        auto const found = all.by_pid.find(pid);
+        if (found == all.by_pid.end())
+            return;
+        found->second->store(true);
+        all.by_pid.erase(found);
+        all.count = all.by_pid.size();
+    }
+    notify_sigchld_watch(pid);
+}
+
 } // namespace
 
 lost_flag pid_owners::claim(pid_t pid, bool has_pidfd) noexcept
-try {
-    if (auto* const known = the_owners.find(); has_pidfd && (!known || known->count == 0))
-        return nullptr;
-    auto& all = the_owners.get();
-    lost_flag before, own;
-    {
-        std::lock_guard lock(all.mutex);
-        if (auto const found = all.by_pid.find(pid); found != all.by_pid.end()) {
-            found->second->store(true);
-            before = std::move(found->second);
-            all.by_pid.erase(found);
-        }
-        if (!has_pidfd)
-            own = all.by_pid.try_emplace(pid, std::make_shared<std::atomic<bool>>(false)).first->second;
-        all.count = all.by_pid.size();
-    }
-    if (before)
-        notify_sigchld_watch(pid);
-    return own;
-} catch (std::bad_alloc const&) {
-    return nullptr;
+{
+    if (auto* const known = the_owners.find(); known && known->count != 0)
+        lose(*known, pid);
+    return has_pidfd ? nullptr : add(pid);
 }
 
-lost_flag pid_owners::keep(pid_t pid) noexcept
+lost_flag pid_owners::add(pid_t pid) noexcept
 try {
     auto& all = the_owners.get();
     std::lock_guard lock(all.mutex);

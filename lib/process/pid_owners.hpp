@@ -19,14 +19,15 @@ using lost_flag = std::shared_ptr<std::atomic<bool>>;
  */
 class pid_owners {
 public:
-    /// A child has just been created. A former owner of the pid is lost, and its watch is notified. Returns the flag of
-    /// a child without a pidfd; null if memory runs out.
+    /// A child has just been created: the former owner of its pid is lost, and the watch of that one is notified. Returns
+    /// the result of `add` for a child without a pidfd, else null.
     static lost_flag claim(pid_t pid, bool has_pidfd) noexcept;
 
-    /// The child, which has not ended, gives its pidfd away. If another child has the pid, the flag is set.
-    static lost_flag keep(pid_t pid) noexcept;
+    /// Adds a child that only its pid identifies from now on. The flag is set if another child has the pid. Null if memory
+    /// runs out.
+    static lost_flag add(pid_t pid) noexcept;
 
-    /// The child with this flag has ended.
+    /// Removes the child with this flag, because it has ended.
     static void leave(pid_t pid, lost_flag const& flag) noexcept;
 };
 

@@ -101,7 +101,7 @@ void spawn_op::on_ready(completion_mode mode)
     std::unique_lock lock(mutex_);
     if (!launch_)
         return; // the launch failed at once and has been reported
-    auto const error = finish_launch();
+    auto const error = finish_launch(phase_ == phase::killed);
     lock.unlock();
     if (error.failed())
         reap_and_fail(error, mode);
@@ -117,14 +117,14 @@ void spawn_op::on_failure(error_code error)
         return;
     kill_child();
     os::wait_for_hangup(exec_watch_->release().get());
-    auto const failed_launch = finish_launch();
+    auto const failed_launch = finish_launch(true);
     lock.unlock();
     reap_and_fail(
         failed_launch.failed() ? failed_launch : make_error_code(spawn_stage::pipe, error.value()),
         completion_mode::post);
 }
 
-error_code spawn_op::finish_launch()
+error_code spawn_op::finish_launch(bool is_killed)
 {
     exec_watch_.reset();
     auto const launch = std::move(launch_);
@@ -140,7 +140,7 @@ error_code spawn_op::finish_launch()
     }
     tried_one_backend_ = launch->tries_one_backend();
     auto error = launch->outcome();
-    bool const killed_at_birth = phase_ == phase::killed && error == make_error_code(spawn_stage::cgroup, ENOSYS);
+    bool const killed_at_birth = is_killed && error == make_error_code(spawn_stage::cgroup, ENOSYS);
     if (killed_at_birth)
         error = {};
     if (!error.failed())

@@ -38,7 +38,7 @@ private:
     void kill_child();                     // called with the lock
     void on_ready(completion_mode mode) override;
     void on_failure(error_code error) override;
-    error_code finish_launch(); // called with the lock
+    error_code finish_launch(bool is_killed); // called with the lock
     void succeed(completion_mode mode);
     void reap_and_fail(error_code error, completion_mode mode);
     void fail(error_code error, completion_mode mode);

@@ -6,6 +6,7 @@
 #include "os/credentials.hpp"
 #include "os/image.hpp"
 #include "os/process.hpp"
+#include "os/shortage.hpp"
 #include "os/signals.hpp"
 #include "os/terminal.hpp"
 #include "spawn/exec_strings.hpp"
@@ -30,12 +31,6 @@ error_code use_own_cgroup(plan& p, result<std::shared_ptr<child_cgroup>> created
     return {};
 }
 
-bool is_shortage(error_code const& error)
-{
-    int const number = error.value();
-    return number == EMFILE || number == ENFILE || number == ENOMEM; // EAGAIN may be a limit of the cgroups
-}
-
 // The cgroup that is created for the child, if any.
 error_code add_own_cgroup(plan& p, command_data const& cmd)
 {
@@ -50,7 +45,7 @@ error_code add_own_cgroup(plan& p, command_data const& cmd)
         return {};
     auto root = cgroup_root::of_process();
     auto const error = root ? use_own_cgroup(p, child_cgroup::create(std::move(root).value(), true)) : root.error();
-    return is_shortage(error) ? error : error_code(); // otherwise a guard is used
+    return os::is_shortage(error.value()) ? error : error_code(); // otherwise a guard is used
 }
 
 // Without a cgroup, a guard contains the program. The other parts of a plan that no guard supports yet are steps that

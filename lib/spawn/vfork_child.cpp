@@ -1,7 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "spawn/vfork_child.hpp"
 
-#include "contain/child_cgroup.hpp"
 #include "spawn/id_map_gate.hpp"
 #include "spawn/kill_switch.hpp"
 
@@ -134,8 +133,7 @@ pid_t vfork_child::clone_blocking_signals(bool pidfd_is_optional) noexcept
 error_code vfork_child::outcome() const noexcept
 {
     // The kernel may kill whatever is born in a cgroup that has been killed before.
-    bool const is_killed = plan_.own_cgroup && plan_.own_cgroup->is_killed();
-    if (!args_.has_begun && request_.cgroup >= 0 && !is_killed)
+    if (!args_.has_begun && request_.cgroup >= 0)
         return make_error_code(spawn_stage::cgroup, ENOSYS); // another backend enters the cgroup later
     auto const [error, stage] = args_.report;
     auto const failure = error != 0 ? make_error_code(stage, error) : error_code();

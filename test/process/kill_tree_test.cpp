@@ -2,6 +2,7 @@
 #include "support/cgroup_folder.hpp"
 #include "support/deny_syscalls.hpp"
 #include "support/forked.hpp"
+#include "support/next_pid.hpp"
 #include "support/support.hpp"
 #include "support/system.hpp"
 
@@ -166,6 +167,34 @@ TEST_CASE(
         });
         CHECK(process.succeeds());
     });
+}
+
+TEST_CASE("kill_tree: does not reach a child that has got the pid of one that other code has reaped")
+{
+    using action = void (*)(child);
+    constexpr action actions[] = {
+        [](child stolen) { CHECK(stolen.kill_tree().error() == std::errc::no_such_process); },
+        [](child stolen) { (void)stolen.try_wait(); }, [](child stolen) { ::close(stolen.release()); },
+        [](child) {}, // is dropped
+    };
+    for (auto const& act : actions)
+        for_each_config([&](backend_config const& config) {
+            CAPTURE(&act - actions);
+            asio::io_context context;
+            auto cmd = probe(config, "pause").out(stdio::null()).process_group();
+            auto stolen = spawn(context, command(cmd).kill_group_at_end()).value();
+            ::kill(stolen.id(), SIGKILL);
+            REQUIRE(::waitpid(stolen.id(), nullptr, 0) == stolen.id());
+            auto next = spawn_with_pid(context, stolen.id(), cmd.watcher(exit_watcher::sigchld));
+            if (!next)
+                return;
+            act(std::move(stolen));
+            auto const ended = next->try_wait();
+            CHECK((ended && !ended.value()));
+            CHECK(next->kill());
+            auto const status = next->wait();
+            CHECK((status && status.value().signal() == SIGKILL));
+        });
 }
 
 TEST_CASE("kill_group_at_end: the rest of the group is gone when the wait has completed")

@@ -493,7 +493,7 @@ private:
     }
 
     // Another thread waits for the child by a pidfd, so that it cannot reap another process with the same pid. Without a
-    // pidfd of its own, the library could: nothing tells it in time that the pid has been used again.
+    // pidfd, the library could: it does not know in time that another process has the pid.
     void steal(child_ptr const& process)
     {
         if (process->native_handle() < 0)

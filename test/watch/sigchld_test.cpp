@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/deny_syscalls.hpp"
 #include "support/forked.hpp"
+#include "support/next_pid.hpp"
 #include "support/support.hpp"
 #include "support/system.hpp"
 
@@ -8,7 +9,6 @@
 
 #include <atomic>
 #include <cerrno>
-#include <fstream>
 #include <optional>
 #include <thread>
 
@@ -276,20 +276,6 @@ TEST_CASE("sigchld: no signal is sent to a pid that another waitpid has reaped")
     });
 }
 
-// Other processes may take the pid first. None if the system does not let this process choose.
-std::optional<child> spawn_with_pid(asio::io_context& context, pid_t pid, backend_config const& config)
-{
-    for (int attempt = 0; attempt < 100; ++attempt) {
-        std::ofstream last("/proc/sys/kernel/ns_last_pid");
-        last << pid - 1 << std::flush;
-        if (!last)
-            return std::nullopt;
-        if (auto next = spawn_pausing(context, config); next.id() == pid)
-            return next;
-    }
-    return std::nullopt;
-}
-
 TEST_CASE("sigchld: a child that gets the pid of one that other code has reaped is not taken for it")
 {
     for_each(sigchld_configs(), [](backend_config const& config) {
@@ -304,11 +290,10 @@ TEST_CASE("sigchld: a child that gets the pid of one that other code has reaped 
                     stolen.async_wait([&](error_code ec, exit_status) { error = ec; });
                 ::kill(stolen.id(), SIGKILL);
                 REQUIRE(::waitpid(stolen.id(), nullptr, 0) == stolen.id());
-                auto next = spawn_with_pid(context, stolen.id(), {config.backend, watcher});
-                if (!next) {
-                    MESSAGE("skipped: the next pid cannot be chosen");
+                auto cmd = probe({config.backend, watcher}, "pause").out(stdio::null());
+                auto next = spawn_with_pid(context, stolen.id(), cmd);
+                if (!next)
                     return;
-                }
                 CHECK(stolen.signal(SIGTERM).error() == std::errc::no_such_process);
                 CHECK(stolen.try_wait().error() == errc::status_lost);
                 context.run_for(waits ? 60s : 0s);

@@ -3,6 +3,7 @@
 
 #include "os/linux/syscall.hpp"
 #include "os/linux/usage.hpp"
+#include "os/shortage.hpp"
 
 #include <cerrno>
 
@@ -103,7 +104,7 @@ void for_each_numbered_entry(int folder, Function what) noexcept
 // The error of a shortage, which may pass. Else, procfs lacks something.
 int shortage_or_unsupported(int error) noexcept
 {
-    return error == -EMFILE || error == -ENFILE || error == -ENOMEM ? error : -ENOTSUP;
+    return is_shortage(-error) ? error : -ENOTSUP;
 }
 
 } // namespace

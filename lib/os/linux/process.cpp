@@ -4,6 +4,7 @@
 #include "os/linux/abi.hpp"
 #include "os/linux/syscall.hpp"
 #include "os/linux/usage.hpp"
+#include "os/shortage.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -85,7 +86,7 @@ enum class probe { unknown, yes, no };
 probe probe_pidfd() noexcept
 {
     long const fd = system_call(abi::sys_pidfd_open, ::getpid(), 0);
-    if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+    if (is_shortage(static_cast<int>(-fd)))
         return probe::unknown;
     if (fd < 0)
         return probe::no;

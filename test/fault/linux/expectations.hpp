@@ -34,8 +34,8 @@ std::span<untouched_call const> untouched_calls();
 /// Null if the call is not listed.
 failing_call const* find_call(int number);
 
-/// The reason why this fault is left out, or an empty text.
-std::string_view reason_to_exclude(fault const& what, brood::exit_watcher watcher);
+/// The reason why this fault is left out of a scenario, or an empty text.
+std::string_view reason_to_exclude(fault const& what, brood::exit_watcher watcher, std::string_view scenario);
 
 /// Whether an operation may fail with this error because of the fault.
 bool explains(fault const& what, brood::spawn_backend backend, brood::error_code error);

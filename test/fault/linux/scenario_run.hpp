@@ -3,9 +3,9 @@
 #define BROOD_TEST_FAULT_LINUX_SCENARIO_RUN_HPP
 
 #include "fault/linux/injector.hpp"
+#include "os/shortage.hpp"
 #include "support/support.hpp"
 
-#include <cerrno>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -70,9 +70,9 @@ public:
     /// Whether a call of the child fails, before its exec or in the guard or watchdog.
     bool fails_in_child() const { return what_ && what_->who == caller::child; }
 
-    /// Whether a call fails for another reason than a shortage, as where the system lacks a feature. A child does not
-    /// tell the two apart.
-    bool lacks_feature() const { return what_ && (fails_in_child() || !is_shortage(what_->error)); }
+    /// Whether a call fails for another reason than a shortage, as where the system lacks a feature. A child
+    /// reports both in the same way.
+    bool lacks_feature() const { return what_ && (fails_in_child() || !brood::os::is_shortage(what_->error)); }
 
     /// A failure unless the condition holds.
     void expect(bool condition, std::string_view text);
@@ -90,8 +90,6 @@ public:
     void execute(body_type body);
 
 private:
-    static bool is_shortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
-
     void run_context();
 
     shared_state& shared_;

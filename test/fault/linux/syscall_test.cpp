@@ -134,7 +134,7 @@ private:
 
     void run(backend_config config, fault const& what)
     {
-        if (auto const reason = reason_to_exclude(what, config.watcher); !reason.empty()) {
+        if (auto const reason = reason_to_exclude(what, config.watcher, which_.name); !reason.empty()) {
             ++tally_.left_out[reason];
             return;
         }
