@@ -47,24 +47,25 @@ void wait_and_reap(pid_t pid) noexcept
     }
 }
 
-result<bool> has_ended(pid_t pid) noexcept
+result<bool> has_ended(child_id child) noexcept
 {
     siginfo_t info{};
-    if (wait_id(P_PID, pid, &info, peek) < 0)
-        return errno == ECHILD ? result<bool>(true) : result<bool>(last_error());
-    return info.si_pid != 0 && is_end(info.si_code);
+    int const error = peek_at(child, info);
+    if (error != 0 && error != ECHILD)
+        return error_code(error, boost::system::system_category());
+    return error == ECHILD || (info.si_pid != 0 && is_end(info.si_code));
 }
 
-bool may_have_ended(pid_t pid) noexcept
+bool may_have_ended(child_id child) noexcept
 {
-    auto const ended = has_ended(pid);
+    auto const ended = has_ended(child);
     return !ended || ended.value();
 }
 
-bool is_child(pid_t pid) noexcept
+bool is_child(child_id child) noexcept
 {
     siginfo_t info{};
-    return wait_id(P_PID, pid, &info, peek) == 0;
+    return peek_at(child, info) == 0;
 }
 
 pid_t peek_ended_child() noexcept

@@ -55,14 +55,17 @@ result<void> wait_for_end(pid_t pid) noexcept;
 /// Blocks until the child has ended, and reaps it.
 void wait_and_reap(pid_t pid) noexcept;
 
+/// waitid(2) for a child that has ended, without reaping it. Returns 0 or the errno.
+int peek_at(child_id child, siginfo_t& info) noexcept;
+
 /// Whether the process is a child that has not been reaped. Its pid then cannot be recycled.
-bool is_child(pid_t pid) noexcept;
+bool is_child(child_id child) noexcept;
 
 /// Whether the child can be reaped. ECHILD counts as yes: waiting longer would not help.
-result<bool> has_ended(pid_t pid) noexcept;
+result<bool> has_ended(child_id child) noexcept;
 
 /// As `has_ended`. An error counts as yes.
-bool may_have_ended(pid_t pid) noexcept;
+bool may_have_ended(child_id child) noexcept;
 
 /// The pid of any child that can be reaped; 0 if there is none. The child is not reaped.
 pid_t peek_ended_child() noexcept;

@@ -93,20 +93,16 @@ std::optional<int> child_state::recall_status(error_code const& reap_error) cons
     return os::recall_status(id_.pidfd);
 }
 
-// Whether other code has reaped the child, so that another process may have the pid.
-bool child_state::is_gone() const noexcept
-{
-    if (id_.pidfd < 0)
-        return lost_ && *lost_;
-    auto const sent = os::send_signal(id_, 0); // also succeeds for a zombie
-    return !sent && sent.error() == sys::no_such_process;
-}
+bool child_state::is_lost() const noexcept { return lost_ && *lost_; }
+
+// Otherwise another process may have the pid.
+bool child_state::is_unreaped() const noexcept { return !is_lost() && os::is_child(id_); }
 
 // Ends what the child leaves, before the child is reaped: its pid, and so its group's id, are its own. Returns whether
 // everything has ended.
 bool child_state::end_rest()
 {
-    if (scope_.kills_group && !is_gone() && os::is_child(id_.pid))
+    if (scope_.kills_group && is_unreaped())
         (void)os::send_signal_to_group(id_.pid, SIGKILL);
     if (!cgroup_)
         return true;
@@ -129,7 +125,7 @@ os::unique_fd child_state::duplicate_pidfd() const noexcept
 {
     std::lock_guard lock(mutex_);
     bool const has_own = id_.pidfd >= 0;
-    if (!os::pidfd_available() || (!has_own && !os::is_child(id_.pid)))
+    if (!os::pidfd_available() || (!has_own && !is_unreaped()))
         return {};
     auto duplicate = has_own ? os::duplicate_above(id_.pidfd, 2) : os::open_pidfd(id_.pid);
     return duplicate ? std::move(duplicate).value() : os::unique_fd();
@@ -141,11 +137,11 @@ bool child_state::poll_end()
         return ended_;
     poll_error_ = {};
     if (is_own() && ends_rest()) {
-        auto const ended = is_gone() ? true : os::has_ended(id_.pid);
+        auto const ended = is_lost() ? true : os::has_ended(id_);
         if (ended && (!ended.value() || !end_rest())) // an error is that of the reap, too
             return false;
     }
-    bool const may_reap = is_own() && !(lost_ && *lost_);
+    bool const may_reap = is_own() && !is_lost();
     auto const end = may_reap ? os::reap(id_) : error_code(ECHILD, boost::system::system_category());
     if (end && !end.value())
         return false;

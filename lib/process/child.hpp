@@ -94,7 +94,8 @@ public:
 private:
     bool poll_end() override;
     bool end_rest();
-    bool is_gone() const noexcept;
+    bool is_lost() const noexcept;
+    bool is_unreaped() const noexcept;
     watch_result create_watch(observer_ptr observer) override;
     os::child_id program() const noexcept { return guard_ ? guard_->program() : id_; }
     bool has_program_ended() const noexcept;

@@ -110,8 +110,7 @@ bool child_state::kill_own_cgroup()
 // does not reap, so that the group can still be reached.
 result<void> child_state::kill_unreaped()
 {
-    if (ended_ || !is_own() || is_gone() || !os::is_child(id_.pid) ||
-        (!scope_.leads_group && os::may_have_ended(id_.pid)))
+    if (ended_ || !is_own() || !is_unreaped() || (!scope_.leads_group && os::may_have_ended(id_)))
         return no_process();
     auto const group = scope_.leads_group ? killed(os::send_signal_to_group(id_.pid, SIGKILL)) : success();
     auto const child = killed(os::send_signal(id_, SIGKILL)); // the child may have left its group

@@ -39,7 +39,7 @@ error_code kill_and_reap(spawned_child const& child, error_code failure) noexcep
 {
     if (child.guard)
         child.guard->end();
-    else if (os::is_child(child.pid)) // not if other code, or the kernel, has reaped it
+    else if (os::is_child({child.pid, -1})) // not if other code, or the kernel, has reaped it
         (void)os::send_signal({child.pid, -1}, SIGKILL);
     return reap_failed_child(child.pid, failure);
 }

@@ -14,7 +14,7 @@ void kill_switch::kill() noexcept
     if (guard_)
         return guard_->end();
     pid_t const pid = pid_;
-    if (pid == 0 || !os::is_child(pid)) // other code, or the kernel, may have reaped it
+    if (pid == 0 || !os::is_child({pid, -1})) // other code, or the kernel, may have reaped it
         return;
     (void)os::send_signal({pid, -1}, SIGKILL); // the first, so that it forks no process after the second
     if (leads_group_)

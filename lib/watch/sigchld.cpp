@@ -323,7 +323,7 @@ void sigchld_service::hint_ended()
                 pids.push_back(pid);
     }
     for (pid_t pid : pids)
-        if (os::may_have_ended(pid))
+        if (os::may_have_ended({pid, -1}))
             hint(pid);
 }
 
@@ -340,7 +340,7 @@ public:
             enter(observer);
         }
         // The signal may have arrived before.
-        if (os::may_have_ended(pid_)) {
+        if (os::may_have_ended({pid_, -1})) {
             std::lock_guard lock(the_registry().mutex);
             service_.hint(pid_);
         }

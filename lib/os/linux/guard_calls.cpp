@@ -102,10 +102,7 @@ void for_each_numbered_entry(int folder, Function what) noexcept
 }
 
 // The error of a shortage, which may pass. Else, procfs lacks something.
-int shortage_or_unsupported(int error) noexcept
-{
-    return is_shortage(-error) ? error : -ENOTSUP;
-}
+int shortage_or_unsupported(int error) noexcept { return is_shortage(-error) ? error : -ENOTSUP; }
 
 } // namespace
 

@@ -119,6 +119,11 @@ bool pidfd_available() noexcept
     return answer != probe::no;
 }
 
+int peek_at(child_id child, siginfo_t& info) noexcept
+{
+    return static_cast<int>(-wait_id(child, &info, WEXITED | WNOHANG | WNOWAIT));
+}
+
 result<std::optional<child_end>> reap(child_id child) noexcept
 {
     siginfo_t info{};

@@ -37,6 +37,15 @@ resource_usage from_rusage(rusage const& usage) noexcept
 result<unique_fd> open_pidfd(pid_t) noexcept { return error_code(ENOSYS, boost::system::system_category()); }
 bool pidfd_available() noexcept { return false; }
 
+int peek_at(child_id child, siginfo_t& info) noexcept
+{
+    int result;
+    do
+        result = ::waitid(P_PID, static_cast<id_t>(child.pid), &info, WEXITED | WNOHANG | WNOWAIT);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? errno : 0;
+}
+
 result<std::optional<child_end>> reap(child_id child) noexcept
 {
     int status = 0;
