@@ -64,7 +64,7 @@ public:
      * @par Errors
      * With stage `cgroup`: `invalid_argument` if `parent` is not a cgroup v2 directory, `permission_denied` if this
      * process may not create a cgroup there, `not_supported` on systems without cgroup.kill (Linux 5.14), and on those
-     * that do not execute memory files.
+     * that execute neither memory files nor the program that is installed with the library.
      */
     template <detail::executor_or_context Source>
     static result<cgroup_scope> create(Source&& source, detail::text_arg parent)

@@ -398,7 +398,8 @@ public:
      * Where the system lets this process create a cgroup below its own, the child has a cgroup. Otherwise a small guard
      * process runs between this process and the child. See doc/containment.md for the limits of both.
      *
-     * Fails with `not_supported` before anything is started: in `exec`, and on systems that do not execute memory files.
+     * Fails with `not_supported` before anything is started: in `exec`, and on systems that execute
+     * neither memory files nor the program that is installed with the library.
      * Where a guard is needed, also with `parent_death_signal`, `pre_exec`, `namespaces`, another backend than `vfork` and
      * a program or file named through `/proc`, and on systems without pidfds.
      */

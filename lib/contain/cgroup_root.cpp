@@ -119,12 +119,12 @@ error_code cgroup_root::start_watchdog(bool is_created)
         link_ = std::move(link);
     }
     task.link = watchdog_end.get();
-    auto const image = make_watchdog_image(task);
-    if (!image)
-        return image.error();
+    auto const files = make_watchdog_files(task);
+    if (!files)
+        return files.error();
 
     char number[16] = {};
-    std::to_chars(number, number + sizeof number - 1, image.value().get());
+    std::to_chars(number, number + sizeof number - 1, files.value().parcel());
     char none[] = "0"; // it reports nothing
     char* const arguments[] = {number, none, nullptr};
     char* const environment[] = {nullptr};
@@ -132,10 +132,12 @@ error_code cgroup_root::start_watchdog(bool is_created)
     plan p;
     p.mask = os::raw::all_signals; // a signal to the process group of this process must not end it
     p.steps.push_back({action::set_mask, spawn_stage::signals, 0, 0, &p.mask});
-    for (int const fd : {image.value().get(), task.link, task.above})
+    for (int const fd : {files.value().parcel(), task.link, task.above})
         p.steps.push_back({action::dup_fd, spawn_stage::stdio, fd, fd});
-    p.steps.push_back({action::execute_image, spawn_stage::exec, image.value().get(), 0, &program});
+    p.steps.push_back({action::execute_image, spawn_stage::exec, files.value().program(), 0, &program});
     auto const launched = launch(p, spawn_backend::automatic, pidfd_mode::none);
+    if (!launched && relay_files::is_refused(launched.error()) && files.value().replace())
+        return start_watchdog(is_created);
     if (!launched)
         return launched.error();
     watchdog_end.reset();

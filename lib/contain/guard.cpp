@@ -104,15 +104,16 @@ public:
     /// announced.
     void close_others() noexcept
     {
-        int const spared[] = {link_, signals_, lists_.folder(), lists_.own()};
+        int const spared[] = {link_, signals_, pidfd_, lists_.folder(), lists_.own()};
         (void)raw::close_all_but(spared, sizeof spared / sizeof spared[0]);
     }
 
+    // A program that a descendant traces cannot be reaped before the end of the tracer, but its pidfd reports its end.
     void wait_for_end() noexcept
     {
-        while (!raw::has_ended(program_) && !is_to_end()) {
+        while (!raw::has_ended(program_) && !raw::is_readable(pidfd_) && !is_to_end()) {
             reap_orphans();
-            raw::wait_for_event(signals_, link_, -1);
+            raw::wait_for_event(signals_, link_, pidfd_, -1);
         }
     }
 
@@ -124,7 +125,7 @@ public:
             pause = is_new ? first_pause : pause < longest_pause ? 2 * pause : longest_pause;
             long const until = raw::now() + pause;
             for (long left = pause; left > 0 && !is_alone(); left = until - raw::now())
-                raw::wait_for_event(signals_, -1, static_cast<int>(left));
+                raw::wait_for_event(signals_, -1, -1, static_cast<int>(left));
         }
     }
 

@@ -20,9 +20,9 @@ bool ignore_child_signal(bool ignored) noexcept;
 /// A descriptor that is readable after a SIGCHLD or a SIGCONT, which are blocked.
 int open_child_signals() noexcept;
 
-/// Waits until a signal has arrived, the link is readable or has been closed, or the time has expired. -1: no link, no
-/// limit. Returns whether a signal has arrived.
-bool wait_for_event(int signals, int link, int milliseconds) noexcept;
+/// Waits until a signal has arrived, a link is readable or has been closed, a pidfd's process has ended, or the time has
+/// expired. -1: no such descriptor, no limit. Returns whether a signal has arrived.
+bool wait_for_event(int signals, int link, int pidfd, int milliseconds) noexcept;
 
 /// Opens the pidfd of a process.
 int open_process(pid_t pid) noexcept;

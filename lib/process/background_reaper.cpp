@@ -28,12 +28,11 @@ public:
         std::lock_guard lock(mutex_);
         bool const started = running_ || start();
         bool const waits_here = !started && child.killed; // the wait is short
-        if (waits_here && !child.cgroup && !child.kills_group)
+        if (waits_here && !(child.contained && child.contained->cgroup) && !child.kills_group)
             return os::wait_and_reap(child.pid);
         retry_.reserve(children_ + 1);
         auto state = std::make_shared<child_state>(context_.get_executor());
-        state->adopt(child.pid, std::move(child.pidfd), std::move(child.lost));
-        state->set_containment(std::move(child.guard), std::move(child.cgroup));
+        state->adopt(child.pid, std::move(child.pidfd), std::move(child.lost), std::move(child.contained));
         state->set_started({child.kills_group, child.kills_group, {}}, nullptr, false);
         state->hold_until_exit(std::move(child.memory));
         if (waits_here && state->wait())

@@ -2,8 +2,7 @@
 #ifndef BROOD_LIB_PROCESS_BACKGROUND_REAPER_HPP
 #define BROOD_LIB_PROCESS_BACKGROUND_REAPER_HPP
 
-#include "contain/child_cgroup.hpp"
-#include "contain/guard_link.hpp"
+#include "contain/containment.hpp"
 #include "os/unique_fd.hpp"
 #include "process/pid_owners.hpp"
 
@@ -19,12 +18,11 @@ class child_state;
 struct unreaped_child {
     pid_t pid;
     os::unique_fd pidfd;
-    lost_flag lost;                       ///< If there is no pidfd.
-    std::shared_ptr<guard_link> guard;    ///< If it is the guard of a contained program.
-    std::shared_ptr<child_cgroup> cgroup; ///< If it was created for the child.
-    bool kills_group;                     ///< The group that the child leads is killed at its end.
-    bool killed;                          ///< SIGKILL has been sent.
-    std::shared_ptr<void> memory;         ///< Memory of this process that the child may still use.
+    lost_flag lost; ///< If there is no pidfd.
+    std::unique_ptr<containment> contained;
+    bool kills_group;             ///< The group that the child leads is killed at its end.
+    bool killed;                  ///< SIGKILL has been sent.
+    std::shared_ptr<void> memory; ///< Memory of this process that the child may still use.
 };
 
 /// Reaps the child when it ends, on an event loop of the library.

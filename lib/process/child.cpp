@@ -32,7 +32,9 @@ bool is_running(int pidfd)
 
 } // namespace
 
-child_state::child_state(asio::any_io_executor executor) : waitable(std::move(executor)), parent_(os::own_pid()) {}
+child_state::child_state(asio::any_io_executor executor, std::unique_ptr<containment> containment)
+    : waitable(std::move(executor)), parent_(os::own_pid()), containment_(std::move(containment))
+{}
 
 // In a process that this one has forked, the pid may belong to a child of that process.
 bool child_state::is_own() const noexcept { return parent_ == os::own_pid(); }
@@ -45,29 +47,33 @@ child_state::~child_state()
     end_watch();
     watch_.reset(); // before the next watch of the same pid is created
     reap_in_background(
-        {id_.pid, std::move(pidfd_), std::move(lost_), std::move(guard_), std::move(cgroup_), scope_.kills_group,
-         killed_, std::move(held_)});
+        {id_.pid, std::move(pidfd_), std::move(lost_), std::move(containment_), scope_.kills_group, killed_,
+         std::move(held_)});
 }
 
 void child_state::assign(pid_t pid, os::unique_fd pidfd) noexcept
 {
     auto lost = pid_owners::claim(pid, static_cast<bool>(pidfd));
-    adopt(pid, std::move(pidfd), std::move(lost));
+    adopt(pid, std::move(pidfd), std::move(lost), std::move(containment_));
 }
 
-void child_state::adopt(pid_t pid, os::unique_fd pidfd, lost_flag lost) noexcept
+void child_state::adopt(
+    pid_t pid, os::unique_fd pidfd, lost_flag lost, std::unique_ptr<containment> containment) noexcept
 {
     waitable::assign(pid, std::move(pidfd));
     std::lock_guard lock(mutex_);
     lost_ = std::move(lost);
+    containment_ = std::move(containment);
 }
 
 void child_state::set_containment(std::shared_ptr<guard_link> guard, std::shared_ptr<child_cgroup> cgroup) noexcept
 {
+    if (!guard && !cgroup)
+        return;
     std::lock_guard lock(mutex_);
-    guard_ = std::move(guard);
-    cgroup_ = std::move(cgroup);
-    is_contained_ = guard_ || (cgroup_ && cgroup_->is_contained());
+    containment_->is_contained = guard || cgroup->is_contained();
+    containment_->guard = std::move(guard);
+    containment_->cgroup = std::move(cgroup);
 }
 
 void child_state::set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept
@@ -104,21 +110,21 @@ bool child_state::end_rest()
 {
     if (scope_.kills_group && is_unreaped())
         (void)os::send_signal_to_group(id_.pid, SIGKILL);
-    if (!cgroup_)
+    if (!cgroup())
         return true;
-    auto const empty = cgroup_->is_empty_after_end();
+    auto const empty = cgroup()->is_empty_after_end();
     if (!empty)
-        poll_error_ = empty.error();
+        error_ = empty.error();
     bool const goes_on = !empty || !empty.value();
-    is_watch_outdated_ = is_watch_outdated_ || (goes_on && !is_ending_);
-    is_ending_ = is_ending_ || goes_on;
+    is_watch_outdated_ = is_watch_outdated_ || (goes_on && !is_ending());
+    containment_->is_ending = is_ending() || goes_on;
     return !goes_on;
 }
 
 std::shared_ptr<child_cgroup> child_state::contained_cgroup() const noexcept
 {
     std::lock_guard lock(mutex_);
-    return is_contained_ ? cgroup_ : nullptr;
+    return is_contained() ? containment_->cgroup : nullptr;
 }
 
 os::unique_fd child_state::duplicate_pidfd() const noexcept
@@ -135,9 +141,11 @@ bool child_state::poll_end()
 {
     if (ended_ || blocking_wait_)
         return ended_;
-    poll_error_ = {};
+    error_ = {};
     if (is_own() && ends_rest()) {
-        auto const ended = is_lost() ? true : os::has_ended(id_);
+        auto ended = is_lost() ? true : os::has_ended(id_);
+        if (ended && !ended.value() && id_.pidfd >= 0) // a tracer that belongs to the rest keeps the child unreaped
+            ended = os::has_exited(id_.pidfd);
         if (ended && (!ended.value() || !end_rest())) // an error is that of the reap, too
             return false;
     }
@@ -145,7 +153,7 @@ bool child_state::poll_end()
     auto const end = may_reap ? os::reap(id_) : error_code(ECHILD, boost::system::system_category());
     if (end && !end.value())
         return false;
-    if (auto const report = guard_ && is_own() ? guard_->finish() : std::nullopt) {
+    if (auto const report = guard() && is_own() ? guard()->finish() : std::nullopt) {
         status_ = exit_status::from_raw(report->status);
         usage_ = report->usage;
     } else if (end) {
@@ -156,11 +164,7 @@ bool child_state::poll_end()
     } else {
         error_ = end.error() == sys::no_child_process ? error_code(errc::status_lost) : end.error();
     }
-    if (cgroup_ && cgroup_->pipeline())
-        pipeline_ = cgroup_->pipeline();
-    else if (cgroup_)
-        tree_usage_ = cgroup_->usage();
-    cgroup_.reset();
+    keep_tree_usage();
     ended_ = true;
     pid_owners::leave(id_.pid, lost_);
     held_.reset();
@@ -169,11 +173,11 @@ bool child_state::poll_end()
 
 watch_result child_state::create_watch(observer_ptr observer)
 {
-    if (!is_ending_)
+    if (!is_ending())
         return watch_child(executor_, id_.pid, pidfd_, std::move(observer));
-    if (cgroup_->events() < 0)
+    if (cgroup()->events() < 0)
         return make_error_code(boost::system::errc::too_many_files_open); // retried by the next wait
-    return watch_changes(executor_, cgroup_->events(), std::move(observer));
+    return watch_changes(executor_, cgroup()->events(), std::move(observer));
 }
 
 result<exit_status> child_state::wait()
@@ -187,7 +191,7 @@ result<exit_status> child_state::wait()
             continue;
         }
         blocking_wait_ = true;
-        auto const cgroup = is_ending_ ? cgroup_ : nullptr;
+        auto const cgroup = is_ending() ? containment_->cgroup : nullptr;
         lock.unlock();
         auto waited = success();
         if (cgroup)
@@ -199,9 +203,9 @@ result<exit_status> child_state::wait()
         blocking_wait_.notify_all();
         if (poll_end())
             break;
-        if (poll_error_.failed())
-            return poll_error_;
-        if (!waited && !is_ending_)
+        if (error_.failed())
+            return error_;
+        if (!waited && !is_ending())
             return waited.error();
     }
     complete_waits(std::move(lock));
@@ -247,8 +251,21 @@ std::optional<resource_usage> child_state::usage() const
 std::optional<brood::tree_usage> child_state::tree_usage() const
 {
     std::lock_guard lock(mutex_);
-    auto const& all = cgroup_ && cgroup_->pipeline() ? cgroup_->pipeline() : cgroup_ ? cgroup_ : pipeline_;
-    return all ? std::optional(all->usage()) : tree_usage_;
+    if (!containment_)
+        return std::nullopt;
+    auto const& [guard, cgroup, pipeline, usage, is_contained, is_ending] = *containment_;
+    auto const& all = cgroup && cgroup->pipeline() ? cgroup->pipeline() : cgroup ? cgroup : pipeline;
+    return all ? std::optional(all->usage()) : usage;
+}
+
+// The cgroup of the child is removed. That of its pipeline remains until the last stage has ended.
+void child_state::keep_tree_usage() noexcept
+{
+    auto const ended = containment_ ? std::move(containment_->cgroup) : nullptr;
+    if (ended && ended->pipeline())
+        containment_->pipeline = ended->pipeline();
+    else if (ended)
+        containment_->usage = ended->usage();
 }
 
 // From now on, only the pid identifies the child.

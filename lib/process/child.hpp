@@ -2,8 +2,7 @@
 #ifndef BROOD_LIB_PROCESS_CHILD_HPP
 #define BROOD_LIB_PROCESS_CHILD_HPP
 
-#include "contain/child_cgroup.hpp"
-#include "contain/guard_link.hpp"
+#include "contain/containment.hpp"
 #include "process/pid_owners.hpp"
 #include "process/waitable.hpp"
 
@@ -28,17 +27,17 @@ struct kill_scope {
  */
 class child_state final : public waitable, public child_interface {
 public:
-    explicit child_state(asio::any_io_executor executor);
+    /// `containment` is null unless the child will be contained or have a cgroup of its own.
+    explicit child_state(asio::any_io_executor executor, std::unique_ptr<containment> containment = nullptr);
     ~child_state() override;
 
     /// Assigns a child that has just been created.
     void assign(pid_t pid, os::unique_fd pidfd) noexcept;
 
     /// Assigns a child of another object.
-    void adopt(pid_t pid, os::unique_fd pidfd, lost_flag lost) noexcept;
+    void adopt(pid_t pid, os::unique_fd pidfd, lost_flag lost, std::unique_ptr<containment> containment) noexcept;
 
-    /// What the process is contained by: if it is the guard of a contained program, or has a cgroup of its own. Called
-    /// once, after `assign`.
+    /// Sets what the process is contained by. Called once, after `assign`.
     void set_containment(std::shared_ptr<guard_link> guard, std::shared_ptr<child_cgroup> cgroup) noexcept;
 
     /// Whether a process has been assigned. `id` is 0 until the program of a contained child has been executed.
@@ -48,7 +47,7 @@ public:
     void set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept;
 
     /// Whether something is to be done at the child's end before the child is reaped.
-    bool ends_rest() const noexcept { return scope_.kills_group || (is_contained_ && cgroup_); }
+    bool ends_rest() const noexcept { return scope_.kills_group || (is_contained() && containment_->cgroup); }
 
     /// The cgroup in which nothing is left when the child has ended; null if there is none.
     std::shared_ptr<child_cgroup> contained_cgroup() const noexcept;
@@ -65,7 +64,7 @@ public:
     /// Keeps what the child uses until it has ended, or until the next call.
     void hold_until_exit(std::shared_ptr<void> memory) noexcept;
 
-    pid_t id() const noexcept override { return guard_ ? guard_->pid() : id_of_process(); }
+    pid_t id() const noexcept override { return guard() ? guard()->pid() : id_of_process(); }
     int native_handle() const noexcept override { return pidfd_of_process(); }
     result<exit_status> wait() override;
     result<std::optional<exit_status>> try_wait() override { return poll(); }
@@ -97,7 +96,7 @@ private:
     bool is_lost() const noexcept;
     bool is_unreaped() const noexcept;
     watch_result create_watch(observer_ptr observer) override;
-    os::child_id program() const noexcept { return guard_ ? guard_->program() : id_; }
+    os::child_id program() const noexcept { return guard() ? guard()->program() : id_; }
     bool has_program_ended() const noexcept;
     template <class Send>
     result<void> send_unless_ended(Send send);
@@ -107,16 +106,19 @@ private:
     bool kill_own_cgroup();
     std::unique_ptr<streams_base> take_streams() noexcept;
 
+    // The child is then the guard of the program.
+    guard_link* guard() const noexcept { return containment_ ? containment_->guard.get() : nullptr; }
+    child_cgroup* cgroup() const noexcept { return containment_ ? containment_->cgroup.get() : nullptr; }
+    bool is_contained() const noexcept { return containment_ && containment_->is_contained; }
+    bool is_ending() const noexcept { return containment_ && containment_->is_ending; }
+    void keep_tree_usage() noexcept;
+
     bool is_own() const noexcept;
     std::optional<int> recall_status(error_code const& reap_error) const noexcept;
 
-    pid_t const parent_;                // the process that created this object; a forked copy does not touch the child
-    std::shared_ptr<guard_link> guard_; // of a contained child: `id_` is the guard then
-    std::shared_ptr<child_cgroup> cgroup_;   // until the end
-    std::shared_ptr<child_cgroup> pipeline_; // after the end of a stage
-    lost_flag lost_;                         // null while a pidfd identifies the child
-    bool is_contained_ = false;
-    bool is_ending_ = false; // the program has ended, and processes in the cgroup have not
+    pid_t const parent_; // the process that created this object; a forked copy does not touch the child
+    std::unique_ptr<containment> containment_;
+    lost_flag lost_; // null while a pidfd identifies the child
     kill_scope scope_;
     std::unique_ptr<streams_base> streams_;
     std::shared_ptr<void> held_;
@@ -125,7 +127,6 @@ private:
     bool detached_ = false;
     std::atomic<bool> killed_ = false; // SIGKILL has been sent
     std::optional<resource_usage> usage_;
-    std::optional<brood::tree_usage> tree_usage_; // valid after the end
 };
 
 } // namespace brood::detail

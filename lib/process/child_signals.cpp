@@ -24,9 +24,9 @@ result<void> killed(result<void> sent) { return !sent && sent.error() == sys::no
 // The guard reaps the program as the last process.
 bool child_state::has_program_ended() const noexcept
 {
-    if (is_ending_ || !guard_)
-        return is_ending_;
-    auto const exited = os::has_exited(guard_->program().pidfd);
+    if (is_ending() || !guard())
+        return is_ending();
+    auto const exited = os::has_exited(guard()->program().pidfd);
     return exited && exited.value();
 }
 
@@ -89,8 +89,8 @@ result<void> child_state::signal_once(int number, std::vector<pid_t>& signalled_
 result<void> child_state::kill()
 {
     bool const all_killed = kill_own_cgroup();
-    if (std::lock_guard lock(mutex_); guard_ && is_own()) {
-        guard_->end();
+    if (std::lock_guard lock(mutex_); guard() && is_own()) {
+        guard()->end();
         if (!ended_)
             (void)os::send_signal(id_, SIGCONT); // the guard may have been stopped
         killed_ = true;
@@ -103,7 +103,7 @@ result<void> child_state::kill()
 bool child_state::kill_own_cgroup()
 {
     std::lock_guard lock(mutex_);
-    return is_contained_ && cgroup_ && is_own() && cgroup_->kill();
+    return is_contained() && cgroup() && is_own() && cgroup()->kill();
 }
 
 // Called with the lock. A child that has ended keeps its pid, and so its group's id, until it is reaped. This function
@@ -120,16 +120,16 @@ result<void> child_state::kill_unreaped()
 
 result<void> child_state::kill_tree()
 {
-    if (is_contained_)
+    if (is_contained())
         return kill();
     if (!is_own())
         return no_process();
     std::lock_guard lock(mutex_);
-    if (!scope_.cgroup && !cgroup_)
+    if (!scope_.cgroup && !cgroup())
         return kill_unreaped();
-    auto const cgroup = cgroup_ ? cgroup_->kill() : os::kill_cgroup(scope_.cgroup.get());
+    auto const all = cgroup() ? cgroup()->kill() : os::kill_cgroup(scope_.cgroup.get());
     auto const rest = killed(kill_unreaped());
-    return cgroup ? rest : cgroup;
+    return all ? rest : all;
 }
 
 } // namespace brood::detail

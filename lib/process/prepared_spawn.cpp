@@ -38,8 +38,15 @@ result<prepared_spawn_ptr> prepare_spawn(asio::any_io_executor const& executor, 
     auto plan = make_plan(cmd);
     if (!plan)
         return plan.error();
-    return prepared_spawn_ptr(new prepared_spawn(
-        std::move(plan).value(), std::make_shared<child_state>(executor), data.backend, mode_for(data.watcher)));
+    auto child = make_child_state(executor, *plan.value());
+    return prepared_spawn_ptr(
+        new prepared_spawn(std::move(plan).value(), std::move(child), data.backend, mode_for(data.watcher)));
+}
+
+std::shared_ptr<child_state> make_child_state(asio::any_io_executor const& executor, plan const& p)
+{
+    bool const is_plain = !is_contained(p) && !p.own_cgroup;
+    return std::make_shared<child_state>(executor, is_plain ? nullptr : std::make_unique<containment>());
 }
 
 void destroy_prepared_spawn::operator()(prepared_spawn* prepared) const noexcept { delete prepared; }

@@ -47,6 +47,9 @@ private:
     pidfd_mode pidfd_mode_;
 };
 
+/// For the child that a plan will create.
+std::shared_ptr<child_state> make_child_state(asio::any_io_executor const& executor, plan const& p);
+
 /// What a signal to the plan's child can reach. The plan gives its descriptor away.
 inline kill_scope scope_of(plan& p) noexcept
 {

@@ -37,7 +37,7 @@ bool process_state::poll_end()
     if (ended_)
         return true;
     auto const exited = os::has_exited(id_.pidfd);
-    poll_error_ = exited ? error_code() : exited.error();
+    error_ = exited ? error_code() : exited.error();
     if (!exited || !exited.value())
         return false;
     if (auto const end = os::peek_end(id_.pidfd)) // a child of this process
@@ -57,8 +57,8 @@ result<exit_status> process_state::wait()
 {
     std::unique_lock lock(mutex_);
     while (!poll_end()) {
-        if (poll_error_.failed())
-            return poll_error_;
+        if (error_.failed())
+            return error_;
         auto const pidfd = os::duplicate_above(id_.pidfd, 2);
         if (!pidfd)
             return pidfd.error();

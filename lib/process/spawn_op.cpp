@@ -173,7 +173,7 @@ void spawn_op::fail(error_code error, completion_mode mode)
 {
     if (auto const retry = prepare_retry(error)) {
         keep_initiator_mask(*plan_); // this may be another thread
-        auto fresh = std::make_shared<child_state>(child_->executor());
+        auto fresh = make_child_state(child_->executor(), *plan_);
         {
             std::lock_guard lock(mutex_);
             child_ = std::move(fresh);
@@ -202,6 +202,8 @@ spawn_op::starter spawn_op::prepare_retry(error_code const& error)
         set_group(*plan_, 0);
         return start_async_launch;
     }
+    if (is_relay_replaced(error))
+        return start_async_launch;
     bool const other_backend =
         tried_one_backend_ && backend_ == spawn_backend::automatic && (is_refused(error) || is_unprivileged(error));
     if (other_backend && !is_contained(*plan_)) {

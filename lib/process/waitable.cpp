@@ -118,7 +118,7 @@ void waitable::on_ready(completion_mode mode)
     std::unique_lock lock(mutex_);
     if (!poll_end()) {
         if (!waiters_.empty() && watch_)
-            if (auto error = poll_error_.failed() ? poll_error_ : rearm(); error.failed())
+            if (auto error = error_.failed() ? error_ : rearm(); error.failed())
                 fail_waits(error, std::move(lock));
         return;
     }
@@ -152,8 +152,8 @@ void waitable::start_wait(wait_handler handler, void const* owner)
         complete_waits(std::move(lock));
         return done.post(error_, status_);
     }
-    if (poll_error_.failed())
-        return done.post(poll_error_, exit_status());
+    if (error_.failed())
+        return done.post(error_, exit_status());
     auto const id = next_waiter_++;
     if (auto slot = done.cancellation_slot(); slot.is_connected())
         slot.assign([weak = weak_from_this(), id](asio::cancellation_type type) {
@@ -208,8 +208,8 @@ result<std::optional<exit_status>> waitable::poll()
 {
     std::unique_lock lock(mutex_);
     if (!poll_end()) {
-        if (poll_error_.failed())
-            return poll_error_;
+        if (error_.failed())
+            return error_;
         return std::optional<exit_status>();
     }
     complete_waits(std::move(lock));

@@ -52,7 +52,7 @@ protected:
 
     /// Whether the process has ended. If so, sets `ended_`, and `status_` or `error_`. Called with the lock.
     /**
-     * If the system does not report it, the function returns false and sets `poll_error_`.
+     * If the system does not report it, the function returns false and sets `error_`.
      */
     virtual bool poll_end() = 0;
 
@@ -77,8 +77,7 @@ protected:
     bool ended_ = false;
     bool seen_running_ = false;      // the process has just been started: the first wait does not poll
     bool is_watch_outdated_ = false; // `create_watch` would create another one
-    error_code poll_error_;          // of the last call of `poll_end`
-    error_code error_;               // valid after the end
+    error_code error_;               // of the last call of `poll_end`; after the end, why there is no status
     exit_status status_;             // valid after the end
 
 private:

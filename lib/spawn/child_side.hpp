@@ -25,11 +25,11 @@ struct early_death {
 struct child_args {
     step const* steps;
     std::size_t count;
-    int report_fd = -1;          ///< Where a child with memory of its own reports a failure.
-    int kept[3] = {-1, -1, -1};  ///< Descriptors of the library that stay open until exec.
-    bool born_in_cgroup = false; ///< The child was cloned into the plan's cgroup.
-    pid_t guard = 0;             ///< The parent of a contained program.
-    int gate = -1;               ///< The ends of a pipe: see id_map_gate.hpp. -1: no ids are mapped.
+    int report_fd = -1;             ///< Where a child with memory of its own reports a failure.
+    int kept[4] = {-1, -1, -1, -1}; ///< Descriptors of the library that stay open until exec.
+    bool born_in_cgroup = false;    ///< The child was cloned into the plan's cgroup.
+    pid_t guard = 0;                ///< The parent of a contained program.
+    int gate = -1;                  ///< The ends of a pipe: see id_map_gate.hpp. -1: no ids are mapped.
     int gate_writer = -1;
     bool exec_self = false; ///< There is no child: this process carries out the steps.
 

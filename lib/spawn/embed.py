@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""Writes a C++ header with the bytes of a program; with none at all where no program is given."""
+"""Writes a C++ header with the bytes of the relay, and with its path below the folder for helper programs, relative to
+the folder of the library. Without a program, there are no bytes."""
+import os.path
 import sys
 
-header, *program = sys.argv[1:]
+header, library_folder, helper_folder, *program = sys.argv[1:]
+path = os.path.join(os.path.relpath(helper_folder, library_folder), "brood/brood-relay")
 data = open(program[0], "rb").read() if program else b""
 with open(header, "w", encoding="ascii") as out:
     out.write("#pragma once\n#include <array>\n\nnamespace brood::detail {\n\n")
-    out.write(f"inline constexpr std::array<unsigned char, {len(data)}> relay_image{{{', '.join(map(str, data))}}};\n\n}}\n")
+    out.write(f"inline constexpr std::array<unsigned char, {len(data)}> relay_image{{{', '.join(map(str, data))}}};\n")
+    out.write(f'inline constexpr char installed_relay[] = "{path}";\n\n}}\n')

@@ -1,6 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "spawn/launcher.hpp"
 
+#include "spawn/relay.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -31,6 +33,8 @@ result<spawned_child> launch_once(plan const& p, spawn_backend choice, pidfd_mod
         if (!applies(*b, p, choice))
             continue;
         auto child = b->launch(p, mode, early_kill);
+        if (!child && is_relay_replaced(child.error()))
+            child = b->launch(p, mode, early_kill);
         if (child || !(is_refused(child.error()) || is_unprivileged(child.error())))
             return child;
         failure = child.error();
@@ -71,6 +75,11 @@ bool is_unprivileged(error_code const& error) noexcept
 {
     return error == make_error_code(spawn_stage::credentials, EPERM) ||
            error == make_error_code(spawn_stage::seccomp, EACCES);
+}
+
+bool is_relay_replaced(error_code const& error) noexcept
+{
+    return error == make_error_code(spawn_stage::clone, relay_is_replaced);
 }
 
 bool is_busy(error_code const& error) noexcept { return error == make_error_code(spawn_stage::exec, ETXTBSY); }

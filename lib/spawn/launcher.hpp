@@ -25,6 +25,9 @@ bool is_unprivileged(error_code const& error) noexcept;
  */
 bool is_group_gone(error_code const& error) noexcept;
 
+/// Whether the system has refused to execute the relay, and the next launch executes another copy of it.
+bool is_relay_replaced(error_code const& error) noexcept;
+
 /// Whether the exec failed because the program file is open for writing. This often passes within milliseconds.
 bool is_busy(error_code const& error) noexcept;
 

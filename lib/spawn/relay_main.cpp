@@ -15,12 +15,16 @@ void relocate(char* base, T*& pointer) noexcept
         pointer = reinterpret_cast<T*>(base + reinterpret_cast<std::uintptr_t>(pointer));
 }
 
+// -1 if the text is no number: the program has been started by hand.
 int number(char const* digits) noexcept
 {
     int value = 0;
-    for (; *digits; ++digits)
+    for (; digits && *digits; ++digits) {
+        if (*digits < '0' || *digits > '9')
+            return -1;
         value = value * 10 + (*digits - '0');
-    return value;
+    }
+    return digits ? value : -1;
 }
 
 } // namespace
@@ -28,7 +32,7 @@ int number(char const* digits) noexcept
 extern "C" [[noreturn]] void brood_relay_main(char** argv, char** envp) noexcept
 {
     int const file = number(argv[0]);
-    int const report_fd = number(argv[1]);
+    int const report_fd = file < 0 ? -1 : number(argv[1]);
     long const mapped = os::raw::map_rest(file, relay_parcel_offset);
     if (mapped < 0)
         report_and_exit(report_fd, {static_cast<int>(-mapped), spawn_stage::clone});

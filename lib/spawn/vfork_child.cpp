@@ -96,7 +96,7 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
     else if (kill_switch_)
         args_.early = kill_switch_->child_view();
     args_.inherited = &request_.inherited;
-    auto const kept = relay_ ? relay_->kept() : std::array{exec_pipe, -1, -1};
+    auto const kept = relay_ ? relay_->kept() : std::array{exec_pipe, -1, -1, -1};
     std::copy(kept.begin(), kept.end(), args_.kept);
     request_.wait = behaviour == parent::waits;
     args_.yield_first = !request_.wait;

@@ -130,7 +130,7 @@ exit_status wait_on(asio::io_context& context, child& running)
     return *status;
 }
 
-constexpr char const* resistances[] = {"leave", "ignore", "stop", "close", "bomb"};
+constexpr char const* resistances[] = {"leave", "ignore", "stop", "close", "bomb", "trace"};
 
 } // namespace
 

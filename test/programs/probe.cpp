@@ -25,6 +25,7 @@
 #ifdef __linux__
 #    include <sys/auxv.h>
 #    include <sys/prctl.h>
+#    include <sys/ptrace.h>
 #endif
 
 extern char** environ;
@@ -311,6 +312,31 @@ bool start_daemon()
     return true;
 }
 
+// A daemon traces this process, which can then not be reaped before the end of the tracer. The next signal stops it.
+void let_daemon_trace()
+{
+#ifdef __linux__
+    int begin[2], done[2];
+    if (::pipe(begin) < 0 || ::pipe(done) < 0)
+        return;
+    ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+    pid_t const traced = ::getpid();
+    if (start_daemon()) {
+        ::close(begin[1]);
+        read_all(begin[0]);
+        ::ptrace(PTRACE_SEIZE, traced, nullptr, nullptr); // fails where nobody may trace
+        ::close(done[0]);
+        ::close(done[1]);
+        pause_for_ever();
+    }
+    ::close(begin[0]);
+    ::close(begin[1]); // the last SIGCHLD has arrived
+    ::close(done[1]);
+    read_all(done[0]);
+    ::close(done[0]);
+#endif
+}
+
 // Starts processes that have left the session, in the way that is named.
 int resist(std::string_view how)
 {
@@ -343,6 +369,8 @@ int resist(std::string_view how)
         ::raise(SIGSTOP);
         pause_for_ever();
     }
+    if (how == "trace")
+        let_daemon_trace();
     answer("ready\n");
     if (how == "close") {
         close_all();

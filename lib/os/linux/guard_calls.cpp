@@ -127,11 +127,12 @@ int open_child_signals() noexcept
     return call(SYS_signalfd4, -1, word(&set), sizeof set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-bool wait_for_event(int signals, int link, int milliseconds) noexcept
+bool wait_for_event(int signals, int link, int pidfd, int milliseconds) noexcept
 {
-    pollfd entries[] = {{signals, POLLIN, 0}, {link, POLLIN, 0}}; // the kernel skips negative descriptors
+    // The kernel skips negative descriptors.
+    pollfd entries[] = {{signals, POLLIN, 0}, {link, POLLIN, 0}, {pidfd, POLLIN, 0}};
     timespec time{milliseconds / 1000, milliseconds % 1000 * 1'000'000L};
-    int const result = call(SYS_ppoll, word(entries), 2, milliseconds < 0 ? 0 : word(&time), 0, sizeof(signal_bits));
+    int const result = call(SYS_ppoll, word(entries), 3, milliseconds < 0 ? 0 : word(&time), 0, sizeof(signal_bits));
     if (result < 0 && result != -EINTR) // for example, because the limit of descriptors has been lowered
         pause(10);
     signalfd_siginfo arrived;

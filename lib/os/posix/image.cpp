@@ -11,6 +11,11 @@ result<unique_fd> make_image(std::span<unsigned char const>, long, std::span<cha
     return error_code(ENOSYS, boost::system::system_category());
 }
 
+result<unique_fd> open_installed_copy(std::span<unsigned char const>, char const*)
+{
+    return error_code(ENOENT, boost::system::system_category());
+}
+
 // There is no relay, and no system but Linux has these names in procfs.
 bool leads_to_procfs(char const* path) noexcept
 {

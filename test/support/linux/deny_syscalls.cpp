@@ -45,6 +45,7 @@ std::map<std::string, unsigned, std::less<>> const numbers{
     {"pidfd_send_signal", SYS_pidfd_send_signal},
     {"kill", SYS_kill},
     {"memfd_create", SYS_memfd_create},
+    {"memfd-exec", SYS_memfd_create},
     {"pipe2", SYS_pipe2},
     {"read", SYS_read},
     {"recvmsg", SYS_recvmsg},
@@ -69,6 +70,7 @@ struct use_of_call {
 std::map<std::string, use_of_call, std::less<>> const uses{
     {"waitid-pidfd", {0, 3 /* P_PIDFD */}},
     {"close_range-unshare", {2, 2 /* CLOSE_RANGE_UNSHARE */}},
+    {"memfd-exec", {1, 0x13 /* MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC */}},
 };
 
 constexpr unsigned offset_of_argument = offsetof(seccomp_data, args);
