@@ -70,8 +70,13 @@ def other_goals(r):
     yield "F9", "brood/child.hpp, added parse time", r.last("parse", "brood/child.hpp", "added"), 0.5, " s"
 
 
+def containment_goals(r):
+    for name, what, limit in (("brood contained", "with a cgroup", 1.3), ("brood guarded", "with a guard", 2.0)):
+        yield "F12", f"contained {what}, ratio to a plain spawn", r.get("contained", 1, name, "ratio"), limit
+
+
 def measured_goals(results):
     """The goals whose values have been measured."""
-    groups = (spawn_goals, blocking_goals, exit_latency_goals, other_goals)
+    groups = (spawn_goals, blocking_goals, exit_latency_goals, other_goals, containment_goals)
     rows = (row for group in groups for row in group(results))
     return [Goal(*row) for row in rows if row[2] is not None]

@@ -159,6 +159,7 @@ SECTIONS = [
     ("memory", "F7: user memory per live child", memory_table),
     ("syscalls", "F8: system calls per spawn and wait, including the child's", syscall_table),
     ("parse", "F9: parse time", parse_table),
+    ("contained", "F12: spawn and wait for a contained child", lambda r: time_table(r, "contained", in_flight_label)),
     ("peers", "Other languages, each in a process of its own", peer_table),
 ]
 

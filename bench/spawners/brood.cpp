@@ -6,6 +6,10 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <fstream>
+#include <sstream>
+#include <string>
+
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -28,6 +32,30 @@ void set_options(brood::command& cmd)
     cmd.session().umask(022).limit(RLIMIT_CORE, 0, 0).nice(0).signal_mask({}).reset_signals();
 }
 
+void set_contained(brood::command& cmd) { cmd.contained(); }
+
+// The directory of this process's cgroup v2. Empty if there is none.
+std::string own_cgroup()
+{
+    std::string line, path, mount;
+    for (std::ifstream file("/proc/self/cgroup"); std::getline(file, line);)
+        if (line.starts_with("0::/"))
+            path = line.substr(3);
+    for (std::ifstream file("/proc/self/mountinfo"); std::getline(file, line);)
+        if (line.find(" - cgroup2 ") != line.npos)
+            std::istringstream(line) >> mount >> mount >> mount >> mount >> mount;
+    return mount.empty() ? "" : mount + path;
+}
+
+// A command that names a cgroup is contained by a guard. It names that of this process.
+void set_guarded(brood::command& cmd)
+{
+    static std::string const cgroup = own_cgroup();
+    if (!cgroup.empty())
+        cmd.cgroup(cgroup);
+    cmd.contained();
+}
+
 struct configuration {
     char const* name;
     spawn_backend backend = spawn_backend::automatic;
@@ -45,6 +73,8 @@ constexpr configuration configurations[] = {
     {.name = "brood sigchld", .watcher = exit_watcher::sigchld},
     {.name = "brood with options", .set = set_options},
     {.name = "brood with user", .set = set_user},
+    {.name = "brood contained", .set = set_contained},
+    {.name = "brood guarded", .set = set_guarded},
 };
 
 class brood_spawner final : public spawner {
