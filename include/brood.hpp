@@ -2,6 +2,9 @@
 #ifndef BROOD_HPP
 #define BROOD_HPP
 
+/// @file
+/// The whole library, except brood/format.hpp.
+
 #include <brood/as_result.hpp>
 #include <brood/backend.hpp>
 #include <brood/cgroup_scope.hpp>
@@ -25,5 +28,8 @@
 #include <brood/terminal.hpp>
 #include <brood/terminal_size.hpp>
 #include <brood/tree_usage.hpp>
+
+/// Child processes on a Boost.Asio event loop. Everything is in this namespace.
+namespace brood {}
 
 #endif
