@@ -2,9 +2,6 @@
 #ifndef BROOD_HPP
 #define BROOD_HPP
 
-/// @file
-/// The whole library, except brood/format.hpp.
-
 #include <brood/as_result.hpp>
 #include <brood/backend.hpp>
 #include <brood/cgroup_scope.hpp>

@@ -61,7 +61,7 @@ asio::awaitable<brood::exit_status> retry(brood::command command, int attempts, 
 }
 //! [retry]
 
-//! [fail fast]
+//! [fail-fast]
 // Runs at most `limit` commands at a time. After the first failure, the others are stopped.
 asio::awaitable<bool> run_all(std::vector<brood::command> commands, std::size_t limit)
 {
@@ -75,7 +75,7 @@ asio::awaitable<bool> run_all(std::vector<brood::command> commands, std::size_t 
         success = success && ended.value().status.success();
     co_return success;
 }
-//! [fail fast]
+//! [fail-fast]
 
 //! [pipeline]
 asio::awaitable<std::string> most_frequent(std::string text)

@@ -7,9 +7,6 @@
 
 #include <brood/pipeline.hpp>
 
-/// @file
-/// `std::format` for commands, pipelines and exit statuses: prints what `operator<<` prints.
-
 #include <format>
 #include <sstream>
 #include <string>
