@@ -95,7 +95,15 @@ public:
     }
 
     /// The function that created the value.
-    enum class source_kind { inherit, null, piped, fd, file, same_as, owned };
+    enum class source_kind {
+        inherit, ///< `inherit()`
+        null,    ///< `null()`
+        piped,   ///< `piped()`
+        fd,      ///< `fd(descriptor)`
+        file,    ///< `file(path, mode)`
+        same_as, ///< `same_as(child_fd)`
+        owned,   ///< `from(pipe)`
+    };
 
     source_kind kind() const noexcept { return kind_; }                              ///< Which of the functions above.
     int descriptor() const noexcept { return descriptor_; }                          ///< Of `fd` and `same_as`.
