@@ -26,4 +26,7 @@
 #include <brood/terminal_size.hpp>
 #include <brood/tree_usage.hpp>
 
+/// Child processes on a Boost.Asio event loop. Everything is in this namespace.
+namespace brood {}
+
 #endif

@@ -16,11 +16,12 @@ namespace brood {
 /// A completion token that combines `error_code` and value into one `result`. Returned by `as_result(token)`.
 template <class CompletionToken>
 struct as_result_t {
-    CompletionToken token;
+    CompletionToken token; ///< The token that receives the `result`.
 };
 
 /// The type of `as_result`.
 struct partial_as_result {
+    /// Adapts a token.
     template <class CompletionToken>
     constexpr auto operator()(CompletionToken&& token) const
     {

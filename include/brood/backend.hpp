@@ -23,7 +23,9 @@ enum class exit_watcher {
     sigchld,   ///< A SIGCHLD handler writes to a pipe. If every thread blocks SIGCHLD, exits are up to 250 ms late.
 };
 
+/// Prints the name of the value.
 BROOD_API std::ostream& operator<<(std::ostream& out, spawn_backend backend);
+/// Prints the name of the value.
 BROOD_API std::ostream& operator<<(std::ostream& out, exit_watcher watcher);
 
 } // namespace brood

@@ -79,6 +79,7 @@ public:
         return create_below(detail::get_executor(source), {});
     }
 
+    /// Takes over the cgroup.
     cgroup_scope(cgroup_scope&&) noexcept = default;
 
     /// Replaces the scope. The previous one is destroyed.

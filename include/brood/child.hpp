@@ -118,12 +118,13 @@ struct streams final : streams_base {
 template <class Executor = boost::asio::any_io_executor>
 class basic_child {
 public:
+    /// The type of the executor for completion handlers that have no associated executor.
     using executor_type = Executor;
 
     /// The child's type on another type of executor.
     template <class Other>
     struct rebind_executor {
-        using other = basic_child<Other>;
+        using other = basic_child<Other>; ///< That type.
     };
 
     /// An object without a child, as after a move.
@@ -136,6 +137,7 @@ public:
     basic_child(basic_child const&) = delete;
     basic_child& operator=(basic_child const&) = delete;
 
+    /// Takes over the child.
     basic_child(basic_child&& other) noexcept : executor_(other.executor_), owner_(std::move(other.owner_)) {}
 
     /// Replaces the child. The previous one is destroyed.

@@ -30,6 +30,7 @@ enum class failure_policy {
     stop_rest, ///< The other children are stopped and no further child is started.
 };
 
+/// Prints the name of the value.
 BROOD_API std::ostream& operator<<(std::ostream& out, failure_policy policy);
 
 namespace detail {
@@ -157,12 +158,13 @@ create_group(boost::asio::any_io_executor const& executor, group_options options
 template <class Executor = boost::asio::any_io_executor>
 class basic_child_group {
 public:
+    /// The type of the executor for completion handlers that have no associated executor.
     using executor_type = Executor;
 
     /// The group's type on another type of executor.
     template <class Other>
     struct rebind_executor {
-        using other = basic_child_group<Other>;
+        using other = basic_child_group<Other>; ///< That type.
     };
 
     /// A group without children. The first argument is an executor or an execution context.

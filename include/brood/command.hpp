@@ -33,7 +33,8 @@ class cgroup_scope;
 /// What to run: a program, its arguments and the attributes of the process. A copyable value.
 /**
  * It follows `std::process::Command` of Rust. Nothing is validated, opened or read before the spawn. String parameters
- * accept anything convertible to `std::string_view`, and `std::filesystem::path`.
+ * accept anything convertible to `std::string_view`, and `std::filesystem::path`. Setters of a temporary return
+ * `command&&`, so a chain of calls moves the value.
  *
  * @par Thread safety
  * Distinct objects: safe. Shared objects: const member functions are safe.
@@ -139,6 +140,7 @@ public:
     {
         return std::move(under(launcher, arguments...));
     }
+    /// The same with the words of the launcher in a range of strings.
     template <detail::text_range Range>
     command& under(Range&& launcher) &
     {
@@ -173,6 +175,7 @@ public:
     {
         return std::move(under_shell(launcher, arguments...));
     }
+    /// The same with the words of the launcher in a range of strings.
     template <detail::text_range Range>
     command& under_shell(Range&& launcher) &
     {
@@ -300,6 +303,7 @@ public:
         return *this;
     }
     command&& groups(std::vector<gid_t> ids) && { return std::move(groups(std::move(ids))); }
+    /// The same, as arguments: `groups(4, 27)`.
     template <std::convertible_to<gid_t>... Values>
     command& groups(Values... ids) &
     {
@@ -441,6 +445,7 @@ public:
         return *this;
     }
     command&& affinity(std::vector<int> processors) && { return std::move(affinity(std::move(processors))); }
+    /// The same, as arguments: `affinity(0, 1)`.
     template <std::convertible_to<int>... Values>
     command& affinity(Values... processors) &
     {
@@ -484,6 +489,7 @@ public:
     {
         return std::move(ambient_capabilities(std::move(numbers)));
     }
+    /// The same, as arguments.
     template <std::convertible_to<int>... Values>
     command& ambient_capabilities(Values... numbers) &
     {
@@ -510,6 +516,7 @@ public:
     {
         return std::move(bounding_capabilities(std::move(numbers)));
     }
+    /// The same, as arguments.
     template <std::convertible_to<int>... Values>
     command& bounding_capabilities(Values... numbers) &
     {
@@ -550,6 +557,7 @@ public:
         return *this;
     }
     command&& namespaces(std::vector<ns> kinds) && { return std::move(namespaces(std::move(kinds))); }
+    /// The same, as arguments: `namespaces(ns::user, ns::pid)`.
     template <std::same_as<ns>... Kinds>
     command& namespaces(Kinds... kinds) &
     {
@@ -654,6 +662,7 @@ public:
         return *this;
     }
     command&& signal_mask(std::vector<int> blocked) && { return std::move(signal_mask(std::move(blocked))); }
+    /// The same, as arguments: `signal_mask(SIGUSR1)`.
     template <std::convertible_to<int>... Values>
     command& signal_mask(Values... blocked) &
     {

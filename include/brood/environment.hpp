@@ -65,11 +65,14 @@ public:
 
     /// Whether the parent's variables are dropped, except those in `kept()`.
     bool cleared() const noexcept { return cleared_; }
+
+    /// Whether the variables are the parent's.
     bool unchanged() const noexcept { return !cleared_ && changes_.empty(); }
 
     /// The variables that are set, and those that are removed (no value), by key.
     std::map<std::string, std::optional<std::string>, std::less<>> const& changes() const noexcept { return changes_; }
 
+    /// The parent's variables that are kept although the others are dropped.
     std::set<std::string, std::less<>> const& kept() const noexcept { return kept_; }
 
 private:

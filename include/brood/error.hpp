@@ -13,6 +13,7 @@
 
 namespace brood {
 
+/// The type of every error.
 using error_code = boost::system::error_code;
 
 /// The errors of the library itself.
@@ -69,6 +70,7 @@ BROOD_API std::optional<spawn_stage> stage_of(error_code const& ec) noexcept;
 /// The name of a stage as it appears in messages, for example "change directory".
 BROOD_API std::string_view to_string(spawn_stage stage) noexcept;
 
+/// Prints the name of the value.
 BROOD_API std::ostream& operator<<(std::ostream& out, spawn_stage stage);
 
 /// An errno of the given stage.
@@ -77,6 +79,7 @@ inline error_code make_error_code(spawn_stage stage, int errno_value) noexcept
     return {errno_value, spawn_category(stage)};
 }
 
+/// Makes `errc` convertible to `error_code`.
 inline error_code make_error_code(errc e) noexcept { return {static_cast<int>(e), brood_category()}; }
 
 } // namespace brood

@@ -52,6 +52,7 @@ public:
      */
     BROOD_API result<void> check() const;
 
+    /// Compares all members.
     friend constexpr bool operator==(exit_status, exit_status) noexcept = default;
 
     /// Prints `exit status: 1`, `signal: 9 (SIGKILL)`, `signal: 6 (SIGABRT) (core dumped)`, ...

@@ -22,15 +22,17 @@ enum class ns {
     cgroup, ///< The root of the cgroup hierarchy (cgroup_namespaces(7)).
 };
 
+/// Prints the name of the value.
 BROOD_API std::ostream& operator<<(std::ostream& out, ns kind);
 
 /// An instruction of a seccomp filter, with the fields of the kernel's `sock_filter`. See `command::seccomp`.
 struct bpf_instruction {
-    std::uint16_t code = 0;
-    std::uint8_t jt = 0;
-    std::uint8_t jf = 0;
-    std::uint32_t k = 0;
+    std::uint16_t code = 0; ///< The operation, such as `BPF_JMP | BPF_JEQ | BPF_K`.
+    std::uint8_t jt = 0;    ///< The instructions that a jump skips if its condition holds.
+    std::uint8_t jf = 0;    ///< The instructions that it skips otherwise.
+    std::uint32_t k = 0;    ///< The operand.
 
+    /// Compares all members.
     friend bool operator==(bpf_instruction const&, bpf_instruction const&) = default;
 };
 

@@ -92,20 +92,23 @@ struct write_again {
 template <class Executor = boost::asio::any_io_executor>
 class basic_pipe_writer {
 public:
+    /// The type of the executor for completion handlers that have no associated executor.
     using executor_type = Executor;
-    using native_handle_type = int;
+    using native_handle_type = int; ///< A file descriptor.
 
     /// The writer's type on another type of executor.
     template <class Other>
     struct rebind_executor {
-        using other = basic_pipe_writer<Other>;
+        using other = basic_pipe_writer<Other>; ///< That type.
     };
 
     /// A closed pipe.
     explicit basic_pipe_writer(Executor executor) : executor_(std::move(executor)) {}
 
+    /// Takes over the pipe.
     basic_pipe_writer(basic_pipe_writer&& other) noexcept : executor_(other.executor_), pipe_(std::move(other.pipe_)) {}
 
+    /// Closes the pipe and takes over another one.
     basic_pipe_writer& operator=(basic_pipe_writer&& other) noexcept
     {
         if (this != &other) {
@@ -128,8 +131,10 @@ public:
     /// Closes the pipe. Pending writes complete with `asio::error::operation_aborted`.
     ~basic_pipe_writer() { close(); }
 
+    /// The executor for completion handlers that have no associated executor.
     Executor get_executor() const noexcept { return executor_; }
-    bool is_open() const noexcept { return pipe_ && pipe_->is_open(); }
+
+    bool is_open() const noexcept { return pipe_ && pipe_->is_open(); }                ///< Whether there is a pipe.
     int native_handle() const noexcept { return pipe_ ? pipe_->native_handle() : -1; } ///< -1 if it is closed.
 
     /// Takes over a descriptor, which must be the write end of a pipe.
@@ -155,6 +160,7 @@ public:
         close(ignored);
     }
 
+    /// Closes the pipe, and reports the error of close(2).
     void close(error_code& error) noexcept
     {
         error = {};
@@ -170,6 +176,7 @@ public:
             pipe_->cancel(error);
     }
 
+    /// Pending writes complete with `asio::error::operation_aborted`.
     void cancel()
     {
         error_code ignored;
@@ -191,6 +198,7 @@ public:
         return detail::write_some_blocking(native_handle(), detail::first_buffers(buffers), error);
     }
 
+    /// The same. Throws `boost::system::system_error` on failure.
     template <class ConstBufferSequence>
     std::size_t write_some(ConstBufferSequence const& buffers)
     {
@@ -239,6 +247,7 @@ private:
     detail::pipe_descriptor<Executor> pipe_; // shared with the pending writes
 };
 
+/// A writer on any executor.
 using pipe_writer = basic_pipe_writer<>;
 
 } // namespace brood

@@ -41,12 +41,13 @@ BROOD_API result<process_ptr> open_process(boost::asio::any_io_executor const& e
 template <class Executor = boost::asio::any_io_executor>
 class basic_process {
 public:
+    /// The type of the executor for completion handlers that have no associated executor.
     using executor_type = Executor;
 
     /// The process's type on another type of executor.
     template <class Other>
     struct rebind_executor {
-        using other = basic_process<Other>;
+        using other = basic_process<Other>; ///< That type.
     };
 
     /// For the library: takes over what `open_process` returned.
@@ -57,8 +58,10 @@ public:
     basic_process(basic_process const&) = delete;
     basic_process& operator=(basic_process const&) = delete;
 
+    /// Takes over the process.
     basic_process(basic_process&& other) noexcept : executor_(other.executor_), process_(std::move(other.process_)) {}
 
+    /// Takes over another process.
     basic_process& operator=(basic_process&& other) noexcept
     {
         executor_ = other.executor_;

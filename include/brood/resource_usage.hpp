@@ -9,8 +9,9 @@ namespace brood {
 
 /// The resources that a child and the children that it reaped have used. See getrusage(2).
 struct resource_usage {
-    std::chrono::microseconds user_time{};
-    std::chrono::microseconds system_time{};
+    std::chrono::microseconds user_time{};   ///< Processor time of the programs.
+    std::chrono::microseconds system_time{}; ///< Processor time of the kernel on their behalf.
+
     /// Peak resident memory in bytes. The kernel counts the parent's memory at the time of the spawn, too.
     std::uint64_t max_rss = 0;
     std::uint64_t minor_faults = 0;         ///< Page faults that needed no I/O.
@@ -31,6 +32,7 @@ struct resource_usage {
         return a;
     }
 
+    /// Compares all members.
     friend bool operator==(resource_usage const&, resource_usage const&) = default;
 };
 

@@ -29,8 +29,9 @@ namespace brood {
 
 /// The exit status of a child and its captured output. A stream that was not captured is empty.
 struct output {
-    exit_status status;
-    std::string out, err;
+    exit_status status;                            ///< How the child ended.
+    std::string out;                               ///< The captured standard output.
+    std::string err;                               ///< The captured standard error.
     bool truncated = false;                        ///< Data beyond `output_options::limit` was discarded.
     std::optional<resource_usage> usage;           ///< Empty if the status was lost.
     duration elapsed{};                            ///< From the start of the spawn to the end of the child.
@@ -44,6 +45,7 @@ enum class limit_policy {
     discard,    ///< The child runs on; the excess is read and discarded.
 };
 
+/// Prints the name of the value.
 BROOD_API std::ostream& operator<<(std::ostream& out, limit_policy policy);
 
 namespace detail {

@@ -28,6 +28,7 @@ enum class open_mode {
     append, ///< For appending. The file is created if it is missing.
 };
 
+/// Prints the name of the value.
 BROOD_API std::ostream& operator<<(std::ostream& out, open_mode mode);
 
 /// What one of the child's descriptors refers to. A value: nothing is opened before the spawn.
@@ -93,14 +94,24 @@ public:
         return io;
     }
 
-    enum class source_kind { inherit, null, piped, fd, file, same_as, owned };
+    /// The function that created the value.
+    enum class source_kind {
+        inherit, ///< `inherit()`
+        null,    ///< `null()`
+        piped,   ///< `piped()`
+        fd,      ///< `fd(descriptor)`
+        file,    ///< `file(path, mode)`
+        same_as, ///< `same_as(child_fd)`
+        owned,   ///< `from(pipe)`
+    };
 
-    source_kind kind() const noexcept { return kind_; }
+    source_kind kind() const noexcept { return kind_; }                              ///< Which of the functions above.
     int descriptor() const noexcept { return descriptor_; }                          ///< Of `fd` and `same_as`.
     std::string const& path() const noexcept { return path_; }                       ///< Of `file`.
     open_mode mode() const noexcept { return mode_; }                                ///< Of `file`.
     std::shared_ptr<detail::pipe_end> const& end() const noexcept { return owned_; } ///< Of `from`, for the library.
 
+    /// Compares all members.
     friend bool operator==(stdio const&, stdio const&) = default;
 
 private:

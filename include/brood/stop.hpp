@@ -16,9 +16,10 @@ using duration = std::chrono::steady_clock::duration;
 
 /// A signal and the time that the child gets to end after it.
 struct stop_step {
-    int signal;
-    duration grace;
+    int signal;     ///< 0 only waits.
+    duration grace; ///< The time that the child gets to end.
 
+    /// Compares all members.
     friend bool operator==(stop_step const&, stop_step const&) = default;
 };
 
@@ -41,8 +42,10 @@ public:
     stop_plan& then(int signal, duration grace) &;
     stop_plan&& then(int signal, duration grace) &&;
 
+    /// The steps, in their order.
     std::vector<stop_step> const& steps() const noexcept { return steps_; }
 
+    /// Compares all members.
     BROOD_API friend bool operator==(stop_plan const&, stop_plan const&);
 
 private:

@@ -49,7 +49,7 @@ public:
     /// The terminal's type on another type of executor.
     template <class Other>
     struct rebind_executor {
-        using other = basic_terminal<Other>;
+        using other = basic_terminal<Other>; ///< That type.
     };
 
     using base::base;

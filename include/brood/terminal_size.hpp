@@ -6,9 +6,10 @@ namespace brood {
 
 /// The size of a terminal's window in characters.
 struct terminal_size {
-    unsigned short rows = 24;
-    unsigned short columns = 80;
+    unsigned short rows = 24;    ///< The height.
+    unsigned short columns = 80; ///< The width.
 
+    /// Compares all members.
     friend bool operator==(terminal_size const&, terminal_size const&) = default;
 };
 
