@@ -12,10 +12,7 @@
 
 #include <brood.hpp>
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -47,16 +44,22 @@ constexpr char const* usage =
     "The peak memory is at least that of this program. The commands read and write /dev/null.\n\n"
     "A scan or list runs the commands that contain {NAME} with each value. Several give all combinations.\n\nOptions";
 
+struct finished_run {
+    seconds elapsed;
+    brood::exit_status status;
+    std::optional<brood::resource_usage> usage;
+};
+
 /// A command to measure, and the shell command that prepares each run; empty if there is none.
 struct benchmark {
     brood::command cmd;
     std::string preparation;
     measurements results;
 
-    void add(brood::output const& run)
+    void add(finished_run const& run)
     {
         auto const used = run.usage.value_or(brood::resource_usage());
-        results.wall.push_back(seconds(run.elapsed).count());
+        results.wall.push_back(run.elapsed.count());
         results.user.push_back(seconds(used.user_time).count());
         results.system.push_back(seconds(used.system_time).count());
         results.peak_memory.push_back(used.max_rss);
@@ -161,20 +164,25 @@ options parse(int argc, char** argv)
     return opts;
 }
 
-/// Runs a command to its end, and throws if it fails.
-asio::awaitable<brood::output> run_once(brood::command const& cmd, std::string const& name, bool ignore_failure)
+/// Runs a command to its end, and throws if it fails. No event loop runs, which would take a part of the time.
+finished_run run_once(asio::io_context& loop, brood::command const& cmd, std::string const& name, bool ignore_failure)
 {
-    auto const executor = co_await asio::this_coro::executor;
-    auto const result = co_await brood::async_output(executor, cmd, brood::as_result);
-    if (!result)
-        throw std::runtime_error(name + ": " + result.error().message());
-    if (!result.value().status.success() && !ignore_failure)
-        throw std::runtime_error(name + ": " + to_string(result.value().status));
-    co_return result.value();
+    auto const start = clock_type::now();
+    auto child = brood::spawn(loop, cmd);
+    if (!child)
+        throw std::runtime_error(name + ": " + child.error().message());
+    auto const status = child.value().wait();
+    auto const end = clock_type::now();
+    if (!status)
+        throw std::runtime_error(name + ": " + status.error().message());
+    if (!status.value().success() && !ignore_failure)
+        throw std::runtime_error(name + ": " + to_string(status.value()));
+    return {end - start, status.value(), child.value().usage()};
 }
 
-asio::awaitable<void> measure(options& opts)
+void measure(options& opts)
 {
+    asio::io_context loop{1};
     progress_bar bar;
     bool const has_terminal = ::isatty(STDERR_FILENO) == 1;
     auto const start = clock_type::now();
@@ -193,9 +201,9 @@ asio::awaitable<void> measure(options& opts)
             }
             if (!bench->preparation.empty()) {
                 auto const preparation = make_command(brood::command::shell(bench->preparation));
-                co_await run_once(preparation, bench->preparation, false);
+                run_once(loop, preparation, bench->preparation, false);
             }
-            auto const run = co_await run_once(bench->cmd, bench->results.command, opts.ignore_failure);
+            auto const run = run_once(loop, bench->cmd, bench->results.command, opts.ignore_failure);
             if (round >= 0)
                 bench->add(run);
             ++done;
@@ -209,21 +217,20 @@ int run(options opts)
     for (auto const& [format, name] : opts.files) // before the measurement, which may take long
         if (!name.empty() && name != "-" && !(files[format] = std::ofstream(name)).is_open())
             throw std::runtime_error("cannot write " + name);
-    asio::io_context loop{1};
-    asio::co_spawn(
-        loop, [&opts] { return measure(opts); }, rethrow);
-    loop.run();
+    measure(opts);
     std::vector<measurements> results;
     for (auto& bench : opts.benchmarks)
         results.push_back(std::move(bench.results));
     std::string output = to_text(results);
     for (auto const& [format, name] : opts.files) {
+        if (name.empty())
+            continue;
         auto const report = format == "json"  ? to_json(results)
                             : format == "svg" ? to_svg(results)
                                               : to_markdown(results);
         if (name == "-")
             output = report;
-        else if (!name.empty() && !(files[format] << report).flush())
+        else if (!(files[format] << report).flush())
             throw std::runtime_error("cannot write " + name);
     }
     std::cout << output << std::flush;

@@ -92,13 +92,16 @@ inline std::string to_markdown(std::vector<measurements> const& all)
     for (auto const& one : all) {
         auto name = one.command;
         boost::replace_all(name, "|", "\\|");
-        auto const [low, high] = ratio_interval(one.wall, all[0].wall);
         text += "| `" + name + "` | ";
         text += format("%.3f ± %.3f | ", 1e3 * mean(one.wall), 1e3 * deviation(one.wall));
         text += format("%.3f | %.3f | ", 1e3 * minimum(one.wall), 1e3 * maximum(one.wall));
         text += format("%.3f | %.3f | ", 1e3 * mean(one.user), 1e3 * mean(one.system));
         text += format("%.1f | %.3f", one.peak_mebibytes(), mean(one.wall) / mean(all[0].wall));
-        text += &one == &all[0] ? " |\n" : format(" (%.3f ... %.3f) |\n", low, high);
+        if (&one != &all[0]) {
+            auto const [low, high] = ratio_interval(one.wall, all[0].wall);
+            text += format(" (%.3f ... %.3f)", low, high);
+        }
+        text += " |\n";
     }
     return text;
 }
