@@ -39,8 +39,7 @@ constexpr char const* usage =
     "Usage: timing [options] command [argument...] [::: command [argument...]]...\n\n"
     "Runs each command once a round, in a different order each round, so that other load on the machine affects all\n"
     "commands equally. Prints the wall time from start to exit, the user and system time, the peak memory and the\n"
-    "outliers: runs beyond 1.5 times the distance of the quartiles from them. Compares all commands with the first "
-    "one.\n"
+    "outliers: runs beyond 1.5 times the distance of the quartiles from them. Compares all with the first command.\n"
     "The peak memory is at least that of this program. The commands read and write /dev/null.\n\n"
     "A scan or list runs the commands that contain {NAME} with each value. Several give all combinations.\n\nOptions";
 

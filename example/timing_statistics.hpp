@@ -71,7 +71,7 @@ struct interval {
  */
 inline interval ratio_interval(samples const& values, samples const& reference)
 {
-    std::mt19937 random; // NOLINT: the same seed each time
+    std::mt19937 random; // with the default seed
     samples ratios(5000);
     for (double& ratio : ratios) {
         double sum = 0, reference_sum = 0;
