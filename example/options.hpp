@@ -7,6 +7,7 @@
 #include <boost/program_options.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -15,7 +16,7 @@
 
 namespace po = boost::program_options;
 
-/// The first word that is neither an option nor its value.
+/// The first word that is neither an option nor a value of one.
 inline auto find_command(std::vector<std::string> const& words, po::options_description const& known)
 {
     auto word = words.begin();
@@ -23,11 +24,22 @@ inline auto find_command(std::vector<std::string> const& words, po::options_desc
         bool const is_long = word->starts_with("--");
         bool const is_whole = is_long ? word->find('=') == word->npos : word->size() == 2;
         auto const* option = is_whole ? known.find_nothrow(is_long ? word->substr(2) : *word, true) : nullptr;
-        bool const has_value = option && option->semantic()->max_tokens() > 0;
-        word += has_value && word + 1 != words.end() ? 2 : 1;
+        std::ptrdiff_t const values = option ? option->semantic()->max_tokens() : 0;
+        word += std::min(1 + values, words.end() - word);
     }
     return word;
 }
+
+/// The value of an option that takes several words, and may be repeated.
+class words_value : public po::typed_value<std::vector<std::string>> {
+public:
+    words_value(std::vector<std::string>* words, unsigned count) : typed_value(words), count_(count) {}
+    unsigned min_tokens() const override { return count_; }
+    unsigned max_tokens() const override { return count_; }
+
+private:
+    unsigned count_;
+};
 
 /// Parses the options before the command. Returns the words from the command on.
 inline std::vector<std::string> parse_options(int argc, char** argv, po::options_description& known)
