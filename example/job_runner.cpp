@@ -4,6 +4,7 @@
 //
 //     job_runner -j 4 --timeout 60 --junit report.xml commands.txt
 //     job_runner -j 4 --hosts hosts.txt commands.txt
+#include "contained.hpp"
 #include "options.hpp"
 #include "remote_job.hpp"
 #include "ssh_connection.hpp"
@@ -49,6 +50,8 @@ constexpr char const* usage =
     "Usage: job_runner [options] FILE\n\n"
     "Runs the lines of a file (-: standard input) as shell commands, except blank lines and lines that start with #.\n"
     "The output of each is printed in one piece. ^C stops all by SIGTERM, and after 5 seconds by SIGKILL.\n"
+    "A command ends with its shell, and then everything that it has started. On systems that cannot contain it, a\n"
+    "descendant is waited for, and one that leaves the process group may run on.\n"
     "A launcher must pass on standard input: docker run -i, systemd-run --pipe. Its end kills the command.\n"
     "The exit status is 0 if all succeed, 2 after a usage error, 128 + the signal after a stop, else 1.\n\nOptions";
 
@@ -166,14 +169,14 @@ struct job_runner {
     {
         auto cmd = command_of(current.line, host);
         cmd.out(brood::stdio::piped()).err(brood::stdio::same_as(1));
-        // The command has its own process group: it does not receive the terminal's ^C, and a kill reaches descendants.
-        auto spawned = brood::spawn(loop, cmd.process_group());
+        // The command has its own process group: it does not receive the terminal's ^C.
+        auto spawned = start_contained(loop, cmd.process_group());
         if (!spawned)
             co_return spawned.error();
         current.child = std::move(spawned).value();
         current.is_remote = host || !launcher.empty();
         asio::co_spawn(loop, kill_after(current, limit), asio::detached);
-        // The wait comes last: until the shell is reaped, a kill reaches its group, even if the shell has ended.
+        // The wait comes last: where descendants are not contained, a kill reaches the shell's group until it is reaped.
         (void)co_await asio::async_read(current.child.out(), asio::dynamic_buffer(current.output), brood::as_result);
         current.child.out().close();
         auto const status = co_await current.child.async_wait(brood::as_result);
@@ -195,7 +198,7 @@ struct job_runner {
         (void)late.child.kill_tree();
         late.timer.expires_after(1s);
         co_await late.timer.async_wait(asio::deferred);
-        late.child.out().close(); // a descendant that has left the group may hold the output open
+        late.child.out().close(); // one that is not contained and has left the group may hold the output open
     }
 
     asio::awaitable<void> stop_on_signal()
