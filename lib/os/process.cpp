@@ -10,7 +10,7 @@
 namespace brood::os {
 namespace {
 
-int wait_id(idtype_t type, pid_t pid, siginfo_t* info, int options) noexcept
+int libc_waitid(idtype_t type, pid_t pid, siginfo_t* info, int options) noexcept
 {
     int result;
     do
@@ -35,7 +35,7 @@ error_code last_error() noexcept { return {errno, boost::system::system_category
 result<void> wait_for_end(pid_t pid) noexcept
 {
     siginfo_t info{};
-    return check(wait_id(P_PID, pid, &info, WEXITED | WNOWAIT));
+    return check(libc_waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
 }
 
 void wait_and_reap(pid_t pid) noexcept
@@ -71,7 +71,7 @@ bool is_child(child_id child) noexcept
 pid_t peek_ended_child() noexcept
 {
     siginfo_t info{};
-    return wait_id(P_ALL, 0, &info, peek) < 0 ? 0 : info.si_pid;
+    return libc_waitid(P_ALL, 0, &info, peek) < 0 ? 0 : info.si_pid;
 }
 
 result<void> send_signal_to_group(pid_t leader, int signal) noexcept

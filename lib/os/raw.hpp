@@ -28,6 +28,19 @@ struct inherited_signals {
     signal_bits mask = 0;  ///< To set after that.
 };
 
+/// Reads or writes what the parent and a child with shared memory use at the same time. The functions of std::atomic
+/// could be linked from code that is compiled with sanitizers.
+template <class T>
+T load(T const& shared) noexcept
+{
+    return __atomic_load_n(&shared, __ATOMIC_SEQ_CST);
+}
+template <class T>
+void store(T& shared, T value) noexcept
+{
+    __atomic_store_n(&shared, value, __ATOMIC_SEQ_CST);
+}
+
 int duplicate(int from, int to) noexcept; ///< dup2(2), but clears FD_CLOEXEC even if both are equal.
 
 int open(char const* path, int flags, int to) noexcept; ///< open(2) as descriptor `to`.

@@ -21,8 +21,6 @@ namespace {
 
 namespace sys = boost::system::errc;
 
-result<void> success() { return boost::outcome_v2::success(); }
-
 // Not if the pidfd cannot be polled.
 bool is_running(int pidfd)
 {
@@ -193,7 +191,7 @@ result<exit_status> child_state::wait()
         blocking_wait_ = true;
         auto const cgroup = is_ending() ? containment_->cgroup : nullptr;
         lock.unlock();
-        auto waited = success();
+        result<void> waited = boost::outcome_v2::success();
         if (cgroup)
             os::wait_for_change(cgroup->events());
         else

@@ -129,8 +129,8 @@ void shared_child_main(void* argument) noexcept
     if (args.early.pid) {
         bool const is_known = raw::parent() != 0; // not in a new PID namespace: the parent knows another pid
         if (is_known)
-            args.early.pid->store(raw::own_pid());
-        if (args.early.killed->load()) {
+            raw::store(*args.early.pid, raw::own_pid());
+        if (raw::load(*args.early.killed)) {
             if (is_known)
                 raw::kill_self();
             args.report = {ECANCELED, spawn_stage::clone}; // the first process of a namespace cannot kill itself

@@ -4,8 +4,6 @@
 
 #include "spawn/plan.hpp"
 
-#include <atomic>
-
 namespace brood::detail {
 
 /// The step of a plan that failed; `error` is 0 if none did.
@@ -16,8 +14,8 @@ struct failure {
 
 /// Lets another thread kill a child whose parent is suspended.
 struct early_death {
-    std::atomic<pid_t>* pid;         ///< Set by the child; null if nobody asks for it.
-    std::atomic<bool> const* killed; ///< Set before `pid` is read.
+    pid_t* pid;         ///< Set by the child; null if nobody asks for it.
+    bool const* killed; ///< Set before `pid` is read.
 };
 
 /// The input and the output of the child side. It uses no container, because a container's functions could be linked

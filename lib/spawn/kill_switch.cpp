@@ -7,13 +7,15 @@
 
 namespace brood::detail {
 
+namespace raw = os::raw;
+
 void kill_switch::kill() noexcept
 {
     std::lock_guard lock(mutex_);
-    killed_ = true;
+    raw::store(killed_, true);
     if (guard_)
         return guard_->end();
-    pid_t const pid = pid_;
+    pid_t const pid = raw::load(pid_);
     if (pid == 0 || !os::is_child({pid, -1})) // other code, or the kernel, may have reaped it
         return;
     (void)os::send_signal({pid, -1}, SIGKILL); // the first, so that it forks no process after the second
@@ -23,8 +25,8 @@ void kill_switch::kill() noexcept
 
 void kill_switch::arm(pid_t pid) noexcept
 {
-    pid_ = pid;
-    if (killed_)
+    raw::store(pid_, pid);
+    if (raw::load(killed_))
         kill();
 }
 
@@ -32,14 +34,14 @@ void kill_switch::kill_by(std::shared_ptr<guard_link> guard) noexcept
 {
     std::lock_guard lock(mutex_);
     guard_ = std::move(guard);
-    if (killed_)
+    if (raw::load(killed_))
         guard_->end();
 }
 
 void kill_switch::disarm() noexcept
 {
     std::lock_guard lock(mutex_);
-    pid_ = 0;
+    raw::store(pid_, 0);
     guard_.reset();
 }
 

@@ -5,7 +5,6 @@
 #include "contain/guard_link.hpp"
 #include "spawn/child_side.hpp"
 
-#include <atomic>
 #include <mutex>
 
 #include <sys/types.h>
@@ -35,9 +34,9 @@ public:
 private:
     bool const leads_group_;
     std::mutex mutex_; // guards the use of the pid: the launch does not reap it meanwhile
-    std::atomic<pid_t> pid_ = 0;
+    pid_t pid_ = 0;    // both are also used by the child
     std::shared_ptr<guard_link> guard_;
-    std::atomic<bool> killed_ = false;
+    bool killed_ = false;
 };
 
 } // namespace brood::detail

@@ -23,7 +23,8 @@ public:
         for (auto& s : steps_)
             s.data = write(s);
         std::memcpy(bytes_.data(), &head, sizeof head);
-        std::memcpy(bytes_.data() + sizeof head, steps_.data(), steps_.size() * sizeof(step));
+        if (!steps_.empty())
+            std::memcpy(bytes_.data() + sizeof head, steps_.data(), steps_.size() * sizeof(step));
     }
 
     std::vector<char> const& bytes() const noexcept { return bytes_; }

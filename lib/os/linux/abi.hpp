@@ -60,9 +60,10 @@ constexpr unsigned long pidfd_get_info = 0xc040ff0b; // _IOWR(0xFF, 11, struct p
 
 // capget(2), version 3: the second word has the capabilities from 32 on.
 struct capability_header {
-    std::uint32_t version = 0x20080522;
-    std::int32_t pid = 0; // the calling thread
+    std::uint32_t version;
+    std::int32_t pid;
 };
+constexpr capability_header own_capabilities{0x20080522, 0}; // of the calling thread
 struct capability_word {
     std::uint32_t effective, permitted, inheritable;
 };

@@ -21,7 +21,7 @@ namespace {
 
 error_code system_error(int number) noexcept { return {number, boost::system::system_category()}; }
 
-result<void> check(int outcome) noexcept
+result<void> to_result(int outcome) noexcept
 {
     if (outcome < 0)
         return system_error(-outcome);
@@ -33,7 +33,7 @@ result<void> check_cgroup(int directory) noexcept
     struct statfs status {};
     if (::fstatfs(directory, &status) < 0)
         return last_error();
-    return check(static_cast<unsigned long>(status.f_type) == abi::cgroup2_magic ? 0 : -EINVAL);
+    return to_result(static_cast<unsigned long>(status.f_type) == abi::cgroup2_magic ? 0 : -EINVAL);
 }
 
 // The text of a small file.
@@ -141,7 +141,7 @@ result<unique_fd> open_cgroup(char const* path) noexcept
 result<void> kill_cgroup(int directory) noexcept
 {
     int const error = raw::kill_cgroup(directory);
-    return check(error == -ENOENT || error == -ENODEV ? 0 : error);
+    return to_result(error == -ENOENT || error == -ENODEV ? 0 : error);
 }
 
 result<unique_fd> open_cgroup_kill(int directory, char const* name) noexcept
@@ -155,7 +155,7 @@ result<unique_fd> open_cgroup_kill(int directory, char const* name) noexcept
 result<void> kill_cgroup_by(int descriptor) noexcept
 {
     int const error = raw::kill_by(descriptor);
-    return check(error == -ENODEV ? 0 : error);
+    return to_result(error == -ENODEV ? 0 : error);
 }
 
 result<std::string> own_cgroup()
@@ -190,7 +190,7 @@ result<void> create_cgroup(int directory, char const* name) noexcept
 
 result<void> remove_cgroup(int directory, char const* name) noexcept
 {
-    return check(raw::remove_cgroup(directory, name));
+    return to_result(raw::remove_cgroup(directory, name));
 }
 
 result<unique_fd> open_cgroup_in(int directory, char const* name) noexcept

@@ -14,11 +14,6 @@
 namespace brood::os::raw {
 namespace {
 
-int call(long number, long a = 0, long b = 0, long c = 0, long d = 0) noexcept
-{
-    return static_cast<int>(system_call(number, a, b, c, d));
-}
-
 int open(int directory, char const* name, int flags) noexcept
 {
     return call(SYS_openat, directory, word(name), flags | O_CLOEXEC);

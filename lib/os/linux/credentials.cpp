@@ -22,7 +22,7 @@ struct capability_sets {
 
 capability_sets capabilities() noexcept
 {
-    abi::capability_header header;
+    abi::capability_header header = abi::own_capabilities;
     abi::capability_word words[2] = {};
     system_call(SYS_capget, word(&header), word(words));
     auto const join = [&](std::uint32_t abi::capability_word::*set) {
@@ -35,7 +35,7 @@ capability_sets capabilities() noexcept
 
 void set_capabilities(capability_sets const& sets) noexcept
 {
-    abi::capability_header header;
+    abi::capability_header header = abi::own_capabilities;
     auto const part = [&](int shift) {
         return abi::capability_word{
             static_cast<std::uint32_t>(sets.effective >> shift), static_cast<std::uint32_t>(sets.permitted >> shift),

@@ -17,11 +17,6 @@
 namespace brood::os::raw {
 namespace {
 
-int call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0) noexcept
-{
-    return static_cast<int>(system_call(number, a, b, c, d, e));
-}
-
 // A path below procfs.
 class path {
 public:

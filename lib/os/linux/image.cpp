@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -53,7 +54,7 @@ bool is_in_procfs(char const* path) noexcept
     if (std::strncmp(path, "/proc/", 6) == 0)
         return true;
     char folder[PATH_MAX] = {};
-    std::strncpy(folder, path, sizeof folder - 1); // a longer path cannot be executed
+    std::string_view(path).copy(folder, sizeof folder - 1); // a longer path cannot be executed
     char* const slash = std::strrchr(folder, '/');
     if (!slash)
         return false;
@@ -141,8 +142,7 @@ bool leads_to_procfs(char const* path) noexcept
     if (is_in_procfs(path))
         return true;
     char target[PATH_MAX];
-    std::strncpy(target, path, sizeof target - 1);
-    target[sizeof target - 1] = '\0';
+    target[std::string_view(path).copy(target, sizeof target - 1)] = '\0';
     constexpr int most_links = 40; // in one path, by path_resolution(7)
     for (int links = 0; links < most_links; ++links) {
         char link[PATH_MAX];

@@ -21,15 +21,12 @@
 namespace brood::os {
 namespace {
 
-error_code system_error(long negative) noexcept
-{
-    return {static_cast<int>(-negative), boost::system::system_category()};
-}
+error_code raw_error(long negative) noexcept { return {static_cast<int>(-negative), boost::system::system_category()}; }
 
-result<void> check(long result) noexcept
+result<void> check_raw(long result) noexcept
 {
     if (result < 0)
-        return system_error(result);
+        return raw_error(result);
     return boost::outcome_v2::success();
 }
 
@@ -104,7 +101,7 @@ result<unique_fd> open_pidfd(pid_t pid) noexcept
     long const fd = system_call(abi::sys_pidfd_open, pid, 0);
     // For a thread that is not a process, newer kernels report ENOENT and older ones EINVAL.
     if (fd < 0)
-        return system_error(fd == -ENOENT ? -EINVAL : fd);
+        return raw_error(fd == -ENOENT ? -EINVAL : fd);
     return unique_fd(static_cast<int>(fd));
 }
 
@@ -129,7 +126,7 @@ result<std::optional<child_end>> reap(child_id child) noexcept
     siginfo_t info{};
     abi::rusage usage{};
     if (long const error = wait_id(child, &info, WEXITED | WNOHANG, &usage); error < 0)
-        return system_error(error);
+        return raw_error(error);
     if (info.si_pid == 0 || !is_end(info.si_code))
         return std::optional<child_end>();
     return std::optional<child_end>({info.si_code, info.si_status, from_kernel(usage)});
@@ -168,15 +165,15 @@ result<bool> has_exited(int pidfd) noexcept
 {
     long const ready = poll(pidfd, POLLIN, no_time);
     if (ready < 0)
-        return system_error(ready);
+        return raw_error(ready);
     return ready > 0;
 }
 
-result<void> wait_for_exit(int pidfd) noexcept { return check(poll(pidfd, POLLIN, no_limit)); }
+result<void> wait_for_exit(int pidfd) noexcept { return check_raw(poll(pidfd, POLLIN, no_limit)); }
 
 result<void> wait_for_reap(int pidfd, std::chrono::milliseconds timeout) noexcept
 {
-    return check(poll(pidfd, 0, timeout)); // POLLHUP is always reported
+    return check_raw(poll(pidfd, 0, timeout)); // POLLHUP is always reported
 }
 
 result<void> send_signal(child_id child, int signal) noexcept
@@ -185,11 +182,11 @@ result<void> send_signal(child_id child, int signal) noexcept
         long const sent = system_call(abi::sys_pidfd_send_signal, child.pidfd, signal, 0, 0);
         bool const may_be_filtered = sent == -EPERM || sent == -ENOSYS;
         if (!may_be_filtered || child.pid <= 0)
-            return check(sent);
+            return check_raw(sent);
     }
     if (child.pid <= 0) // would reach a group or every process
-        return system_error(-ESRCH);
-    return check(system_call(SYS_kill, child.pid, signal));
+        return raw_error(-ESRCH);
+    return check_raw(system_call(SYS_kill, child.pid, signal));
 }
 
 } // namespace brood::os

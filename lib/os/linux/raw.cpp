@@ -15,11 +15,6 @@
 namespace brood::os::raw {
 namespace {
 
-int call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0) noexcept
-{
-    return static_cast<int>(system_call(number, a, b, c, d, e));
-}
-
 // On some architectures the calls without suffix take 16-bit ids.
 #ifdef SYS_setresuid32
 constexpr long sys_setresuid = SYS_setresuid32, sys_setresgid = SYS_setresgid32, sys_setgroups = SYS_setgroups32;
@@ -209,7 +204,7 @@ int clear_ambient_capabilities() noexcept
 // An ambient capability must be permitted and inheritable.
 int raise_ambient_capabilities(std::uint64_t capabilities) noexcept
 {
-    abi::capability_header header;
+    abi::capability_header header = abi::own_capabilities;
     abi::capability_word words[2];
     if (int const result = call(SYS_capget, word(&header), word(words)); result < 0)
         return result;
@@ -231,7 +226,7 @@ int limit_capabilities(std::uint64_t kept) noexcept
         if ((kept >> number & 1) == 0 && call(SYS_prctl, PR_CAPBSET_READ, number) == 1)
             if (int const result = call(SYS_prctl, PR_CAPBSET_DROP, number); result < 0)
                 return result;
-    abi::capability_header header;
+    abi::capability_header header = abi::own_capabilities;
     abi::capability_word words[2];
     if (int const result = call(SYS_capget, word(&header), word(words)); result < 0)
         return result;

@@ -39,6 +39,12 @@ inline long system_call(long number, long a = 0, long b = 0, long c = 0, long d 
 #endif
 }
 
+/// Makes a system call whose result is an int.
+inline int call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0) noexcept
+{
+    return static_cast<int>(system_call(number, a, b, c, d, e));
+}
+
 /// Converts an argument of a system call.
 template <class T>
 long word(T value) noexcept

@@ -56,9 +56,9 @@ private:
     bool paused_ = false;
 };
 
-class foreign_watch final : public pidfd_watch {
+class epoll_foreign_watch final : public pidfd_watch {
 public:
-    foreign_watch(epoll_set& set, milliseconds grace) noexcept : pidfd_watch(set), grace_(grace) {}
+    epoll_foreign_watch(epoll_set& set, milliseconds grace) noexcept : pidfd_watch(set), grace_(grace) {}
 
     // The pidfd hangs up when the process is reaped. A hangup is reported without requesting an event.
     error_code rearm(observer_ptr observer) override
@@ -77,9 +77,9 @@ private:
 
 // The kernel limits how often it reports changes of a cgroup, and forgets a change that is to be reported when the cgroup
 // is removed. A timer, which waits longer and longer, finds those.
-class change_watch final : public epoll_watch {
+class epoll_change_watch final : public epoll_watch {
 public:
-    explicit change_watch(epoll_set& set) noexcept : epoll_watch(set, EPOLLPRI) {}
+    explicit epoll_change_watch(epoll_set& set) noexcept : epoll_watch(set, EPOLLPRI) {}
 
     error_code arm(observer_ptr observer) override
     {
@@ -107,7 +107,7 @@ private:
 // Creates and starts a watch in the context's set. `arguments` are the further constructor arguments.
 template <class Watch, class... Arguments>
 watch_result
-start(asio::any_io_executor const& executor, os::unique_fd& fd, observer_ptr observer, Arguments... arguments)
+start_in_epoll(asio::any_io_executor const& executor, os::unique_fd& fd, observer_ptr observer, Arguments... arguments)
 {
     return catch_reactor_error(executor, [&](asio::execution_context& context) -> watch_result {
         auto watch = std::make_unique<Watch>(asio::use_service<epoll_set>(context), arguments...);
@@ -121,7 +121,7 @@ start(asio::any_io_executor const& executor, os::unique_fd& fd, observer_ptr obs
 
 watch_result watch_pidfd(asio::any_io_executor const& executor, os::unique_fd& pidfd, observer_ptr observer)
 {
-    return start<child_watch>(executor, pidfd, std::move(observer));
+    return start_in_epoll<child_watch>(executor, pidfd, std::move(observer));
 }
 
 // A system may refuse an epoll in the reactor's epoll, or have no descriptor for it. Children are then watched by
@@ -129,7 +129,7 @@ watch_result watch_pidfd(asio::any_io_executor const& executor, os::unique_fd& p
 watch_result
 watch_foreign(asio::any_io_executor const& executor, os::unique_fd& pidfd, milliseconds grace, observer_ptr observer)
 {
-    if (auto started = start<foreign_watch>(executor, pidfd, observer, grace))
+    if (auto started = start_in_epoll<epoll_foreign_watch>(executor, pidfd, observer, grace))
         return started;
     return watch_foreign_by_reactor(executor, pidfd, grace, std::move(observer));
 }
@@ -139,8 +139,8 @@ watch_result watch_changes(asio::any_io_executor const& executor, int fd, observ
     auto duplicate = os::duplicate_above(fd, 2);
     if (!duplicate)
         return duplicate.error();
-    if (auto started = start<change_watch>(executor, duplicate.value(), observer)) {
-        static_cast<change_watch&>(*started.value()).start_timer(std::move(observer));
+    if (auto started = start_in_epoll<epoll_change_watch>(executor, duplicate.value(), observer)) {
+        static_cast<epoll_change_watch&>(*started.value()).start_timer(std::move(observer));
         return started;
     }
     return watch_changes_by_reactor(executor, std::move(duplicate).value(), std::move(observer));
@@ -148,7 +148,7 @@ watch_result watch_changes(asio::any_io_executor const& executor, int fd, observ
 
 watch_result watch_pipe(asio::any_io_executor const& executor, os::unique_fd read_end, observer_ptr observer)
 {
-    if (auto started = start<epoll_watch>(executor, read_end, observer, std::uint32_t(0)))
+    if (auto started = start_in_epoll<epoll_watch>(executor, read_end, observer, std::uint32_t(0)))
         return started;
     return watch_pipe_by_reactor(executor, std::move(read_end), std::move(observer));
 }
