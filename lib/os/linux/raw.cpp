@@ -24,10 +24,13 @@ constexpr long sys_setresuid = SYS_setresuid, sys_setresgid = SYS_setresgid, sys
 
 constexpr int last_signal = 64;
 
+// Constants, and variables that the kernel sets: a compiler may call memset to clear a variable, and sanitizers replace it.
+constexpr abi::sigaction default_action{SIG_DFL, {}};
+constexpr abi::rlimit no_core{0, 0};
+
 int default_signal(int signal) noexcept
 {
-    abi::sigaction const action{SIG_DFL, {}};
-    return call(SYS_rt_sigaction, signal, word(&action), 0, sizeof(signal_bits));
+    return call(SYS_rt_sigaction, signal, word(&default_action), 0, sizeof(signal_bits));
 }
 
 // Parses the name of an entry in /proc/self/fd. Returns -1 for "." and "..".
@@ -67,7 +70,7 @@ int for_each_listed(Function what) noexcept
 template <class Function>
 int for_each_number(int first, int last, Function what) noexcept
 {
-    abi::rlimit limit{};
+    abi::rlimit limit;
     int const result = call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, word(&limit));
     if (result < 0)
         return result;
@@ -311,7 +314,7 @@ int default_signals(signal_bits set) noexcept
 void default_handlers() noexcept
 {
     for (int signal = 1; signal <= last_signal; ++signal) {
-        abi::sigaction current{};
+        abi::sigaction current;
         if (call(SYS_rt_sigaction, signal, 0, word(&current), sizeof(signal_bits)) == 0 && current.handler != SIG_DFL &&
             current.handler != SIG_IGN)
             default_signal(signal);
@@ -344,7 +347,6 @@ void exit_now(int code) noexcept
 void kill_self() noexcept
 {
     system_call(SYS_kill, system_call(SYS_getpid), SIGKILL);
-    abi::rlimit const no_core{0, 0};
     system_call(SYS_prlimit64, 0, RLIMIT_CORE, word(&no_core));
     for (;;)
         __builtin_trap();
