@@ -246,8 +246,8 @@ void contain(child_args& args, int link, pid_t parent, char** arguments, char** 
     int const error = self.announce_program(leaves_group(args));
     if (error < 0)
         report(args.report_fd, {-error, spawn_stage::clone});
+    raw::conceal(arguments, environment); // before the parent is told
     self.close_others();
-    raw::conceal(arguments, environment);
     if (error == 0)
         self.wait_for_end();
     self.end_all();

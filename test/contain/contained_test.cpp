@@ -226,42 +226,54 @@ TEST_CASE("contained: attributes are the program's")
     });
 }
 
-TEST_CASE("contained: descendants are gone when the wait completes, however the child ends")
+namespace {
+
+void end_in_every_way(backend_config const& config)
 {
-    for_each_contained([](backend_config const& config) {
-        for (char const* how : resistances)
-            for (std::string const end : {"exit", "signal", "kill", "kill_tree", "stop", "outside"}) {
-                bool const pauses = std::string(how) == "close" || std::string(how) == "stop";
-                if (pauses && end == "exit")
-                    continue;
-                CAPTURE(std::string(how));
-                CAPTURE(end);
-                mark const marked;
-                asio::io_context context;
-                auto child = spawn_ready(context, contained_probe(config, marked, "resist", how));
-                CHECK(marked.count() >= 2); // the guard, too
-                if (end == "exit")
-                    child.in().close();
-                else if (end == "signal")
-                    REQUIRE(child.signal(SIGKILL));
-                else if (end == "kill")
-                    REQUIRE(child.kill());
-                else if (end == "kill_tree")
-                    REQUIRE(child.kill_tree());
-                else if (end == "stop")
-                    child.async_stop(stop_plan(SIGTERM, 100ms), asio::detached);
-                else
-                    REQUIRE(::kill(child.id(), SIGKILL) == 0);
-                auto const status = wait_on(context, child);
-                CHECK(marked.count() == 0);
-                if (end == "exit")
-                    CHECK(status.code() == 9);
-                else if (end != "stop")
-                    CHECK(status.signal() == SIGKILL);
-                CHECK(child.kill_tree());
-                CHECK(child.signal(0).error() == std::errc::no_such_process);
-            }
-    });
+    for (char const* how : resistances)
+        for (std::string const end : {"exit", "signal", "kill", "kill_tree", "stop", "outside"}) {
+            bool const pauses = std::string(how) == "close" || std::string(how) == "stop";
+            if (pauses && end == "exit")
+                continue;
+            CAPTURE(std::string(how));
+            CAPTURE(end);
+            mark const marked;
+            asio::io_context context;
+            auto child = spawn_ready(context, contained_probe(config, marked, "resist", how));
+            CHECK(marked.count() >= 2); // the guard, too
+            if (end == "exit")
+                child.in().close();
+            else if (end == "signal")
+                REQUIRE(child.signal(SIGKILL));
+            else if (end == "kill")
+                REQUIRE(child.kill());
+            else if (end == "kill_tree")
+                REQUIRE(child.kill_tree());
+            else if (end == "stop")
+                child.async_stop(stop_plan(SIGTERM, 100ms), asio::detached);
+            else
+                REQUIRE(::kill(child.id(), SIGKILL) == 0);
+            auto const status = wait_on(context, child);
+            CHECK(marked.count() == 0);
+            if (end == "exit")
+                CHECK(status.code() == 9);
+            else if (end != "stop")
+                CHECK(status.signal() == SIGKILL);
+            CHECK(child.kill_tree());
+            CHECK(child.signal(0).error() == std::errc::no_such_process);
+        }
+}
+
+} // namespace
+
+TEST_CASE("contained: descendants in a cgroup are gone when the wait completes, however the child ends")
+{
+    for_each_with_cgroup(end_in_every_way);
+}
+
+TEST_CASE("contained: descendants below a guard are gone when the wait completes, however the child ends")
+{
+    for_each_guarded(end_in_every_way);
 }
 
 TEST_CASE("contained: the streams end with the child although nothing waits for it" * needs_threads())
