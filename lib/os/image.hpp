@@ -14,7 +14,7 @@ namespace brood::os {
 /// be executable.
 result<unique_fd> make_image(std::span<unsigned char const> program, long offset, std::span<char const> rest) noexcept;
 
-/// Opens the file at `path`, if it contains nothing but `program`. The path is relative to the folder of the shared
+/// Opens the file at `path`, if it contains nothing but `program` and no other user but root can change it. The path is relative to the folder of the shared
 /// object, or of the program, that contains this code.
 result<unique_fd> open_installed_copy(std::span<unsigned char const> program, char const* path);
 

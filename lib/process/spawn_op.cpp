@@ -184,6 +184,8 @@ void spawn_op::fail(error_code error, completion_mode mode)
     }
     {
         std::lock_guard lock(mutex_);
+        if (is_relay_replaced(error)) // cancelled before the second attempt
+            error = asio::error::operation_aborted;
         phase_ = phase::done;
     }
     plan_.reset();
@@ -196,14 +198,14 @@ void spawn_op::fail(error_code error, completion_mode mode)
 spawn_op::starter spawn_op::prepare_retry(error_code const& error)
 {
     std::lock_guard lock(mutex_);
+    if (is_relay_replaced(error) && phase_ != phase::cancelled)
+        return start_async_launch; // nothing has failed yet
     if (phase_ != phase::launching)
         return nullptr;
     if (is_group_gone(error) && std::exchange(plan_->may_lead_group, false)) {
         set_group(*plan_, 0);
         return start_async_launch;
     }
-    if (is_relay_replaced(error))
-        return start_async_launch;
     bool const other_backend =
         tried_one_backend_ && backend_ == spawn_backend::automatic && (is_refused(error) || is_unprivileged(error));
     if (other_backend && !is_contained(*plan_)) {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes a C++ header with the bytes of the relay, and with its path below the folder for helper programs, relative to
-the folder of the library. Without a program, there are no bytes."""
+"""Writes a C++ header with the bytes of the relay, and with the path where it is installed, relative to the folder of the
+library. Without a program, there are no bytes."""
 import os.path
 import sys
 
 header, library_folder, helper_folder, *program = sys.argv[1:]
-path = os.path.join(os.path.relpath(helper_folder, library_folder), "brood/brood-relay")
+path = os.path.join(os.path.relpath(helper_folder, library_folder), "brood-relay")
 data = open(program[0], "rb").read() if program else b""
 with open(header, "w", encoding="ascii") as out:
     out.write("#pragma once\n#include <array>\n\nnamespace brood::detail {\n\n")

@@ -48,7 +48,7 @@ private:
     explicit relay_files(source from) noexcept : source_(from) {}
 
     static source current() noexcept;
-    static source next_after(source refused) noexcept;
+    static result<void> leave_memory();
     static result<relay_files> create_from(source from, std::span<char const> parcel);
 
     source source_;

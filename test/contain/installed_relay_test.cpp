@@ -45,6 +45,8 @@ public:
         fs::permissions(relay_, fs::perms::owner_all);
     }
 
+    void let_others_write() const { fs::permissions(relay_, fs::perms::group_write, fs::perm_options::add); }
+
     // Runs a case of this file where no memory file may be executed.
     exit_status run(std::string const& test_case) const
     {
@@ -97,6 +99,8 @@ TEST_CASE("installed relay: guards, where no memory file may be executed")
     CHECK(installed.run("inner: no relay can be executed").success());
     installed.add_relay();
     CHECK(installed.run("inner: the installed relay is executed").success());
+    installed.let_others_write();
+    CHECK(installed.run("inner: no relay can be executed").success());
     installed.add_relay("of another version");
     CHECK(installed.run("inner: no relay can be executed").success());
 }

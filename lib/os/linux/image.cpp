@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -102,6 +103,14 @@ std::string folder_of_module()
     return std::move(search.path);
 }
 
+// Whether nobody else can change a file after it has been read.
+bool is_ours_alone(int fd) noexcept
+{
+    struct stat status;
+    return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
+           (status.st_uid == 0 || status.st_uid == ::geteuid());
+}
+
 } // namespace
 
 result<unique_fd> make_image(std::span<unsigned char const> program, long offset, std::span<char const> rest) noexcept
@@ -122,11 +131,13 @@ result<unique_fd> make_image(std::span<unsigned char const> program, long offset
 result<unique_fd> open_installed_copy(std::span<unsigned char const> program, char const* path)
 {
     auto const folder = folder_of_module();
-    if (folder.empty())
+    if (!folder.starts_with('/'))
         return error_code(ENOENT, boost::system::system_category());
     unique_fd file(::open((folder + path).c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     if (!file)
         return last_error();
+    if (!is_ours_alone(file.get()))
+        return error_code(ENOENT, boost::system::system_category());
     std::vector<unsigned char> content(program.size() + 1);
     auto const size = ::read(file.get(), content.data(), content.size());
     if (size < 0)
