@@ -169,12 +169,14 @@ struct job_runner {
     {
         auto cmd = command_of(current.line, host);
         cmd.out(brood::stdio::piped()).err(brood::stdio::same_as(1));
-        // The command has its own process group: it does not receive the terminal's ^C.
-        auto spawned = start_contained(loop, cmd.process_group());
+        // The command has its own process group: it does not receive the terminal's ^C. A launcher must outlive this process
+        // until it has ended its job.
+        current.is_remote = host || !launcher.empty();
+        cmd.process_group();
+        auto spawned = current.is_remote ? brood::spawn(loop, cmd) : start_contained(loop, cmd);
         if (!spawned)
             co_return spawned.error();
         current.child = std::move(spawned).value();
-        current.is_remote = host || !launcher.empty();
         asio::co_spawn(loop, kill_after(current, limit), asio::detached);
         // The wait comes last: where descendants are not contained, a kill reaches the shell's group until it is reaped.
         (void)co_await asio::async_read(current.child.out(), asio::dynamic_buffer(current.output), brood::as_result);

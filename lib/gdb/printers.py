@@ -114,9 +114,12 @@ class ChildPrinter:
         state = target_of(self.value["owner_"]["child_"])
         if state is None:
             return "no child"
-        if not any(field.name == "guard_" for field in state.type.fields()):
+        if not any(field.name == "containment_" for field in state.type.fields()):
             return "a child; its state needs the debug information of brood"
-        guard = target_of(state["guard_"])
+        containment = state["containment_"]  # a std::unique_ptr, which consists of the pointer
+        pointer = containment.type.template_argument(0).pointer()
+        pointer = containment.address.cast(pointer.pointer()).dereference()
+        guard = target_of(pointer["guard"]) if pointer != 0 else None
         pid = int(guard["pid_"] if guard is not None else state["id_"]["pid"])
         if not state["ended_"]:
             return f"pid {pid}, not reaped"
