@@ -246,7 +246,7 @@ void contain(child_args& args, int link, pid_t parent, char** arguments, char** 
     int const error = self.announce_program(leaves_group(args));
     if (error < 0)
         report(args.report_fd, {-error, spawn_stage::clone});
-    raw::conceal(arguments, environment); // before the parent is told
+    raw::conceal(arguments, environment); // `close_others` lets the parent go on
     self.close_others();
     if (error == 0)
         self.wait_for_end();

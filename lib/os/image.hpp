@@ -14,8 +14,8 @@ namespace brood::os {
 /// be executable.
 result<unique_fd> make_image(std::span<unsigned char const> program, long offset, std::span<char const> rest) noexcept;
 
-/// Opens the file at `path`, if it contains nothing but `program` and no other user but root can change it. The path is relative to the folder of the shared
-/// object, or of the program, that contains this code.
+/// Opens the file at `path`, if it contains nothing but `program` and no other user but root can change it. The path is
+/// relative to the folder of the shared object, or of the program, that contains this code.
 result<unique_fd> open_installed_copy(std::span<unsigned char const> program, char const* path);
 
 /// Whether a path, or a chain of symbolic links that begins with it, leads into procfs. Names there, such as `self`,

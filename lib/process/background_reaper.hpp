@@ -18,11 +18,11 @@ class child_state;
 struct unreaped_child {
     pid_t pid;
     os::unique_fd pidfd;
-    lost_flag lost; ///< If there is no pidfd.
-    std::unique_ptr<containment> contained;
-    bool kills_group;             ///< The group that the child leads is killed at its end.
-    bool killed;                  ///< SIGKILL has been sent.
-    std::shared_ptr<void> memory; ///< Memory of this process that the child may still use.
+    lost_flag lost;                         ///< If there is no pidfd.
+    std::unique_ptr<containment> contained; ///< Null if it is not contained and has no cgroup of its own.
+    bool kills_group;                       ///< The group that the child leads is killed at its end.
+    bool killed;                            ///< SIGKILL has been sent.
+    std::shared_ptr<void> memory;           ///< Memory of this process that the child may still use.
 };
 
 /// Reaps the child when it ends, on an event loop of the library.

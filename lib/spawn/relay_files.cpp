@@ -8,14 +8,11 @@
 #include "spawn/relay_parcel.hpp"
 #include "spawn/report_channel.hpp"
 
-#include <atomic>
 #include <cerrno>
 #include <new>
 
 namespace brood::detail {
 namespace {
-
-std::atomic<int> the_source = 0; // of the next launch
 
 // The errors of policies against executable memory files, of seccomp filters and of old kernels.
 bool is_refusal(int error) noexcept
@@ -43,7 +40,7 @@ bool relay_files::is_refused(error_code const& error) noexcept
 
 relay_files::source relay_files::current() noexcept
 {
-    return relay_image.empty() ? source::none : static_cast<source>(the_source.load(std::memory_order_relaxed));
+    return relay_image.empty() ? source::none : next_source_.load(std::memory_order_relaxed);
 }
 
 // Another thread may have done it. A shortage says nothing about the installed program.
@@ -54,8 +51,8 @@ result<void> relay_files::leave_memory()
     auto const installed = open_installed();
     if (!installed && os::is_shortage(installed.error().value()))
         return installed.error();
-    auto expected = static_cast<int>(source::memory);
-    the_source.compare_exchange_strong(expected, static_cast<int>(installed ? source::installed : source::none));
+    auto expected = source::memory;
+    next_source_.compare_exchange_strong(expected, installed ? source::installed : source::none);
     return boost::outcome_v2::success();
 }
 

@@ -8,6 +8,7 @@
 #include <brood/error.hpp>
 #include <brood/result.hpp>
 
+#include <atomic>
 #include <span>
 
 namespace brood::detail {
@@ -50,6 +51,8 @@ private:
     static source current() noexcept;
     static result<void> leave_memory();
     static result<relay_files> create_from(source from, std::span<char const> parcel);
+
+    static inline constinit std::atomic<source> next_source_ = source::memory; // of the next launch
 
     source source_;
     os::private_fd parcel_, installed_;
