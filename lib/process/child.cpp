@@ -13,6 +13,7 @@
 #include <chrono>
 #include <new>
 #include <utility>
+#include <variant>
 
 #include <signal.h>
 
@@ -46,7 +47,7 @@ child_state::~child_state()
     watch_.reset(); // before the next watch of the same pid is created
     reap_in_background(
         {id_.pid, std::move(pidfd_), std::move(lost_), std::move(containment_), scope_.kills_group, killed_,
-         std::move(held_)});
+         std::get<held>(std::move(used_))});
 }
 
 void child_state::assign(pid_t pid, os::unique_fd pidfd) noexcept
@@ -85,7 +86,7 @@ void child_state::hold_until_exit(std::shared_ptr<void> memory) noexcept
 {
     std::lock_guard lock(mutex_);
     if (!ended_)
-        held_.swap(memory);
+        std::get<held>(used_).swap(memory);
 }
 
 // The kernel records the status when it reaps the child: for SIGCHLD ignored, or for another thread's waitpid(2), that
@@ -153,10 +154,10 @@ bool child_state::poll_end()
         return false;
     if (auto const report = guard() && is_own() ? guard()->finish() : std::nullopt) {
         status_ = exit_status::from_raw(report->status);
-        usage_ = report->usage;
+        used_ = report->usage;
     } else if (end) {
         status_ = from_siginfo(end.value()->code, end.value()->status);
-        usage_ = end.value()->usage;
+        used_ = end.value()->usage;
     } else if (auto const recalled = recall_status(end.error())) {
         status_ = exit_status::from_raw(*recalled);
     } else {
@@ -165,7 +166,8 @@ bool child_state::poll_end()
     keep_tree_usage();
     ended_ = true;
     pid_owners::leave(id_.pid, lost_);
-    held_.reset();
+    if (auto* const memory = std::get_if<held>(&used_))
+        memory->reset();
     return true;
 }
 
@@ -243,7 +245,8 @@ result<std::optional<exit_status>> child_state::wait_for(duration time)
 std::optional<resource_usage> child_state::usage() const
 {
     std::lock_guard lock(mutex_);
-    return usage_;
+    auto const* const used = std::get_if<resource_usage>(&used_);
+    return used ? std::optional(*used) : std::nullopt;
 }
 
 std::optional<brood::tree_usage> child_state::tree_usage() const

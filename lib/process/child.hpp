@@ -9,6 +9,7 @@
 #include <brood/detail/handle.hpp>
 
 #include <atomic>
+#include <variant>
 
 namespace brood::detail {
 
@@ -117,16 +118,17 @@ private:
     std::optional<int> recall_status(error_code const& reap_error) const noexcept;
 
     pid_t const parent_; // the process that created this object; a forked copy does not touch the child
-    std::unique_ptr<containment> containment_;
-    lost_flag lost_; // null while a pidfd identifies the child
-    kill_scope scope_;
-    std::unique_ptr<streams_base> streams_;
-    std::shared_ptr<void> held_;
     // A thread is in waitid(2): the pid must stay the child's, so the child must not be reaped.
     std::atomic<bool> blocking_wait_ = false;
     bool detached_ = false;
     std::atomic<bool> killed_ = false; // SIGKILL has been sent
-    std::optional<resource_usage> usage_;
+    kill_scope scope_;
+    lost_flag lost_; // null while a pidfd identifies the child
+    std::unique_ptr<containment> containment_;
+    std::unique_ptr<streams_base> streams_;
+    using held = std::shared_ptr<void>;
+    // What the child uses, until its end. Then what it has used, if that is known.
+    std::variant<held, resource_usage> used_;
 };
 
 } // namespace brood::detail

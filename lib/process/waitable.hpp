@@ -73,16 +73,16 @@ protected:
     asio::any_io_executor executor_;
     os::child_id id_{0, -1};
     os::unique_fd pidfd_; // empty while the watch owns the descriptor
+    exit_status status_;  // valid after the end
     std::unique_ptr<watch> watch_;
+    error_code error_; // of the last call of `poll_end`; after the end, why there is no status
     bool ended_ = false;
     bool seen_running_ = false;      // the process has just been started: the first wait does not poll
     bool is_watch_outdated_ = false; // `create_watch` would create another one
-    error_code error_;               // of the last call of `poll_end`; after the end, why there is no status
-    exit_status status_;             // valid after the end
 
 private:
     struct waiter {
-        std::uint64_t id;
+        std::uint32_t id;
         void const* owner; // see `abandon_waits`
         completion done;
     };
@@ -103,13 +103,13 @@ private:
     error_code arm();
     error_code rearm();
 
-    void cancel_wait(std::uint64_t id);
+    void cancel_wait(std::uint32_t id);
 
     // Ends the watch if nothing else waits. Called with the lock, which it releases.
     completion take_waiter(std::vector<waiter>::iterator at, std::unique_lock<std::mutex> lock);
 
+    std::uint32_t next_waiter_ = 0;
     std::vector<waiter> waiters_;
-    std::uint64_t next_waiter_ = 0;
 
     friend class context_registry;
     context_registry* registry_ = nullptr; // null after the context has been destroyed
