@@ -40,9 +40,11 @@ public:
                     self->finish(asio::error::operation_aborted);
             });
         auto events = os::open_cgroup_events(root_->directory(), ".");
-        if (!events)
-            return finish(events.error());
+        auto kill = os::open_cgroup_kill(root_->directory(), ".");
+        if (!events || !kill)
+            return finish(events ? kill.error() : events.error());
         events_ = std::move(events).value();
+        kill_ = std::move(kill).value();
         go_on();
     }
 
@@ -53,7 +55,7 @@ private:
     // Repeated, because a new process may have entered.
     void go_on()
     {
-        auto const killed = kill_all(*root_);
+        auto const killed = os::kill_cgroup_by(kill_.get());
         auto const populated = os::is_populated(events_.get());
         if (!killed || !populated || !populated.value())
             return finish(!killed ? killed.error() : !populated ? populated.error() : error_code());
@@ -89,7 +91,7 @@ private:
 
     asio::any_io_executor const executor_;
     std::shared_ptr<cgroup_root> const root_;
-    os::unique_fd events_;
+    os::unique_fd events_, kill_;
     std::mutex mutex_; // guards everything below
     std::optional<basic_completion<>> completion_;
     std::unique_ptr<watch> watch_;

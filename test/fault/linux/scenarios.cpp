@@ -410,8 +410,6 @@ body use_scope(scenario_run& run)
     auto const killed = co_await scope.value().async_kill(as_result_of_await);
     if (!run.succeeded("async_kill", killed))
         co_return;
-    if (run.is_faulty(SYS_openat, ENODEV) || run.is_faulty(SYS_openat, ENOENT)) // says that the scope has been removed
-        run.succeeded("kill", child.value().kill());
     auto const status = co_await child.value().async_wait(as_result_of_await);
     if (run.succeeded("async_wait", status))
         expect_signal(run, status.value());
