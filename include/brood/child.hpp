@@ -4,6 +4,7 @@
 
 #include <brood/detail/handle.hpp>
 #include <brood/detail/initiation.hpp>
+#include <brood/detail/text.hpp>
 #include <brood/exit_status.hpp>
 #include <brood/pipe_writer.hpp>
 #include <brood/resource_usage.hpp>
@@ -385,6 +386,13 @@ public:
     auto async_output(CompletionToken&& token = {})
     {
         return async_output(output_options(), std::forward<CompletionToken>(token));
+    }
+
+    /// Does not compile, and says why: the options come before the completion token.
+    template <detail::not_output_options CompletionToken>
+    auto async_output(CompletionToken&&, output_options)
+    {
+        static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
     }
 
     /// Blocks until the child has ended, and reaps it. Errors as `async_wait`. Pending waits complete, too.

@@ -6,6 +6,7 @@
 #include <brood/detail/export.hpp>
 #include <brood/detail/initiation.hpp>
 #include <brood/detail/prepared_spawn.hpp>
+#include <brood/detail/text.hpp>
 #include <brood/detail/wrapped_handler.hpp>
 #include <brood/run.hpp>
 
@@ -237,6 +238,13 @@ public:
     auto async_spawn(command cmd, output_options options, CompletionToken&& token = {})
     {
         return initiate_spawn(std::move(cmd), std::move(options), std::forward<CompletionToken>(token));
+    }
+
+    /// Does not compile, and says why: the options come before the completion token.
+    template <detail::not_output_options CompletionToken>
+    auto async_spawn(command, CompletionToken&&, output_options)
+    {
+        static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
     }
 
     /// Spawns a child as `async_spawn` does, and hands it out: to stream its output, or to talk to it.

@@ -6,6 +6,7 @@
 #include <brood/detail/export.hpp>
 #include <brood/detail/handle.hpp>
 #include <brood/detail/initiation.hpp>
+#include <brood/detail/text.hpp>
 #include <brood/run_options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -63,6 +64,13 @@ auto async_run(Source&& source, command cmd, CompletionToken&& token = {})
     return brood::async_run(source, std::move(cmd), run_options(), std::forward<CompletionToken>(token));
 }
 
+/// Does not compile, and says why: the options come before the completion token.
+template <detail::executor_or_context Source, class What, detail::not_run_options CompletionToken>
+auto async_run(Source&&, What&&, CompletionToken&&, run_options)
+{
+    static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
+}
+
 /// Starts a child, captures its output and waits for its end. The first argument is an executor or a context.
 /**
  * Both output streams are read while the input is written. The operation completes after the child has been reaped and
@@ -114,6 +122,13 @@ template <
 auto async_output(Source&& source, command cmd, CompletionToken&& token = {})
 {
     return brood::async_output(source, std::move(cmd), output_options(), std::forward<CompletionToken>(token));
+}
+
+/// Does not compile, and says why: the options come before the completion token.
+template <detail::executor_or_context Source, class What, detail::not_output_options CompletionToken>
+auto async_output(Source&&, What&&, CompletionToken&&, output_options)
+{
+    static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
 }
 
 } // namespace brood
