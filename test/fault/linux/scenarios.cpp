@@ -72,8 +72,8 @@ command with_descriptors(command cmd)
     return std::move(cmd.env("WORD", "word").signal_mask(SIGUSR1));
 }
 
-// The shells fork nothing while they use a pipe: the end of a child would interrupt a close(2) that the injector has not
-// seen yet, which does not happen without an injector.
+// The shells fork nothing while they use a pipe: the end of a child would interrupt a close(2) that the injector has
+// not seen yet, which does not happen without an injector.
 
 std::string const show_ids =
     "while read key value rest; do case $key in Uid:) user=$value ;; Gid:) group=$value ;; esac; "
