@@ -47,8 +47,8 @@ BROOD_API void async_kill_all(
  * all of them together.
  *
  * Move-only; a moved-from object may only be assigned to and destroyed. In a process that this one has forked, no child
- * can be started in it. When the object is destroyed, or this process ends, also by SIGKILL, every process in the scope is killed
- * and the cgroup is removed.
+ * can be started in it. When the object is destroyed, or this process ends, also by SIGKILL, every process in the scope
+ * is killed and the cgroup is removed.
  *
  * @par Thread safety
  * Distinct objects: safe. Shared objects: all functions but moving and destroying may be called from several threads at

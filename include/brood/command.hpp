@@ -416,8 +416,8 @@ public:
      *
      * Fails with `not_supported` before anything is started: in `exec`, and on systems that execute
      * neither memory files nor the program that is installed with the library.
-     * Where a guard is needed, also with `parent_death_signal`, `pre_exec`, `namespaces`, another backend than `vfork` and
-     * a program or file named through `/proc`, and on systems without pidfds.
+     * Where a guard is needed, also with `parent_death_signal`, `pre_exec`, `namespaces`, another backend than `vfork`
+     * and a program or file named through `/proc`, and on systems without pidfds.
      */
     command& contained() &
     {
