@@ -14,11 +14,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -766,14 +769,22 @@ TEST_CASE("contained: descendants end if the parent is killed")
     });
 }
 
-// Whether a cgroup exists that one of the processes has created.
-bool is_any_left(std::vector<std::string> const& prefixes)
+// The cgroups below that of this process.
+std::set<std::string> lower_cgroups()
 {
-    if (!knows_linux() || cgroup_mount().empty())
-        return false;
-    for (auto const& entry : std::filesystem::directory_iterator(cgroup_of(::getpid())))
+    std::set<std::string> paths;
+    if (knows_linux() && !cgroup_mount().empty())
+        for (auto const& entry : std::filesystem::directory_iterator(cgroup_of(::getpid())))
+            paths.insert(entry.path().string());
+    return paths;
+}
+
+// Whether a new cgroup exists that one of the processes has created. Another process may have had its pid before.
+bool is_any_left(std::vector<std::string> const& prefixes, std::set<std::string> const& old)
+{
+    for (auto const& path : lower_cgroups())
         for (auto const& prefix : prefixes)
-            if (entry.path().string().find(prefix) != std::string::npos)
+            if (path.find(prefix) != std::string::npos && !old.contains(path))
                 return true;
     return false;
 }
@@ -782,6 +793,7 @@ TEST_CASE("contained: descendants end if the parent is killed at any moment")
 {
     for_each_contained([](backend_config const& config) {
         mark const marked;
+        auto const old = lower_cgroups();
         std::vector<std::string> roots;
         for (int i = 0; i < 60; ++i) {
             bool const asynchronous = i % 2 == 0;
@@ -806,7 +818,7 @@ TEST_CASE("contained: descendants end if the parent is killed at any moment")
             } // killed
         }
         CHECK(marked.disappears());
-        CHECK(eventually([&] { return !is_any_left(roots); }));
+        CHECK(eventually([&] { return !is_any_left(roots, old); }));
     });
 }
 
