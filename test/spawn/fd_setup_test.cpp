@@ -200,6 +200,23 @@ TEST_CASE("file: the child's descriptor may be the first free one")
     });
 }
 
+TEST_CASE("file: a FIFO, which the child opens, may become the first free descriptor")
+{
+    for_each_backend([&](backend_config const& config) {
+        scratch_folder folder;
+        auto const path = folder.path("fifo");
+        REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+        os::unique_fd const other_side(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+        std::vector<std::string> files;
+        {
+            standard_streams without(1u); // standard input
+            auto cmd = probe(config, to_report, "files", "0");
+            files = files_in_child(cmd.in(stdio::file(path, open_mode::read)), folder);
+        }
+        CHECK(files == std::vector<std::string>{identity(other_side.get())});
+    });
+}
+
 TEST_CASE("same_as: refers to the same file in any order of calls")
 {
     for_each_backend([&](backend_config const& config) {
