@@ -4,7 +4,6 @@
 
 #include <brood/detail/handle.hpp>
 #include <brood/detail/initiation.hpp>
-#include <brood/detail/text.hpp>
 #include <brood/exit_status.hpp>
 #include <brood/pipe_writer.hpp>
 #include <brood/resource_usage.hpp>

@@ -6,7 +6,6 @@
 #include <brood/detail/export.hpp>
 #include <brood/detail/initiation.hpp>
 #include <brood/detail/prepared_spawn.hpp>
-#include <brood/detail/text.hpp>
 #include <brood/detail/wrapped_handler.hpp>
 #include <brood/run.hpp>
 

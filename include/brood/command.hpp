@@ -54,22 +54,10 @@ public:
     }
 
     /// A program and its arguments.
-    template <detail::text Program>
-    command(Program const& program, std::vector<std::string> arguments)
+    command(detail::text_arg program, std::vector<std::string> arguments)
     {
-        data_.program = detail::text_arg(program);
+        data_.program = program;
         data_.arguments = std::move(arguments);
-    }
-
-    /// Does not compile, and says why: a text is not a command by itself, and an argument is a text.
-    template <detail::text Program, class... Args>
-    command(Program const&, Args const&...)
-    {
-        static_assert(
-            sizeof...(Args) > 0 || detail::never<Program>, "brood: a command is needed here: brood::command(program)");
-        static_assert(
-            sizeof...(Args) == 0 || detail::never<Program>,
-            "brood: the arguments of a command are texts; std::to_string converts a number");
     }
 
     /// A shell command line: `/bin/sh -c text`.

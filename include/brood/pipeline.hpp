@@ -278,6 +278,20 @@ auto async_output(Source&& source, pipeline line, CompletionToken&& token = {})
     return brood::async_output(source, std::move(line), output_options(), std::forward<CompletionToken>(token));
 }
 
+/// Does not compile, and says why: the options come before the completion token.
+template <detail::executor_or_context Source, detail::not_run_options CompletionToken>
+auto async_run(Source&&, pipeline, CompletionToken&&, run_options)
+{
+    static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
+}
+
+/// Does not compile, and says why: the options come before the completion token.
+template <detail::executor_or_context Source, detail::not_output_options CompletionToken>
+auto async_output(Source&&, pipeline, CompletionToken&&, output_options)
+{
+    static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
+}
+
 } // namespace brood
 
 #endif

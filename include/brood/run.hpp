@@ -6,7 +6,6 @@
 #include <brood/detail/export.hpp>
 #include <brood/detail/handle.hpp>
 #include <brood/detail/initiation.hpp>
-#include <brood/detail/text.hpp>
 #include <brood/run_options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -65,8 +64,8 @@ auto async_run(Source&& source, command cmd, CompletionToken&& token = {})
 }
 
 /// Does not compile, and says why: the options come before the completion token.
-template <detail::executor_or_context Source, class What, detail::not_run_options CompletionToken>
-auto async_run(Source&&, What&&, CompletionToken&&, run_options)
+template <detail::executor_or_context Source, detail::not_run_options CompletionToken>
+auto async_run(Source&&, command, CompletionToken&&, run_options)
 {
     static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
 }
@@ -125,8 +124,8 @@ auto async_output(Source&& source, command cmd, CompletionToken&& token = {})
 }
 
 /// Does not compile, and says why: the options come before the completion token.
-template <detail::executor_or_context Source, class What, detail::not_output_options CompletionToken>
-auto async_output(Source&&, What&&, CompletionToken&&, output_options)
+template <detail::executor_or_context Source, detail::not_output_options CompletionToken>
+auto async_output(Source&&, command, CompletionToken&&, output_options)
 {
     static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
 }

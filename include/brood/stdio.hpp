@@ -34,15 +34,6 @@ BROOD_API std::ostream& operator<<(std::ostream& out, open_mode mode);
 /// What one of the child's descriptors refers to. A value: nothing is opened before the spawn.
 class stdio {
 public:
-    /// Does not compile, and says why: a text could be a file or data, and a number any kind of descriptor.
-    template <detail::text_or_number T>
-    stdio(T const&)
-    {
-        static_assert(
-            detail::never<T>,
-            "brood: a stream of a child is needed here, such as stdio::file(path, mode) or stdio::fd(number)");
-    }
-
     /// The parent's descriptor of the same number.
     /**
      * If it is not open, a standard stream is closed in the child too; another number fails with `bad_file_descriptor`.

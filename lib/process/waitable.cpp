@@ -167,7 +167,7 @@ void waitable::start_wait(wait_handler handler, void const* owner)
         fail_waits(error, std::move(lock));
 }
 
-void waitable::cancel_wait(std::uint32_t id)
+void waitable::cancel_wait(std::uint64_t id)
 {
     std::unique_lock lock(mutex_);
     auto const found = std::find_if(waiters_.begin(), waiters_.end(), [id](waiter const& w) { return w.id == id; });

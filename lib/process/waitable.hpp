@@ -82,7 +82,7 @@ protected:
 
 private:
     struct waiter {
-        std::uint32_t id;
+        std::uint64_t id;
         void const* owner; // see `abandon_waits`
         completion done;
     };
@@ -103,12 +103,12 @@ private:
     error_code arm();
     error_code rearm();
 
-    void cancel_wait(std::uint32_t id);
+    void cancel_wait(std::uint64_t id);
 
     // Ends the watch if nothing else waits. Called with the lock, which it releases.
     completion take_waiter(std::vector<waiter>::iterator at, std::unique_lock<std::mutex> lock);
 
-    std::uint32_t next_waiter_ = 0;
+    std::uint64_t next_waiter_ : 40 = 0; // with the flags above it needs one word
     std::vector<waiter> waiters_;
 
     friend class context_registry;

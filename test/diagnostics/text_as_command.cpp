@@ -1,5 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
-// expect: brood: a command is needed here
+// expect: no matching function for call to .spawn
 #include <brood/spawn.hpp>
 
 #include <boost/asio/io_context.hpp>

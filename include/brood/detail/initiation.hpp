@@ -79,6 +79,10 @@ private:
     Start start_;
 };
 
+/// False, for a static_assert in a function whose call is a mistake: its message becomes the first error.
+template <class>
+inline constexpr bool never = false;
+
 template <class Signature, class Token, class Initiation>
 concept startable = requires(Initiation initiation, std::remove_reference_t<Token>& token)
 {

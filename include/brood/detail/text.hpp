@@ -10,10 +10,6 @@
 
 namespace brood::detail {
 
-/// False, for a static_assert in a function whose call is a mistake: its message becomes the first error.
-template <class>
-inline constexpr bool never = false;
-
 template <class T>
 concept string_like = std::convertible_to<T const&, std::string_view>;
 
@@ -29,9 +25,6 @@ concept path_like = requires(T const& path)
 template <class T>
 concept text = string_like<T> || path_like<T>;
 
-template <class T>
-concept text_or_number = text<T> || std::is_arithmetic_v<T>;
-
 /// A string parameter: anything convertible to `std::string_view`, or a `std::filesystem::path`.
 class text_arg {
 public:
@@ -42,13 +35,6 @@ public:
     template <path_like T>
         requires(!string_like<T>)
     text_arg(T const& path) : view_(path.native()) {}
-
-    /// Does not compile, and says why.
-    template <class T>
-        requires std::is_arithmetic_v<T> text_arg(T)
-        {
-            static_assert(never<T>, "brood: a text is needed here; std::to_string converts a number");
-        }
 
     operator std::string_view() const noexcept { return view_; }
 
