@@ -7,7 +7,6 @@
 #include "os/process.hpp"
 
 #include <cerrno>
-#include <cstring>
 #include <mutex>
 
 #include <signal.h>
@@ -65,10 +64,13 @@ struct known_action {
 
 std::atomic<known_action const*> application_action = nullptr;
 
+// The C library leaves a part of the masks that it returns uninitialised.
 bool equal(struct sigaction const& a, struct sigaction const& b) noexcept
 {
-    return a.sa_flags == b.sa_flags && a.sa_sigaction == b.sa_sigaction &&
-           std::memcmp(&a.sa_mask, &b.sa_mask, sizeof a.sa_mask) == 0;
+    for (int number = 1; number < NSIG; ++number)
+        if (::sigismember(&a.sa_mask, number) != ::sigismember(&b.sa_mask, number))
+            return false;
+    return a.sa_flags == b.sa_flags && a.sa_sigaction == b.sa_sigaction;
 }
 
 // Called with the lock.
