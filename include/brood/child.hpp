@@ -391,7 +391,7 @@ public:
     template <detail::not_output_options CompletionToken>
     auto async_output(CompletionToken&&, output_options)
     {
-        static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
+        return detail::options_after_token<CompletionToken>();
     }
 
     /// Blocks until the child has ended, and reaps it. Errors as `async_wait`. Pending waits complete, too.

@@ -243,7 +243,7 @@ public:
     template <detail::not_output_options CompletionToken>
     auto async_spawn(command, CompletionToken&&, output_options)
     {
-        static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
+        return detail::options_after_token<CompletionToken>();
     }
 
     /// Spawns a child as `async_spawn` does, and hands it out: to stream its output, or to talk to it.

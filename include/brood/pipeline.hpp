@@ -282,14 +282,14 @@ auto async_output(Source&& source, pipeline line, CompletionToken&& token = {})
 template <detail::executor_or_context Source, detail::not_run_options CompletionToken>
 auto async_run(Source&&, pipeline, CompletionToken&&, run_options)
 {
-    static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
+    return detail::options_after_token<CompletionToken>();
 }
 
 /// Does not compile, and says why: the options come before the completion token.
 template <detail::executor_or_context Source, detail::not_output_options CompletionToken>
 auto async_output(Source&&, pipeline, CompletionToken&&, output_options)
 {
-    static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
+    return detail::options_after_token<CompletionToken>();
 }
 
 } // namespace brood

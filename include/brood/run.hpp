@@ -67,7 +67,7 @@ auto async_run(Source&& source, command cmd, CompletionToken&& token = {})
 template <detail::executor_or_context Source, detail::not_run_options CompletionToken>
 auto async_run(Source&&, command, CompletionToken&&, run_options)
 {
-    static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
+    return detail::options_after_token<CompletionToken>();
 }
 
 /// Starts a child, captures its output and waits for its end. The first argument is an executor or a context.
@@ -127,7 +127,7 @@ auto async_output(Source&& source, command cmd, CompletionToken&& token = {})
 template <detail::executor_or_context Source, detail::not_output_options CompletionToken>
 auto async_output(Source&&, command, CompletionToken&&, output_options)
 {
-    static_assert(detail::never<CompletionToken>, "brood: the options come before the completion token");
+    return detail::options_after_token<CompletionToken>();
 }
 
 } // namespace brood

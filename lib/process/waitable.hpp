@@ -108,7 +108,7 @@ private:
     // Ends the watch if nothing else waits. Called with the lock, which it releases.
     completion take_waiter(std::vector<waiter>::iterator at, std::unique_lock<std::mutex> lock);
 
-    std::uint64_t next_waiter_ : 40 = 0; // with the flags above it needs one word
+    std::uint64_t next_waiter_ : 40 = 0; // 40 bits share a word with the flags above
     std::vector<waiter> waiters_;
 
     friend class context_registry;

@@ -12,7 +12,10 @@ source, *command = sys.argv[1:]
 with open(source, encoding="utf-8") as file:
     expected = re.search(r"^// expect: (.*)$", file.read(), re.MULTILINE)[1]
 run = subprocess.run(
-    command + ["-fsyntax-only", "-Werror=unused-result", source], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}
+    command + ["-fsyntax-only", "-Werror=unused-result", source],
+    capture_output=True,
+    text=True,
+    env={**os.environ, "LC_ALL": "C"},
 )
 errors = [line for line in run.stderr.splitlines() if " error: " in line]
 first = errors[0] if errors else "the program compiles"

@@ -79,10 +79,6 @@ private:
     Start start_;
 };
 
-/// False, for a static_assert in a function whose call is a mistake: its message becomes the first error.
-template <class>
-inline constexpr bool never = false;
-
 template <class Signature, class Token, class Initiation>
 concept startable = requires(Initiation initiation, std::remove_reference_t<Token>& token)
 {
@@ -100,6 +96,16 @@ auto initiate(Executor const& executor, Token&& token, Start start)
         static_assert(
             startable<Signature, Token, initiation_type>,
             "brood: the completion token must be callable with the operation's completion signature");
+}
+
+/// Stops the compilation with a first error that names the mistake: the options follow the completion token.
+/**
+ * The return type is deduced: the compiler checks the body before it checks what the caller does with the result.
+ */
+template <class CompletionToken>
+auto options_after_token()
+{
+    static_assert(std::is_void_v<CompletionToken>, "brood: the options come before the completion token");
 }
 
 } // namespace brood::detail

@@ -72,10 +72,12 @@ command with_descriptors(command cmd)
     return std::move(cmd.env("WORD", "word").signal_mask(SIGUSR1));
 }
 
-// The shells fork nothing while they use a pipe: the end of a child would interrupt a close(2) that the injector has
-// not seen yet, which does not happen without an injector.
+// The scripts contain no command substitution. The shell reads a pipe for it, and closes the other end first. If the
+// end of its child interrupts that close(2) while the call waits for the injector, the pipe stays open and the shell
+// hangs.
 
-std::string const show_ids =
+// Reads the ids of the shell into `user` and `group`.
+std::string const read_ids =
     "while read key value rest; do case $key in Uid:) user=$value ;; Gid:) group=$value ;; esac; "
     "done </proc/self/status\n";
 
@@ -299,7 +301,7 @@ constexpr unsigned other_user = 65534;
 
 body change_user(scenario_run& run)
 {
-    auto cmd = run.command("/bin/sh", "-c", show_ids + "[ $user = 65534 ] && [ $group = 65534 ] && exit 3");
+    auto cmd = run.command("/bin/sh", "-c", read_ids + "[ $user = 65534 ] && [ $group = 65534 ] && exit 3");
     cmd.user(other_user).group(other_user).out(stdio::null());
     run.arm();
     spawn_and_wait(run, cmd);
@@ -428,7 +430,7 @@ body enter_namespaces(scenario_run& run)
 {
     run.arm();
     spawn_and_wait(
-        run, run.command("/bin/sh", "-c", show_ids + "[ $$ = 1 ] && [ $user = 0 ] && exit 3")
+        run, run.command("/bin/sh", "-c", read_ids + "[ $$ = 1 ] && [ $user = 0 ] && exit 3")
                  .namespaces(ns::user, ns::pid)
                  .map_uid(0, ::geteuid())
                  .map_gid(0, ::getegid()));
