@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "../spawner.hpp"
 
+#include <brood/run.hpp>
 #include <brood/spawn.hpp>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -56,17 +57,20 @@ void set_guarded(brood::command& cmd)
     cmd.contained();
 }
 
+enum class function { spawn, async_spawn, async_run };
+
 struct configuration {
     char const* name;
     spawn_backend backend = spawn_backend::automatic;
     exit_watcher watcher = exit_watcher::automatic;
-    bool asynchronous = false;
+    function started_by = function::spawn;
     void (*set)(brood::command&) = set_nothing;
 };
 
 constexpr configuration configurations[] = {
     {.name = "brood"},
-    {.name = "brood async_spawn", .asynchronous = true},
+    {.name = "brood async_spawn", .started_by = function::async_spawn},
+    {.name = "brood async_run", .started_by = function::async_run},
     {.name = "brood vfork", .backend = spawn_backend::vfork},
     {.name = "brood posix_spawn", .backend = spawn_backend::posix_spawn},
     {.name = "brood fork", .backend = spawn_backend::fork},
@@ -97,14 +101,21 @@ public:
         brood::command cmd(program);
         cmd.backend(config_.backend).watcher(config_.watcher);
         config_.set(cmd);
-        if (!config_.asynchronous)
-            return add(slot, brood::spawn(context_, cmd).value());
-        brood::async_spawn(context_, std::move(cmd), [this, slot](brood::error_code ec, brood::child child) {
-            if (ec.failed())
-                listener_.on_exited(slot, false);
-            else
-                add(slot, std::move(child));
-        });
+        switch (config_.started_by) {
+        case function::spawn: return add(slot, brood::spawn(context_, cmd).value());
+        case function::async_spawn:
+            return brood::async_spawn(context_, std::move(cmd), [this, slot](brood::error_code ec, brood::child child) {
+                if (ec.failed())
+                    listener_.on_exited(slot, false);
+                else
+                    add(slot, std::move(child));
+            });
+        case function::async_run:
+            brood::async_run(context_, std::move(cmd), [this, slot](brood::error_code ec, brood::exit_status status) {
+                listener_.on_exited(slot, !ec.failed() && status.success());
+            });
+            return listener_.on_started(slot); // nobody is told when the program runs
+        }
     }
 
     void run_once() override { context_.run_one(); }

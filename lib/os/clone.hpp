@@ -21,6 +21,7 @@ struct clone_request {
     int cgroup = -1;                ///< The directory of the cgroup in which the child starts; -1: the parent's cgroup.
     std::uint64_t namespaces = 0;   ///< Those in which the child starts: flags of os/namespaces.hpp.
     bool wait = true;               ///< Suspends the calling thread until the child has called exec or exited.
+    int* in_use = nullptr;          ///< Set to 1, and to 0 at that time. For a caller that does not wait.
     bool share_descriptors = false; ///< The child shares the parent's descriptor table until it unshares it.
 
     int pidfd = -1;

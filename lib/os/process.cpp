@@ -87,4 +87,6 @@ pid_t group_of(pid_t pid) noexcept
     return group < 0 ? 0 : group;
 }
 
+void move_to_group(pid_t pid, pid_t leader) noexcept { (void)::setpgid(pid, leader); }
+
 } // namespace brood::os

@@ -116,6 +116,9 @@ long map_rest(int fd, long offset) noexcept;
 /// The entry function of a child that sets a bool and exits.
 void set_and_exit(void* flag) noexcept;
 
+/// Waits, or returns at once if a filter refuses it.
+void sleep(int milliseconds) noexcept;
+
 /// sched_yield(2): other threads that wait for this processor run first.
 void yield() noexcept;
 

@@ -22,7 +22,7 @@ struct unreaped_child {
     std::unique_ptr<containment> contained; ///< Null if it is not contained and has no cgroup of its own.
     bool kills_group;                       ///< The group that the child leads is killed at its end.
     bool killed;                            ///< SIGKILL has been sent.
-    std::shared_ptr<void> memory;           ///< Memory of this process that the child may still use.
+    std::shared_ptr<void const> memory;     ///< Memory of this process that the child may still use.
 };
 
 /// Reaps the child when it ends, on an event loop of the library.

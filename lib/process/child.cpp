@@ -7,6 +7,7 @@
 #include "os/fork.hpp"
 #include "process/background_reaper.hpp"
 #include "process/siginfo_status.hpp"
+#include "spawn/async_launch.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -47,7 +48,7 @@ child_state::~child_state()
     watch_.reset(); // before the next watch of the same pid is created
     reap_in_background(
         {id_.pid, std::move(pidfd_), std::move(lost_), std::move(containment_), scope_.kills_group, killed_,
-         std::get<held>(std::move(used_))});
+         take_held()});
 }
 
 void child_state::assign(pid_t pid, os::unique_fd pidfd) noexcept
@@ -82,11 +83,29 @@ void child_state::set_started(kill_scope scope, std::unique_ptr<streams_base> st
     streams_ = std::move(streams);
 }
 
-void child_state::hold_until_exit(std::shared_ptr<void> memory) noexcept
+void child_state::hold_until_exit(std::shared_ptr<void const> memory) noexcept
 {
     std::lock_guard lock(mutex_);
     if (!ended_)
         std::get<held>(used_).swap(memory);
+}
+
+void child_state::set_launch(std::shared_ptr<async_launch const> launch) noexcept
+{
+    std::lock_guard lock(mutex_);
+    used_ = std::move(launch);
+}
+
+error_code child_state::launch_failure() const noexcept
+{
+    auto const* const launch = std::get_if<launch_ptr>(&used_);
+    return launch ? (*launch)->outcome() : error_code();
+}
+
+child_state::held child_state::take_held() noexcept
+{
+    auto* const launch = std::get_if<launch_ptr>(&used_);
+    return launch ? std::move(*launch) : std::get<held>(std::move(used_));
 }
 
 // The kernel records the status when it reaps the child: for SIGCHLD ignored, or for another thread's waitpid(2), that
@@ -152,7 +171,9 @@ bool child_state::poll_end()
     auto const end = may_reap ? os::reap(id_) : error_code(ECHILD, boost::system::system_category());
     if (end && !end.value())
         return false;
-    if (auto const report = guard() && is_own() ? guard()->finish() : std::nullopt) {
+    if (auto const failure = launch_failure(); failure.failed()) {
+        error_ = failure;
+    } else if (auto const report = guard() && is_own() ? guard()->finish() : std::nullopt) {
         status_ = exit_status::from_raw(report->status);
         used_ = report->usage;
     } else if (end) {
@@ -166,8 +187,8 @@ bool child_state::poll_end()
     keep_tree_usage();
     ended_ = true;
     pid_owners::leave(id_.pid, lost_);
-    if (auto* const memory = std::get_if<held>(&used_))
-        memory->reset();
+    if (!std::holds_alternative<resource_usage>(used_))
+        used_ = held();
     return true;
 }
 

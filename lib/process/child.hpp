@@ -13,6 +13,8 @@
 
 namespace brood::detail {
 
+class async_launch;
+
 /// The processes that a signal to a child can reach beside the child itself.
 struct kill_scope {
     bool leads_group = false;
@@ -63,7 +65,10 @@ public:
     void cancel_reads();
 
     /// Keeps what the child uses until it has ended, or until the next call.
-    void hold_until_exit(std::shared_ptr<void> memory) noexcept;
+    void hold_until_exit(std::shared_ptr<void const> memory) noexcept;
+
+    /// The same for the launch of a child whose exec is not reported. If that fails, waits complete with the reason.
+    void set_launch(std::shared_ptr<async_launch const> launch) noexcept;
 
     pid_t id() const noexcept override { return guard() ? guard()->pid() : id_of_process(); }
     int native_handle() const noexcept override { return pidfd_of_process(); }
@@ -92,6 +97,9 @@ public:
     void on_context_shutdown() noexcept override;
 
 private:
+    using held = std::shared_ptr<void const>;
+    using launch_ptr = std::shared_ptr<async_launch const>;
+
     bool poll_end() override;
     bool end_rest();
     bool is_lost() const noexcept;
@@ -115,6 +123,8 @@ private:
     void keep_tree_usage() noexcept;
 
     bool is_own() const noexcept;
+    error_code launch_failure() const noexcept;
+    held take_held() noexcept;
     std::optional<int> recall_status(error_code const& reap_error) const noexcept;
 
     pid_t const parent_; // the process that created this object; a forked copy does not touch the child
@@ -126,9 +136,8 @@ private:
     lost_flag lost_; // null while a pidfd identifies the child
     std::unique_ptr<containment> containment_;
     std::unique_ptr<streams_base> streams_;
-    using held = std::shared_ptr<void>;
     // What the child uses, until its end. Then what it has used, if that is known.
-    std::variant<held, resource_usage> used_;
+    std::variant<held, launch_ptr, resource_usage> used_;
 };
 
 } // namespace brood::detail

@@ -5,6 +5,7 @@
 #include "process/background_reaper.hpp"
 #include "process/context_registry.hpp"
 #include "process/spawn_op.hpp"
+#include "spawn/async_launch.hpp"
 #include "watch/watch.hpp"
 
 #include <boost/asio/execution/context.hpp>
@@ -96,6 +97,21 @@ result<child_owner> prepared_spawn::start(std::unique_ptr<streams_base> streams)
     close_given_away(*plan_);
     child_->set_started(scope_of(*plan_), std::move(streams), true);
     end_rest_in_background(*child_);
+    return child_owner(std::move(child_));
+}
+
+std::optional<child_owner> prepared_spawn::start_unreported()
+{
+    auto launch = launch_unreported(plan_, backend_, pidfd_mode_);
+    if (!launch)
+        return std::nullopt;
+    auto cloned = launch->take_child();
+    child_->assign(cloned->pid, std::move(cloned->pidfd));
+    child_->set_launch(std::move(launch));
+    child_->set_started(scope_of(*plan_), nullptr, true);
+    end_rest_in_background(*child_);
+    plan_->opened.clear(); // the child has its own copies
+    plan_.reset();
     return child_owner(std::move(child_));
 }
 

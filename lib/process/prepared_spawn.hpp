@@ -9,6 +9,7 @@
 #include <brood/detail/prepared_spawn.hpp>
 
 #include <memory>
+#include <optional>
 
 namespace brood::detail {
 
@@ -16,7 +17,7 @@ class spawn_op;
 
 class prepared_spawn {
 public:
-    prepared_spawn(std::unique_ptr<plan> p, std::shared_ptr<child_state> child, spawn_backend backend, pidfd_mode mode)
+    prepared_spawn(std::shared_ptr<plan> p, std::shared_ptr<child_state> child, spawn_backend backend, pidfd_mode mode)
         : plan_(std::move(p)), child_(std::move(child)), backend_(backend), pidfd_mode_(mode)
     {}
 
@@ -32,6 +33,12 @@ public:
     /// Starts the child and returns after exec.
     result<child_owner> start(std::unique_ptr<streams_base> streams);
 
+    /// Starts the child and returns before its exec. If that fails, the child ends, and its waits report why.
+    /**
+     * Empty if the exec must be awaited: `async_start` does that.
+     */
+    std::optional<child_owner> start_unreported();
+
     /// Starts the child without blocking. The caller may kill the child through the operation before it completes.
     std::weak_ptr<spawn_op>
     async_start(asio::any_io_executor const& executor, std::unique_ptr<streams_base> streams, spawn_handler handler);
@@ -41,7 +48,7 @@ private:
 
     result<spawned_child> launch_retrying();
 
-    std::unique_ptr<plan> plan_;
+    std::shared_ptr<plan> plan_;
     std::shared_ptr<child_state> child_;
     spawn_backend backend_;
     pidfd_mode pidfd_mode_;

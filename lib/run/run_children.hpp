@@ -123,14 +123,34 @@ public:
         return {};
     }
 
+    /// Starts the last child without a report of its exec, if that is possible. If the exec fails, the wait says so.
+    /**
+     * After a child that is not the last, the next one must not be started if the exec fails.
+     */
+    bool start_unreported()
+    {
+        std::lock_guard lock(mutex_);
+        auto& next = unstarted_.front();
+        if (unstarted_.size() > 1 || next.streams)
+            return false;
+        join_group(next);
+        auto started = next.spawn->start_unreported();
+        if (!started)
+            return false;
+        if (next.shares_group && leader_ != 0)
+            os::move_to_group(started->get()->id(), leader_); // the leader may be reaped before the child does it
+        children_.push_back(std::move(*started));
+        unstarted_.pop_front();
+        return true;
+    }
+
     /// Starts the next child. `done` is called with its error_code, but not before this function returns.
     template <class Function>
     void async_start(asio::any_io_executor const& executor, Function done)
     {
         std::lock_guard lock(mutex_);
         auto& next = unstarted_.front();
-        if (next.shares_group && leader_ != 0)
-            next.spawn->join_group(leader_);
+        join_group(next);
         starting_ = next.spawn->async_start(
             executor, std::move(next.streams), [this, done](error_code error, child_owner child) {
                 if (!error.failed())
@@ -201,6 +221,12 @@ private:
         std::unique_ptr<streams_base> streams;
         bool shares_group; // the group of its pipeline
     };
+
+    void join_group(unstarted_child& next) noexcept
+    {
+        if (next.shares_group && leader_ != 0)
+            next.spawn->join_group(leader_);
+    }
 
     void add(child_owner child)
     {

@@ -63,6 +63,16 @@ public:
         return kill_requested_ ? abandon : start_grace;
     }
 
+    /// A child that counts as running has ended without executing its program.
+    action start_failed(error_code error)
+    {
+        set_error(error);
+        kill_requested_ = true;
+        if (--running_ > 0)
+            return kill;
+        return open_ == 0 ? finish : abandon;
+    }
+
     /// A stream has been closed; `complete` if its end was reached.
     action stream_ended(bool complete)
     {

@@ -51,10 +51,18 @@ void run_op::start_all(What const& what)
     auto const error = children_.prepare_ahead(
         what, [this](prepared_spawn& from, command const& each) { return open_streams(from, each); });
     if (error.failed())
-        return finish(error);
+        return fail(error);
+    if (start_unreported())
+        return asio::dispatch(strand_, [self = shared_from_this()] {
+            self->start_timeout();
+            self->on_started({});
+        });
     asio::dispatch(strand_, [self = shared_from_this()] { self->start_timeout(); });
     start_next();
 }
+
+// The application is told that a child runs only after its exec.
+bool run_op::start_unreported() { return !on_running_ && children_.start_unreported(); }
 
 void run_op::run(command const& cmd, std::function<void(child_ptr const&)> on_running)
 {
@@ -111,11 +119,16 @@ void run_op::start_timeout()
 
 void run_op::start_next()
 {
+    bool is_started = false;
     try {
-        children_.async_start(strand_, [self = shared_from_this()](error_code error) { self->on_started(error); });
+        is_started = start_unreported();
+        if (!is_started)
+            children_.async_start(strand_, [self = shared_from_this()](error_code error) { self->on_started(error); });
     } catch (std::bad_alloc const&) {
-        on_all_started(make_error_code(boost::system::errc::not_enough_memory));
+        return on_all_started(make_error_code(boost::system::errc::not_enough_memory));
     }
+    if (is_started)
+        on_started({});
 }
 
 void run_op::on_started(error_code error)
@@ -146,24 +159,29 @@ void run_op::wait_for_children()
     for (std::size_t i = 0; i < children().size(); ++i)
         try {
             children()[i]->async_wait_as(this, [self = shared_from_this(), i](error_code error, exit_status status) {
-                asio::dispatch(self->strand_, [self, i, error, status] { self->on_child_ended(i, error, status); });
+                asio::dispatch(self->strand_, [self, i, error, status] {
+                    self->on_child_ended(i, error, status, completion_mode::dispatch);
+                });
             });
         } catch (std::bad_alloc const&) {
-            on_child_ended(i, make_error_code(boost::system::errc::not_enough_memory), {});
+            on_child_ended(i, make_error_code(boost::system::errc::not_enough_memory), {}, completion_mode::post);
         }
     start_streams();
 }
 
-void run_op::on_child_ended(std::size_t index, error_code error, exit_status status)
+// With `completion_mode::dispatch`, this is the last function of an event.
+void run_op::on_child_ended(std::size_t index, error_code error, exit_status status, completion_mode mode)
 {
+    if (stage_of(error))
+        return act(fsm_.start_failed(error), mode);
     statuses_[index] = status;
     elapsed_ = std::chrono::steady_clock::now() - started_;
     if (error.failed()) // the child is not waited for
         (void)children()[index]->kill();
-    act(fsm_.child_ended(error));
+    act(fsm_.child_ended(error), mode);
 }
 
-void run_op::act(action what)
+void run_op::act(action what, completion_mode mode)
 {
     switch (what) {
     case action::none: break;
@@ -174,7 +192,7 @@ void run_op::act(action what)
     case action::kill: signal_children(SIGKILL); break;
     case action::start_grace: start_grace(); break;
     case action::abandon: abandon_streams(); break;
-    case action::finish: finish(fsm_.error()); break;
+    case action::finish: finish(fsm_.error(), mode); break;
     }
 }
 
@@ -202,7 +220,7 @@ void run_op::signal_children(int number)
     }
 }
 
-void run_op::finish(error_code error)
+void run_op::finish(error_code error, completion_mode mode)
 {
     timer_.reset();
     run_result all;
@@ -212,7 +230,7 @@ void run_op::finish(error_code error)
     all.tree_usage = children_.tree_of_all();
     all.out_of_memory = all.tree_usage && all.tree_usage->out_of_memory_kills > 0;
     release_streams(all);
-    complete(error, std::move(all));
+    complete(error, std::move(all), mode);
 }
 
 } // namespace brood::detail

@@ -9,6 +9,7 @@
 #include "run/run_children.hpp"
 #include "run/run_fsm.hpp"
 #include "run/run_result.hpp"
+#include "watch/watch.hpp"
 
 #include <brood/child_group.hpp>
 #include <brood/pipeline.hpp>
@@ -62,7 +63,7 @@ public:
     error_code adopt(child_ptr child, std::array<os::unique_fd, 3> ends);
 
     /// Completes the operation instead of `run`.
-    void fail(error_code error) { finish(error); }
+    void fail(error_code error) { finish(error, completion_mode::post); }
 
     std::vector<child_owner>& children() noexcept { return children_.started(); }
 
@@ -96,7 +97,7 @@ private:
         std::string line; // the beginning of one that has not ended
     };
 
-    virtual void complete(error_code error, run_result all) = 0;
+    virtual void complete(error_code error, run_result all, completion_mode mode) = 0;
 
     template <class What>
     void start_all(What const& what);
@@ -107,13 +108,14 @@ private:
 
     void start_timeout();
     void start_grace();
+    bool start_unreported();
     void start_next();
     void on_started(error_code error);
     void on_all_started(error_code error);
     void wait_for_children();
-    void on_child_ended(std::size_t index, error_code error, exit_status status);
-    void act(action what);
-    void finish(error_code error);
+    void on_child_ended(std::size_t index, error_code error, exit_status status, completion_mode mode);
+    void act(action what, completion_mode mode = completion_mode::post);
+    void finish(error_code error, completion_mode mode);
     bool has_ended() const override { return fsm_.ended(); }
     bool send_stop_signal(int signal) override;
     void signal_children(int number);
@@ -175,9 +177,13 @@ public:
     void drop_handler() noexcept { completion_.reset(); }
 
 private:
-    void complete(error_code error, run_result all) override
+    void complete(error_code error, run_result all, completion_mode mode) override
     {
-        if (completion_)
+        if (!completion_)
+            return;
+        if (mode == completion_mode::dispatch)
+            completion_->dispatch(error, to_value<Value>(std::move(all)));
+        else
             completion_->post(error, to_value<Value>(std::move(all)));
     }
 

@@ -8,6 +8,26 @@
 #include <utility>
 
 namespace brood::detail {
+namespace {
+
+// Something is to be done after the exec, or another attempt may avoid the failure of a step.
+bool needs_report(plan const& p)
+{
+    return needs_relay(p) || is_contained(p) || p.cgroup || p.own_cgroup || p.namespaces != 0 || p.foreground ||
+           !p.given_away.empty();
+}
+
+} // namespace
+
+std::shared_ptr<async_launch> launch_unreported(std::shared_ptr<plan const> p, spawn_backend choice, pidfd_mode mode)
+{
+    if (needs_report(*p) || !applies(vfork_backend, *p, choice))
+        return nullptr;
+    os::keep_module_loaded();
+    os::private_fd no_pipe;
+    auto launched = clone_async(std::move(p), mode, no_pipe);
+    return launched ? std::move(launched).value() : nullptr;
+}
 
 async_launch_result
 start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe)

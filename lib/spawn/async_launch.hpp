@@ -43,6 +43,12 @@ using async_launch_result = result<std::shared_ptr<async_launch>>;
 async_launch_result
 start_async_launch(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode, os::private_fd exec_pipe);
 
+/// Starts a child whose exec is not reported. The outcome is known when the child has ended.
+/**
+ * Null if the plan needs a report, or if the child could not be created: `start_async_launch` does more.
+ */
+std::shared_ptr<async_launch> launch_unreported(std::shared_ptr<plan const> p, spawn_backend choice, pidfd_mode mode);
+
 /// Whether the plan refers to the thread that initiates the launch.
 bool requires_calling_thread(plan const& p) noexcept;
 
@@ -52,7 +58,7 @@ launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode,
 
 /// Clones a child that shares this process's memory, without waiting for its exec.
 /**
- * A failure leaves `exec_pipe` open for another attempt.
+ * Without `exec_pipe`, nobody learns of the exec. A failure leaves `exec_pipe` open for another attempt.
  */
 async_launch_result clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::private_fd& exec_pipe);
 

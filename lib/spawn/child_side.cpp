@@ -12,7 +12,7 @@ namespace {
 
 namespace raw = os::raw;
 
-int execute(exec_target const& target) noexcept
+int execute_once(exec_target const& target) noexcept
 {
     int result = 0;
     for (auto path = target.candidates; *path; ++path) {
@@ -22,6 +22,25 @@ int execute(exec_target const& target) noexcept
         result = pick_exec_error(result, error);
     }
     return -result;
+}
+
+int close_marked(child_args const& args) noexcept
+{
+    return raw::close_marked(args.kept, sizeof args.kept / sizeof args.kept[0]);
+}
+
+// See launcher.cpp for the reason. The child's own copy of a descriptor may keep the program busy, or another program.
+int execute(exec_target const& target, child_args const& args) noexcept
+{
+    int result = execute_once(target);
+    if (result != -ETXTBSY || !args.retries_busy)
+        return result;
+    close_marked(args);
+    for (int pause = 1; result == -ETXTBSY && pause <= 32; pause *= 2) {
+        raw::sleep(pause);
+        result = execute_once(target);
+    }
+    return result;
 }
 
 int close_fds(int first, int last, child_args const& args) noexcept
@@ -37,6 +56,14 @@ T const& as(void const* data) noexcept
     return *static_cast<T const*>(data);
 }
 
+// The group may have ended meanwhile.
+int join_group(pid_t leader, child_args const& args) noexcept
+{
+    int const result = raw::set_process_group(leader);
+    bool const is_gone = result == -EPERM || result == -ESRCH;
+    return is_gone && args.may_lead_group ? raw::set_process_group(0) : result;
+}
+
 } // namespace
 
 int run_step(step const& s, child_args const& args) noexcept
@@ -49,13 +76,12 @@ int run_step(step const& s, child_args const& args) noexcept
     case action::make_mounts_private: return raw::make_mounts_private();
     case action::set_session: return raw::set_session();
     case action::set_terminal: return raw::set_terminal(s.a);
-    case action::set_group: return raw::set_process_group(s.a);
+    case action::set_group: return join_group(s.a, args);
     case action::set_foreground: return raw::set_foreground(s.a);
     case action::dup_fd: return raw::duplicate(s.a, s.b);
     case action::open_file: return raw::open(static_cast<char const*>(s.data), s.a, s.b);
     case action::close_range: return close_fds(s.a, s.b, args);
-    case action::close_marked:
-        return args.exec_self ? 0 : raw::close_marked(args.kept, sizeof args.kept / sizeof args.kept[0]);
+    case action::close_marked: return args.exec_self ? 0 : close_marked(args);
     case action::set_umask: return raw::set_umask(static_cast<mode_t>(s.a));
     case action::set_limit: {
         auto const& limit = as<detail::resource_limit>(s.data);
@@ -82,7 +108,7 @@ int run_step(step const& s, child_args const& args) noexcept
         return -hook.call(hook.argument);
     }
     case action::install_filter: return raw::install_filter(static_cast<std::size_t>(s.a), s.data);
-    case action::execute: return execute(as<exec_target>(s.data));
+    case action::execute: return execute(as<exec_target>(s.data), args);
     case action::execute_image: {
         auto const& target = as<exec_target>(s.data);
         return raw::execute_image(s.a, target.argv, target.envp);

@@ -37,8 +37,9 @@ private:
 
 async_launch_result clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::private_fd& exec_pipe)
 {
-    if (auto error = move_above_targets(exec_pipe, *p); error.failed())
-        return error;
+    if (exec_pipe)
+        if (auto error = move_above_targets(exec_pipe, *p); error.failed())
+            return error;
     auto launch = std::make_shared<clone_launch>(std::move(p));
     if (auto error = launch->clone(mode, exec_pipe.get()); error.failed())
         return error;

@@ -3,20 +3,71 @@
 
 #include "os/memory.hpp"
 #include "os/per_process.hpp"
+#include "os/raw.hpp"
 
 #include <mutex>
+#include <new>
+#include <utility>
 
 namespace brood::detail {
 namespace {
 
-// Free stacks are linked through their first words: returning one cannot fail.
-struct free_stack {
-    free_stack* next;
+// Lies above a stack. Returned stacks are linked: returning one cannot fail.
+struct header {
+    header* next = nullptr;
+    int in_use = 0;
 };
 
-struct pool {
-    std::mutex mutex;
-    free_stack* first = nullptr;
+constexpr std::size_t mapped_size = 32 * 1024;
+static_assert(stack_size % 64 == 0 && stack_size + sizeof(header) <= mapped_size);
+
+header* header_of(void* bottom) noexcept
+{
+    return std::launder(reinterpret_cast<header*>(static_cast<char*>(bottom) + stack_size));
+}
+
+void* bottom_of(header* of) noexcept { return reinterpret_cast<char*>(of) - stack_size; }
+
+bool is_in_use(header const& stack) noexcept { return os::raw::load(stack.in_use) != 0; }
+
+class pool {
+public:
+    header* take()
+    {
+        std::lock_guard lock(mutex_);
+        if (free_)
+            return std::exchange(free_, free_->next);
+        // The child that was cloned first has probably finished first. Some wait for long before their exec.
+        for (int tries = 8; oldest_ && tries > 0; --tries) {
+            auto* const tried = std::exchange(oldest_, oldest_->next);
+            if (!is_in_use(*tried))
+                return tried;
+            append(*tried);
+        }
+        return nullptr;
+    }
+
+    void put(header& returned)
+    {
+        std::lock_guard lock(mutex_);
+        if (is_in_use(returned))
+            append(returned);
+        else
+            returned.next = std::exchange(free_, &returned); // its memory is in the processor's cache
+    }
+
+private:
+    void append(header& used) noexcept
+    {
+        used.next = nullptr;
+        (oldest_ ? newest_->next : oldest_) = &used;
+        newest_ = &used;
+    }
+
+    std::mutex mutex_;
+    header* free_ = nullptr;
+    header* oldest_ = nullptr; // a queue of those that a child may still use
+    header* newest_ = nullptr; // valid unless the queue is empty
 };
 
 constinit os::per_process<pool> the_pool;
@@ -26,27 +77,20 @@ constinit os::per_process<pool> the_pool;
 // A forked copy of a stack has no pool to return to. It is not freed.
 void pooled_stack::give_back::operator()(void* bottom) const noexcept
 {
-    auto* const stacks = the_pool.find();
-    if (!stacks)
-        return;
-    std::lock_guard lock(stacks->mutex);
-    stacks->first = new (bottom) free_stack{stacks->first};
+    if (auto* const stacks = the_pool.find())
+        stacks->put(*header_of(bottom));
 }
+
+int& pooled_stack::in_use() const noexcept { return header_of(bottom())->in_use; }
 
 result<pooled_stack> borrow_stack()
 {
-    auto& stacks = the_pool.get();
-    {
-        std::lock_guard lock(stacks.mutex);
-        if (stacks.first) {
-            auto* stack = stacks.first;
-            stacks.first = stack->next;
-            return pooled_stack(stack);
-        }
-    }
-    auto bottom = os::map_stack(stack_size);
+    if (auto* const stack = the_pool.get().take())
+        return pooled_stack(bottom_of(stack));
+    auto bottom = os::map_stack(mapped_size);
     if (!bottom)
         return bottom.error();
+    new (static_cast<char*>(bottom.value()) + stack_size) header;
     return pooled_stack(bottom.value());
 }
 

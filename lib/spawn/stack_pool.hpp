@@ -9,8 +9,8 @@
 
 namespace brood::detail {
 
-/// The stack of the child side. Its largest object is 1 KiB of directory entries.
-inline constexpr std::size_t stack_size = 32 * 1024;
+/// The stack of the child side. Its largest object is 1 KiB of directory entries. The pool keeps its own data above.
+inline constexpr std::size_t stack_size = 32 * 1024 - 64;
 
 /// A stack with a guard page below. The destructor returns it to the pool.
 class pooled_stack {
@@ -18,6 +18,9 @@ public:
     explicit pooled_stack(void* bottom) noexcept : bottom_(bottom) {}
 
     void* bottom() const noexcept { return bottom_.get(); }
+
+    /// Whether a child uses the stack. The stack may be returned meanwhile: the pool does not lend it before this is 0.
+    int& in_use() const noexcept;
 
 private:
     struct give_back {

@@ -44,6 +44,37 @@ TEST_CASE("run_fsm: finishes when the last of several children ends")
     CHECK(fsm.error() == errc::status_lost);
 }
 
+TEST_CASE("run_fsm: a start that has failed after all ends the operation with its error")
+{
+    SUBCASE("the only child")
+    {
+        run_fsm fsm;
+        CHECK(fsm.start_failed(errc::empty_program) == action::finish);
+        CHECK(fsm.error() == errc::empty_program);
+    }
+    SUBCASE("with streams, which nobody writes to")
+    {
+        auto fsm = with_streams(1);
+        CHECK(fsm.start_failed(errc::empty_program) == action::abandon);
+        CHECK(fsm.stream_ended(false) == action::finish);
+        CHECK(fsm.error() == errc::empty_program);
+    }
+    SUBCASE("with other children, which are killed")
+    {
+        run_fsm fsm(2);
+        CHECK(fsm.start_failed(errc::empty_program) == action::kill);
+        CHECK(fsm.child_ended({}) == action::finish);
+        CHECK(fsm.error() == errc::empty_program);
+    }
+    SUBCASE("after a cancellation, whose error stays")
+    {
+        run_fsm fsm;
+        CHECK(fsm.cancel() == action::stop);
+        CHECK(fsm.start_failed(errc::empty_program) == action::finish);
+        CHECK(fsm.error() == aborted);
+    }
+}
+
 TEST_CASE("run_fsm: children may be started until the operation stops or kills them")
 {
     run_fsm fsm(3);

@@ -1,16 +1,26 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "support/deny_syscalls.hpp"
 #include "support/running_operation.hpp"
 #include "support/side_channel.hpp"
 #include "support/start_gate.hpp"
+#include "watch/watch.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace brood;
@@ -234,7 +244,142 @@ TEST_CASE("start: a failed start is reported, unless the operation was cancelled
         cancelled.cancel();
         cancelled.finish();
         CHECK(cancelled.error == aborted);
-        CHECK(cancelled.result.status == exit_status());
+        auto const& status =
+            cancelled.result.status; // the first step of the stop plan may end the child before its exec
+        CHECK((status == exit_status() || status.signal() == SIGTERM));
+    });
+}
+
+TEST_CASE("start: a run holds one descriptor of its own, from its first moment")
+{
+    if (denied_syscalls().find("clone3") != std::string_view::npos)
+        return; // the start takes place on a thread, and a pipe reports its end
+    for_each_config([](backend_config const& config) {
+        if (config.backend != spawn_backend::vfork)
+            return;
+        bool const has_pidfd = config.watcher != exit_watcher::sigchld && detail::available(exit_watcher::pidfd);
+        asio::io_context context;
+        auto const run = [&] { async_run(context, probe(config, "exit", "0"), [](error_code, exit_status) {}); };
+        run();
+        context.run_for(60s); // has created what all runs share
+        auto const before = open_descriptors().size();
+        context.restart();
+        run();
+        CHECK(open_descriptors().size() == before + (has_pidfd ? 1 : 0));
+        context.run_for(60s);
+        CHECK(open_descriptors().size() == before);
+    });
+}
+
+TEST_CASE("start: children that run hold no stack of this process")
+{
+    auto const mappings = [] {
+        std::ifstream file("/proc/self/maps");
+        return std::count(std::istreambuf_iterator<char>(file), {}, '\n');
+    };
+    if (mappings() == 0)
+        return; // not on this system
+    for_each_config([&](backend_config const& config) {
+        if (config.backend != spawn_backend::vfork)
+            return;
+        constexpr int count = 40;
+        asio::io_context context;
+        asio::cancellation_signal stop[2 * count];
+        int ended = 0;
+        auto const start = [&](int first) {
+            for (int i = first; i < first + count; ++i)
+                async_run(
+                    context, probe(config, "pause").out(stdio::null()),
+                    asio::bind_cancellation_slot(stop[i].slot(), [&](error_code, exit_status) { ++ended; }));
+        };
+        auto const running = [] { // have executed their program
+            std::ifstream children("/proc/thread-self/children");
+            int programs = 0;
+            for (std::string pid; children >> pid;)
+                programs += std::filesystem::read_symlink("/proc/" + pid + "/exe") == probe_path();
+            return programs;
+        };
+        start(0);
+        context.poll();
+        if (!eventually([&] { return running() == count; }))
+            return; // the kernel does not list children
+        auto const before = mappings();
+        start(count);
+        CHECK(mappings() < before + count / 2);
+        CHECK(eventually([&] { return running() == 2 * count; }));
+        for (auto& each : stop)
+            each.emit(asio::cancellation_type::terminal);
+        context.restart();
+        context.run_for(60s);
+        CHECK(ended == 2 * count);
+    });
+}
+
+TEST_CASE("start: a stop before the exec ends the child, and the operation reports the signal")
+{
+    if (denied_syscalls().find("clone3") != std::string_view::npos)
+        return; // the start takes place on a thread
+    for_each_config([](backend_config const& config) {
+        if (config.backend != spawn_backend::vfork)
+            return; // a stop takes effect after the exec
+        scratch_folder const folder;
+        auto const path = folder.path("fifo");
+        REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+        auto const waiting =
+            probe(config, "exit", "0").in(stdio::file(path, open_mode::read)); // open(2) waits for a writer
+        asio::io_context context;
+        std::optional<error_code> error;
+        exit_status status;
+        async_run(
+            context, waiting, run_options().timeout(20ms).stop(stop_plan(SIGUSR1, 60s)),
+            [&](error_code ec, exit_status ended) { error = ec, status = ended; });
+        context.run_for(60s);
+        REQUIRE(error);
+        CHECK(*error == errc::timed_out);
+        CHECK(status.signal() == SIGUSR1);
+        CHECK_FALSE(has_children());
+    });
+}
+
+TEST_CASE("start: the last stage of a pipeline that cannot be executed ends the others")
+{
+    for_each_config([](backend_config const& config) {
+        auto const missing = command("/nowhere").backend(config.backend).watcher(config.watcher);
+        asio::io_context context;
+        std::optional<error_code> error;
+        auto const line = probe(config, "pause") | probe(config, "pause") | missing;
+        async_output(context, line, [&](error_code ec, pipeline_output) { error = ec; });
+        context.run_for(60s);
+        REQUIRE(error);
+        CHECK(stage_of(*error) == spawn_stage::exec);
+        CHECK_FALSE(has_children());
+    });
+}
+
+TEST_CASE("start: after a stage that cannot be executed, no further stage is started")
+{
+    for_each_config([](backend_config const& config) {
+        scratch_folder const folder;
+        auto const path = folder.path("trace");
+        auto const missing = command("/nowhere").backend(config.backend).watcher(config.watcher);
+        asio::io_context context;
+        std::optional<error_code> error;
+        auto const line = missing | command("touch", path).backend(config.backend).watcher(config.watcher);
+        async_run(context, line, [&](error_code ec, std::vector<exit_status>) { error = ec; });
+        context.run_for(60s);
+        REQUIRE(error);
+        CHECK(stage_of(*error) == spawn_stage::exec);
+        CHECK_FALSE(std::filesystem::exists(path));
+    });
+}
+
+TEST_CASE("start: a failed start has neither output nor usage")
+{
+    for_each_config([](backend_config const& config) {
+        running_output failed(command("/nowhere").backend(config.backend).watcher(config.watcher));
+        failed.finish();
+        CHECK(failed.result.out.empty());
+        CHECK_FALSE(failed.result.usage);
     });
 }
 

@@ -59,6 +59,38 @@ TEST_CASE("stack_pool: a moved stack is returned once")
     CHECK(other.bottom() != bottom);
 }
 
+TEST_CASE("stack_pool: a returned stack that a child uses is lent when the child has left it, the first of all first")
+{
+    std::vector<int*> in_use;
+    std::vector<void const*> bottoms;
+    {
+        std::vector<pooled_stack> lent;
+        for (int i = 0; i < 3; ++i) {
+            lent.push_back(borrow_stack().value());
+            in_use.push_back(&lent.back().in_use());
+            bottoms.push_back(lent.back().bottom());
+            CHECK(*in_use.back() == 0);
+            *in_use.back() = 1;
+        }
+        for (auto& stack : lent)
+            auto const returned = std::move(stack);
+    }
+    auto const is_one_of_them = [&](pooled_stack const& stack) {
+        return std::count(bottoms.begin(), bottoms.end(), stack.bottom()) > 0;
+    };
+    auto const other = borrow_stack().value();
+    CHECK_FALSE(is_one_of_them(other));
+    *in_use[2] = 0; // the two before it wait for something
+    auto const third = borrow_stack().value();
+    CHECK(third.bottom() == bottoms[2]);
+    *in_use[0] = *in_use[1] = 0;
+    auto const first = borrow_stack().value();
+    auto const second = borrow_stack().value();
+    CHECK(is_one_of_them(first));
+    CHECK(is_one_of_them(second));
+    CHECK(first.bottom() != second.bottom());
+}
+
 TEST_CASE("stack_pool: the whole stack is writable and the page below is not accessible")
 {
     auto const stack = borrow_stack().value();

@@ -24,6 +24,7 @@ constexpr std::uint64_t clone_files = 0x400;
 constexpr std::uint64_t clone_pidfd = 0x1000;
 constexpr std::uint64_t clone_vfork = 0x4000;
 constexpr std::uint64_t clone_newns = 0x20000;
+constexpr std::uint64_t clone_child_cleartid = 0x200000;
 constexpr std::uint64_t clone_newcgroup = 0x2000000;
 constexpr std::uint64_t clone_newuts = 0x4000000;
 constexpr std::uint64_t clone_newipc = 0x8000000;

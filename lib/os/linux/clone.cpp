@@ -90,8 +90,9 @@ long clone3(clone_request& request) noexcept
 {
     abi::clone_args args{};
     args.flags = abi::clone_vm | abi::clone_clear_sighand | request.namespaces | (request.wait ? abi::clone_vfork : 0) |
-                 optional_flags(request);
+                 (request.in_use ? abi::clone_child_cleartid : 0) | optional_flags(request);
     args.pidfd = address(&request.pidfd);
+    args.child_tid = address(request.in_use);
     args.exit_signal = SIGCHLD;
     args.stack = address(request.stack);
     args.stack_size = request.stack_size;
@@ -101,7 +102,12 @@ long clone3(clone_request& request) noexcept
         args.cgroup = static_cast<std::uint64_t>(request.cgroup);
         args_size = sizeof args; // E2BIG before Linux 5.7
     }
-    return clone_and_enter(abi::sys_clone3, word(&args), word(args_size), 0, request);
+    if (request.in_use)
+        *request.in_use = 1;
+    long const result = clone_and_enter(abi::sys_clone3, word(&args), word(args_size), 0, request);
+    if (result < 0 && request.in_use)
+        *request.in_use = 0;
+    return result;
 }
 
 bool is_refusal(long result) noexcept { return result == -ENOSYS || result == -EPERM || result == -EINVAL; }

@@ -358,6 +358,14 @@ void set_and_exit(void* flag) noexcept
     exit_now(0);
 }
 
+void sleep(int milliseconds) noexcept
+{
+    struct {
+        long seconds, nanoseconds;
+    } const time{milliseconds / 1000, milliseconds % 1000 * 1000000L};
+    call(SYS_nanosleep, word(&time));
+}
+
 void yield() noexcept { call(SYS_sched_yield); }
 
 long send_with_fd(int socket, void const* data, std::size_t size, int fd) noexcept

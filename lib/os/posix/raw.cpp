@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -213,6 +214,8 @@ void kill_self() noexcept
     ::kill(::getpid(), SIGKILL);
     ::_exit(127);
 }
+void sleep(int milliseconds) noexcept { ::poll(nullptr, 0, milliseconds); }
+
 void yield() noexcept { ::sched_yield(); }
 
 void send_own_pidfd(int) noexcept {}
