@@ -3,47 +3,24 @@
 // cgi_server: a web server for files and CGI/1.1 programs (RFC 3875):
 //
 //     cgi_server --port 8080 /srv/www     runs the programs in /srv/www/cgi-bin
-#include "cgi_protocol.hpp"
+#include "cgi_script.hpp"
 #include "options.hpp"
 
-#include <brood.hpp>
+#include <brood/spawn.hpp>
 
-#include <boost/asio.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/beast/core.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/signal_set.hpp>
 
 #include <algorithm>
-#include <chrono>
-#include <csignal>
-#include <cstdint>
-#include <cstdio>
-#include <ctime>
 #include <exception>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <memory>
-#include <optional>
-#include <sstream>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include <unistd.h>
 
 namespace {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace fs = std::filesystem;
-using asio::ip::tcp;
-using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
-using std::chrono::seconds;
-
-constexpr auto token = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t piece_size = 65536;
 
 constexpr char const* usage =
     "Usage: cgi_server [options] ROOT\n\n"
@@ -59,122 +36,13 @@ struct options {
     std::vector<std::string> variables{};
 };
 
-std::string format_time(char const* format)
-{
-    char text[64];
-    auto const now = std::time(nullptr);
-    return {text, std::strftime(text, sizeof text, format, std::gmtime(&now))};
-}
-
-/// Escapes quotes and what is not printable ASCII. The log contains text from clients and programs.
-std::string escape(std::string const& text)
-{
-    auto const to_hex = [](boost::smatch const& byte) { return "\\x" + boost::algorithm::hex_lower(byte.str()); };
-    return regex_replace(text, boost::regex("[^ !#-~]"), to_hex);
-}
-
-std::string to_chunk(std::string const& piece)
-{
-    char size[20];
-    std::snprintf(size, sizeof size, "%zx\r\n", piece.size());
-    return size + piece + "\r\n";
-}
-
-/// What is going on.
-struct activity {
-    unsigned requests = 0, scripts = 0; // a request counts until its response and its script have ended
-    bool stopping = false;
-    asio::io_context loop{1}; // destroyed first, with the requests
-};
-
-/// A request. When the response and the script have ended, it is destroyed and written to the access log.
-struct log_entry {
-    activity& now;
-    std::string client, request;
-    unsigned status = 0;
-    std::uint64_t sent = 0;
-    std::string script = "";
-
-    ~log_entry()
-    {
-        std::cout << client + format_time(" - - [%d/%b/%Y:%T +0000] \"") + escape(request) + "\" " << status << ' '
-                  << sent << script << std::endl;
-        if (--now.requests == 0 && now.stopping)
-            now.loop.stop();
-    }
-};
-
-/// A running script. The connection uses its streams; `supervise` waits for its end.
-struct script {
-    brood::child child;
-    std::string name; // for the log
-    brood::pipe_writer in = std::move(child.in());
-    asio::readable_pipe out = std::move(child.out());
-    asio::steady_timer timer{out.get_executor()};
-    asio::cancellation_signal stop{};
-    std::string cause{}; // why it was stopped, or failed
-    bool ended = false, timed_out = false;
-
-    void abort(std::string const& why)
-    {
-        if (!out.is_open() || ended || !cause.empty())
-            return;
-        cause = why;
-        stop.emit(asio::cancellation_type::terminal); // a second one would kill the script at once
-    }
-
-    /// Waits a moment for the end, which follows the end of the output.
-    asio::awaitable<void> wait_for_end()
-    {
-        timer.expires_after(100ms);
-        if (!ended)
-            co_await timer.async_wait(token);
-    }
-};
-
-/// Waits for the end of a script, which may run on after its response.
-asio::awaitable<void> supervise(std::shared_ptr<script> s, std::shared_ptr<log_entry> entry, seconds limit)
-{
-    auto const log = [s](std::string_view line) { std::cerr << s->name + escape(std::string(line)) + '\n'; };
-    auto const options = brood::output_options().on_err_line(log).timeout(limit).stop(brood::stop_plan(SIGTERM, 2s));
-    auto const [error, result] =
-        co_await s->child.async_output(options, asio::bind_cancellation_slot(s->stop.slot(), token));
-    --entry->now.scripts;
-    s->ended = true;
-    s->timed_out = error == brood::errc::timed_out;
-    if (s->cause.empty() && (error.failed() || result.status.signal()))
-        s->cause = error.failed() ? error.message() : "killed";
-    std::ostringstream text;
-    text << ", " << s->cause << (s->cause.empty() ? "" : ", ") << result.status << ", " << result.elapsed / 1ms
-         << " ms";
-    if (auto const& used = result.usage)
-        text << ", CPU " << (used->user_time + used->system_time) / 1ms << " ms, " << used->max_rss / 1024 << " KiB";
-    entry->script = text.str();
-    // A descendant may hold the streams open. A read ends when no data arrives for a second.
-    s->in.close();
-    brood::error_code closed;
-    for (s->timer.cancel(); s->out.is_open(); s->out.cancel(closed)) {
-        s->timer.expires_after(1s);
-        co_await s->timer.async_wait(token);
-    }
-}
-
-/// A client's connection.
-struct connection {
+/// Answers a client's requests with files and scripts.
+struct connection : http_connection {
     options const& opts;
-    activity& now;
-    std::string const client;
-    beast::tcp_stream stream;
-    beast::flat_buffer buffer{};
-    // Of the request:
-    std::optional<http::request_parser<http::buffer_body>> parser{};
-    std::shared_ptr<log_entry> entry{};
-    bool keep_alive = true;
 
-    auto const& request() const { return parser->get(); }
-    std::string field(http::field name) const { return std::string(request()[name]); }
-    bool is_head() const { return request().method() == http::verb::head; }
-    void extend_time() { stream.expires_after(seconds(opts.idle)); }
+    connection(options const& all, activity& running, std::string from, tcp::socket socket)
+        : http_connection{running, std::move(from), seconds(all.idle), beast::tcp_stream(std::move(socket))}, opts(all)
+    {}
 
     asio::awaitable<void> run()
     {
@@ -212,7 +80,7 @@ struct connection {
     asio::awaitable<void> answer(request_target target, int redirects = 0)
     {
         if (!target.path.starts_with("/cgi-bin/"))
-            co_return co_await send_file(target.path);
+            co_return co_await send_file(opts.root + target.path);
         auto const [name, rest] = split_path(opts.root, target.path);
         auto const file = opts.root + name;
         std::error_code ignored;
@@ -223,43 +91,13 @@ struct connection {
         if (now.scripts >= opts.running)
             co_return co_await refuse(http::status::service_unavailable, http::field::retry_after, "1");
         bool const has_body = redirects == 0 && (request().has_content_length() || request().chunked());
-        auto cmd = make_command(name, rest, target.query, has_body);
+        auto cmd = make_command(*this, {opts.root, name, rest, target.query, has_body}, opts.variables);
         cmd.env("REQUEST_METHOD", redirects == 0 || is_head() ? std::string(request().method_string()) : "GET");
         auto const location = co_await run_script(cmd);
         if (auto const next = parse_target(location); next && redirects < 10)
             co_await answer(*next, redirects + 1);
         else if (!location.empty())
             co_await refuse(http::status::bad_gateway);
-    }
-
-    brood::command
-    make_command(std::string const& name, std::string const& rest, std::string const& query, bool has_body)
-    {
-        auto const file = opts.root + name;
-        brood::error_code ignored;
-        auto const end = stream.socket().local_endpoint(ignored);
-        auto const server_name = regex_replace(field(http::field::host), boost::regex(":[0-9]*$"), "");
-        brood::command cmd(file);
-        // Its own process group: it does not receive the terminal's ^C, and a stop reaches its descendants.
-        cmd.current_dir(fs::path(file).parent_path()).process_group();
-        cmd.in(has_body ? brood::stdio::piped() : brood::stdio::null());
-        cmd.out(brood::stdio::piped()).err(brood::stdio::piped());
-        cmd.env_keep("PATH").env(header_variables(request()));
-        for (auto const& variable : opts.variables)
-            cmd.env_keep(variable);
-        cmd.env("GATEWAY_INTERFACE", "CGI/1.1").env("SERVER_SOFTWARE", "cgi_server");
-        cmd.env("SERVER_PROTOCOL", request().version() == 10 ? "HTTP/1.0" : "HTTP/1.1");
-        cmd.env("SERVER_NAME", server_name.empty() ? end.address().to_string() : server_name);
-        cmd.env("SERVER_PORT", std::to_string(end.port())).env("REMOTE_ADDR", client).env("REMOTE_HOST", client);
-        cmd.env("SCRIPT_NAME", name).env("QUERY_STRING", query);
-        if (!rest.empty())
-            cmd.env("PATH_INFO", rest).env("PATH_TRANSLATED", opts.root + rest);
-        // A body in chunks is passed on as it arrives. Its length is not known: it ends with the input.
-        if (has_body && request().has_content_length())
-            cmd.env("CONTENT_LENGTH", field(http::field::content_length));
-        if (has_body && request().count(http::field::content_type) > 0)
-            cmd.env("CONTENT_TYPE", field(http::field::content_type));
-        return cmd;
     }
 
     /// Returns the target of a local redirect, or an empty string if the response was sent.
@@ -375,76 +213,6 @@ struct connection {
             co_await write("0\r\n\r\n");
         co_return "";
     }
-
-    asio::awaitable<void> send_file(std::string path)
-    {
-        if (!is_head() && request().method() != http::verb::get)
-            co_return co_await refuse(http::status::method_not_allowed, http::field::allow, "GET, HEAD");
-        path = opts.root + path + (path.ends_with('/') ? "index.html" : "");
-        std::error_code ignored;
-        std::ifstream file;
-        if (fs::is_regular_file(path, ignored))
-            file.open(path, std::ios::binary);
-        if (!file.is_open())
-            co_return co_await refuse(http::status::not_found);
-        auto left = fs::file_size(path, ignored);
-        auto const suffix = fs::path(path).extension();
-        auto const* const type = suffix == ".html"  ? "text/html; charset=utf-8"
-                                 : suffix == ".css" ? "text/css"
-                                 : suffix == ".txt" ? "text/plain; charset=utf-8"
-                                                    : "application/octet-stream";
-        http::response<http::empty_body> response(http::status::ok, 11);
-        response.set(http::field::content_type, type);
-        response.content_length(left);
-        auto piece = begin(response);
-        for (left = is_head() ? 0 : left; co_await write(piece) && left > 0 && !piece.empty(); left -= piece.size()) {
-            piece.resize(std::min<std::uintmax_t>(left, piece_size));
-            file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-            piece.resize(static_cast<std::size_t>(file.gcount()));
-        }
-        keep_alive = keep_alive && left == 0;
-    }
-
-    /// A response of the server itself.
-    asio::awaitable<void>
-    refuse(http::status status, http::field name = http::field::content_type, char const* value = "text/plain")
-    {
-        auto const text = std::to_string(static_cast<int>(status)) + ' ' + std::string(obsolete_reason(status)) + '\n';
-        http::response<http::empty_body> response(status, 11);
-        response.set(http::field::content_type, "text/plain");
-        response.set(name, value);
-        response.content_length(text.size());
-        auto const message = begin(response) + (is_head() ? "" : text);
-        co_await write(message);
-    }
-
-    /// Completes a header, and returns it as text.
-    std::string begin(http::response<http::empty_body>& response, bool is_chunked = false)
-    {
-        for (auto const* name : {"Status", "Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade"})
-            response.erase(name); // a script does not decide about the connection
-        keep_alive = keep_alive && parser->is_done() && !now.stopping;
-        response.version(request().version());
-        response.keep_alive(keep_alive);
-        if (is_chunked)
-            response.chunked(true);
-        response.set(http::field::server, "cgi_server");
-        response.set(http::field::date, format_time("%a, %d %b %Y %T GMT"));
-        entry->status = response.result_int();
-        std::ostringstream text;
-        text << response.base();
-        return text.str();
-    }
-
-    /// Returns whether the write has succeeded.
-    asio::awaitable<bool> write(std::string_view text)
-    {
-        extend_time();
-        auto const [error, size] = co_await asio::async_write(stream, asio::buffer(text), token);
-        entry->sent += size;
-        keep_alive = keep_alive && !error.failed();
-        co_return !error.failed();
-    }
 };
 
 asio::awaitable<void> accept(tcp::acceptor& acceptor, options const& opts, activity& now)
@@ -457,8 +225,7 @@ asio::awaitable<void> accept(tcp::acceptor& acceptor, options const& opts, activ
             continue;
         }
         socket.set_option(tcp::no_delay(true), error);
-        auto const accepted = std::shared_ptr<connection>(
-            new connection{opts, now, client.address().to_string(), beast::tcp_stream(std::move(socket))});
+        auto const accepted = std::make_shared<connection>(opts, now, client.address().to_string(), std::move(socket));
         asio::co_spawn(now.loop, accepted->run(), [accepted](std::exception_ptr) {});
     }
 }

@@ -6,7 +6,7 @@
 
 #include <brood.hpp>
 
-#include <boost/asio.hpp>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/beast.hpp>
 #include <boost/lexical_cast.hpp>
