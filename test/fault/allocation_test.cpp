@@ -115,6 +115,12 @@ std::map<std::string, scenario> const scenarios{
          if (child)
              child.value().async_wait(all.handler());
      }},
+    {"spawn and async_wait with SIGCHLD",
+     [](asio::io_context& context, operations& all) {
+         auto child = spawn(context, quick("exit").watcher(exit_watcher::sigchld));
+         if (child)
+             child.value().async_wait(all.handler());
+     }},
     {"async_spawn",
      [](asio::io_context& context, operations& all) { async_spawn(context, quick("exit"), all.handler()); }},
     {"async_spawn on a thread",
