@@ -87,6 +87,10 @@ pid_t group_of(pid_t pid) noexcept
     return group < 0 ? 0 : group;
 }
 
-void move_to_group(pid_t pid, pid_t leader) noexcept { (void)::setpgid(pid, leader); }
+void move_to_group(pid_t pid, pid_t leader) noexcept
+{
+    if (::setpgid(pid, leader) < 0 && errno != EACCES)
+        (void)::setpgid(pid, pid);
+}
 
 } // namespace brood::os

@@ -100,7 +100,7 @@ result<void> send_signal_to_group(pid_t leader, int signal) noexcept;
 /// The process group of a process; 0 if the process does not exist.
 pid_t group_of(pid_t pid) noexcept;
 
-/// Moves a child into a process group, unless it has executed its program.
+/// Moves a child that has not executed its program yet into a process group. If that has ended, the child leads one.
 void move_to_group(pid_t pid, pid_t leader) noexcept;
 
 } // namespace brood::os

@@ -54,6 +54,24 @@ raw::signal_bits blocked_signals() noexcept;
 /// Converts a set to libc's form.
 sigset_t to_sigset(raw::signal_bits set) noexcept;
 
+/// Whether the default action of a signal is to dump core.
+constexpr bool dumps_core(int number) noexcept
+{
+    switch (number) {
+    case SIGQUIT:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGABRT:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGSEGV:
+    case SIGXCPU:
+    case SIGXFSZ:
+    case SIGSYS: return true;
+    default: return false;
+    }
+}
+
 /// Whether `number` is a signal number.
 bool is_signal(int number) noexcept;
 

@@ -46,9 +46,11 @@ result<void> child_state::send_unless_ended(Send send)
 result<void> child_state::send_to_group(int number)
 {
     auto const [pid, pidfd] = program();
-    auto const group = os::send_signal_to_group(pid, number);
+    auto group = os::send_signal_to_group(pid, number);
     if (os::group_of(pid) != pid)
         return os::send_signal({pid, pidfd}, number);
+    if (!group && group.error() == sys::no_such_process)
+        group = os::send_signal_to_group(pid, number); // the child leads its group since then
     return group ? check_signalled(number) : group;
 }
 

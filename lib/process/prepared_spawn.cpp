@@ -1,6 +1,7 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "process/prepared_spawn.hpp"
 
+#include "os/process.hpp"
 #include "os/terminal.hpp"
 #include "process/background_reaper.hpp"
 #include "process/context_registry.hpp"
@@ -102,12 +103,20 @@ result<child_owner> prepared_spawn::start(std::unique_ptr<streams_base> streams)
 
 std::optional<child_owner> prepared_spawn::start_unreported()
 {
-    auto launch = launch_unreported(plan_, backend_, pidfd_mode_);
+    // What a wait needs is created first: it must not be missing when the program runs.
+    bool const uses_pidfd = pidfd_mode_ != pidfd_mode::none;
+    if (prepare_watches(child_->executor(), uses_pidfd).failed())
+        return std::nullopt;
+    auto launch = launch_unreported(plan_, backend_, uses_pidfd ? pidfd_mode::required : pidfd_mode::none);
     if (!launch)
         return std::nullopt;
     auto cloned = launch->take_child();
+    child_->set_launch(std::move(launch)); // first: another thread may reap whatever has a pid
     child_->assign(cloned->pid, std::move(cloned->pidfd));
-    child_->set_launch(std::move(launch));
+    if (plan_->may_lead_group) {
+        os::move_to_group(cloned->pid, group_of(*plan_)); // its leader may be reaped before the child does that
+        plan_->leads_group = os::group_of(cloned->pid) == cloned->pid;
+    }
     child_->set_started(scope_of(*plan_), nullptr, true);
     end_rest_in_background(*child_);
     plan_->opened.clear(); // the child has its own copies

@@ -163,7 +163,12 @@ void waitable::start_wait(wait_handler handler, void const* owner)
     waiters_.push_back({id, owner, std::move(done)});
     if (waiters_.size() > 1)
         return;
-    if (auto error = arm(); error.failed())
+    auto const error = arm();
+    if (!error.failed())
+        return;
+    if (poll_end()) // it was not polled before
+        complete_waits(std::move(lock));
+    else
         fail_waits(error, std::move(lock));
 }
 

@@ -137,8 +137,6 @@ public:
         auto started = next.spawn->start_unreported();
         if (!started)
             return false;
-        if (next.shares_group && leader_ != 0)
-            os::move_to_group(started->get()->id(), leader_); // the leader may be reaped before the child does it
         children_.push_back(std::move(*started));
         unstarted_.pop_front();
         return true;

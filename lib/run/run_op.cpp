@@ -1,6 +1,8 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "run/run_op.hpp"
 
+#include "os/signals.hpp"
+
 #include <boost/asio/dispatch.hpp>
 
 #include <algorithm>
@@ -61,8 +63,15 @@ void run_op::start_all(What const& what)
     start_next();
 }
 
-// The application is told that a child runs only after its exec.
-bool run_op::start_unreported() { return !on_running_ && children_.start_unreported(); }
+// The application is told that a child runs only after its exec. A signal that dumps core is sent only after it: the child
+// shares the memory of this process before.
+bool run_op::start_unreported()
+{
+    auto const& steps = settings_.stop.steps();
+    bool const may_dump =
+        std::any_of(steps.begin(), steps.end(), [](stop_step const& step) { return os::dumps_core(step.signal); });
+    return !on_running_ && !may_dump && children_.start_unreported();
+}
 
 void run_op::run(command const& cmd, std::function<void(child_ptr const&)> on_running)
 {

@@ -10,11 +10,12 @@
 namespace brood::detail {
 namespace {
 
-// Something is to be done after the exec, or another attempt may avoid the failure of a step.
+// Something is to be done after the exec, or another attempt may avoid the failure of a step. A child whose program is
+// busy cannot close the descriptor that names it.
 bool needs_report(plan const& p)
 {
     return needs_relay(p) || is_contained(p) || p.cgroup || p.own_cgroup || p.namespaces != 0 || p.foreground ||
-           !p.given_away.empty();
+           !p.given_away.empty() || is_named_by_descriptor(p.steps);
 }
 
 } // namespace

@@ -33,7 +33,7 @@ int close_marked(child_args const& args) noexcept
 int execute(exec_target const& target, child_args const& args) noexcept
 {
     int result = execute_once(target);
-    if (result != -ETXTBSY || !args.retries_busy)
+    if (result != -ETXTBSY || !args.is_unreported)
         return result;
     close_marked(args);
     for (int pause = 1; result == -ETXTBSY && pause <= 32; pause *= 2) {

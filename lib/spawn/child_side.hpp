@@ -25,6 +25,7 @@ struct child_args {
     std::size_t count;
     int report_fd = -1;             ///< Where a child with memory of its own reports a failure.
     int kept[4] = {-1, -1, -1, -1}; ///< Descriptors of the library that stay open until exec.
+    bool is_unreported = false;     ///< Nobody learns of the exec, so nobody else tries again.
     bool may_lead_group = false;    ///< If the group that the child joins has ended.
     bool born_in_cgroup = false;    ///< The child was cloned into the plan's cgroup.
     pid_t guard = 0;                ///< The parent of a contained program.
@@ -35,7 +36,6 @@ struct child_args {
     // For a child that shares its parent's memory.
     early_death early{nullptr, nullptr};
     bool yield_first = false;                              ///< The parent runs on and should keep its processor.
-    bool retries_busy = false;                             ///< Nobody else tries again if the program is busy.
     os::raw::inherited_signals const* inherited = nullptr; ///< Set for such a child.
     int unshare_below =
         -1; ///< The descriptor table is shared, too: copy the descriptors below. -1: it is the child's own.

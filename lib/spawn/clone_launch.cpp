@@ -8,7 +8,7 @@
 namespace brood::detail {
 namespace {
 
-class clone_launch final : public async_launch {
+class clone_launch final : public async_launch, public child_memory, public std::enable_shared_from_this<clone_launch> {
 public:
     explicit clone_launch(std::shared_ptr<plan const> p) noexcept : plan_(std::move(p)), child_(*plan_) {}
 
@@ -18,8 +18,11 @@ public:
         if (!cloned)
             return cloned.error();
         spawned_ = std::move(cloned).value();
+        child_.return_stack(exec_pipe < 0 ? weak_from_this() : std::weak_ptr<clone_launch>());
         return {};
     }
+
+    void release() noexcept override { plan_.reset(); }
 
     std::optional<spawned_child> take_child() noexcept override { return std::exchange(spawned_, std::nullopt); }
     bool tries_one_backend() const noexcept override { return true; }

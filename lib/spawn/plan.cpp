@@ -402,6 +402,14 @@ void set_group(plan& p, pid_t leader) noexcept
     p.leads_group = leader == 0;
 }
 
+pid_t group_of(plan const& p) noexcept
+{
+    for (auto const& s : p.steps)
+        if (s.what == action::set_group)
+            return s.a;
+    return 0;
+}
+
 void renew_own_cgroup(plan& p) noexcept
 try {
     if (!p.own_cgroup)
@@ -428,6 +436,22 @@ bool is_named_by_procfs(plan const& p)
         if (os::leads_to_procfs(path.c_str()))
             return true;
     }
+    return false;
+}
+
+bool may_name_descriptor(char const* path) noexcept
+{
+    std::string_view const text(path);
+    return text.starts_with("/proc/") || text.starts_with("/dev/");
+}
+
+bool is_named_by_descriptor(std::vector<step> const& steps) noexcept
+{
+    if (steps.back().what != action::execute)
+        return false;
+    for (auto path = static_cast<exec_target const*>(steps.back().data)->candidates; *path; ++path)
+        if (may_name_descriptor(*path))
+            return true;
     return false;
 }
 

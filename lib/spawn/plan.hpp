@@ -164,11 +164,20 @@ void keep_initiator_mask(plan& p) noexcept;
 /// Makes the child join another process group; 0: lead one. The plan has a step for the group.
 void set_group(plan& p, pid_t leader) noexcept;
 
+/// The leader of the group that the child joins; 0: it leads one, or keeps that of its parent.
+pid_t group_of(plan const& p) noexcept;
+
 /// Gives another attempt to start the child a cgroup of its own, if the plan has one. Keeps the old one on failure.
 void renew_own_cgroup(plan& p) noexcept;
 
 /// Whether the program's name refers to the child itself, such as `/proc/self/exe` or `/dev/fd/3`.
 bool is_named_by_procfs(plan const& p);
+
+/// Whether a path may lead to any descriptor of the child.
+bool may_name_descriptor(char const* path) noexcept;
+
+/// The same for a path under which the last step may find the program.
+bool is_named_by_descriptor(std::vector<step> const& steps) noexcept;
 
 /// Closes what the command has given away. The child runs.
 void close_given_away(plan& p) noexcept;

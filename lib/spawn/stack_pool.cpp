@@ -16,10 +16,11 @@ namespace {
 struct header {
     header* next = nullptr;
     int in_use = 0;
+    std::weak_ptr<child_memory> rest{};
 };
 
 constexpr std::size_t mapped_size = 32 * 1024;
-static_assert(stack_size % 64 == 0 && stack_size + sizeof(header) <= mapped_size);
+static_assert(stack_size % 64 == 0 && stack_size + sizeof(header) <= mapped_size && alignof(header) <= 64);
 
 header* header_of(void* bottom) noexcept
 {
@@ -34,17 +35,9 @@ class pool {
 public:
     header* take()
     {
+        collect();
         std::lock_guard lock(mutex_);
-        if (free_)
-            return std::exchange(free_, free_->next);
-        // The child that was cloned first has probably finished first. Some wait for long before their exec.
-        for (int tries = 8; oldest_ && tries > 0; --tries) {
-            auto* const tried = std::exchange(oldest_, oldest_->next);
-            if (!is_in_use(*tried))
-                return tried;
-            append(*tried);
-        }
-        return nullptr;
+        return free_ ? std::exchange(free_, free_->next) : nullptr;
     }
 
     void put(header& returned)
@@ -57,6 +50,30 @@ public:
     }
 
 private:
+    // Frees what children have left. Each start adds one stack, and tries a few: some children wait for long before their
+    // exec. The one that was cloned first has probably left first.
+    void collect()
+    {
+        for (int tries = 4; tries > 0; --tries)
+            if (auto* const left = take_oldest()) {
+                if (auto const rest = std::exchange(left->rest, {}).lock())
+                    rest->release();
+                put(*left);
+            }
+    }
+
+    header* take_oldest()
+    {
+        std::lock_guard lock(mutex_);
+        if (!oldest_)
+            return nullptr;
+        auto* const tried = std::exchange(oldest_, oldest_->next);
+        if (!is_in_use(*tried))
+            return tried;
+        append(*tried);
+        return nullptr;
+    }
+
     void append(header& used) noexcept
     {
         used.next = nullptr;
@@ -80,6 +97,8 @@ void pooled_stack::give_back::operator()(void* bottom) const noexcept
     if (auto* const stacks = the_pool.find())
         stacks->put(*header_of(bottom));
 }
+
+void pooled_stack::use_with(std::weak_ptr<child_memory> rest) noexcept { header_of(bottom())->rest.swap(rest); }
 
 int& pooled_stack::in_use() const noexcept { return header_of(bottom())->in_use; }
 

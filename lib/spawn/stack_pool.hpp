@@ -12,6 +12,16 @@ namespace brood::detail {
 /// The stack of the child side. Its largest object is 1 KiB of directory entries. The pool keeps its own data above.
 inline constexpr std::size_t stack_size = 32 * 1024 - 64;
 
+/// What a child uses beside its stack.
+class child_memory {
+public:
+    /// The child has left this process's memory. Called at most once, on any thread.
+    virtual void release() noexcept = 0;
+
+protected:
+    ~child_memory() = default;
+};
+
 /// A stack with a guard page below. The destructor returns it to the pool.
 class pooled_stack {
 public:
@@ -21,6 +31,9 @@ public:
 
     /// Whether a child uses the stack. The stack may be returned meanwhile: the pool does not lend it before this is 0.
     int& in_use() const noexcept;
+
+    /// Released by a later start after `in_use` is 0, if it still exists.
+    void use_with(std::weak_ptr<child_memory> rest) noexcept;
 
 private:
     struct give_back {

@@ -6,31 +6,18 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <climits>
-#include <string_view>
 
 namespace brood::detail {
 namespace {
-
-// Such a path may need any descriptor.
-bool may_name_descriptor(char const* path) noexcept
-{
-    std::string_view const text(path);
-    return text.starts_with("/proc/") || text.starts_with("/dev/");
-}
-
-// The number of the last pidfd: the lowest one that was free.
-std::atomic<int> lowest_free_descriptor = INT_MAX;
-
-// Whether it saves time that the child does not copy all descriptors. The answer may be wrong.
-bool has_many_descriptors() noexcept { return lowest_free_descriptor.load(std::memory_order_relaxed) >= 64; }
 
 // The number of descriptors, from 0 on, that the child copies; -1 for all. The kernel copies whole words of its bitmap.
 // The exec closes the descriptors of the last word that no step needs.
 int count_copied(std::vector<step> const& steps) noexcept
 {
+    if (is_named_by_descriptor(steps))
+        return -1;
     constexpr int word = 64;
     int highest = 2;
     bool closes_rest = false;
@@ -41,11 +28,6 @@ int count_copied(std::vector<step> const& steps) noexcept
         case action::change_directory:
             if (may_name_descriptor(static_cast<char const*>(s.data)))
                 return -1;
-            break;
-        case action::execute:
-            for (auto path = static_cast<exec_target const*>(s.data)->candidates; *path; ++path)
-                if (may_name_descriptor(*path))
-                    return -1;
             break;
         default: break;
         }
@@ -97,7 +79,8 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
         args_.gate = gate->child_end();
         args_.gate_writer = gate->parent_end();
     }
-    args_.may_lead_group = plan_.may_lead_group;
+    args_.is_unreported = behaviour == parent::runs_on && exec_pipe < 0;
+    args_.may_lead_group = plan_.may_lead_group && args_.is_unreported;
     args_.born_in_cgroup = true;
     if (kill_switch_ && guard_)
         kill_switch_->kill_by(guard_);
@@ -108,20 +91,15 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
     std::copy(kept.begin(), kept.end(), args_.kept);
     request_.wait = behaviour == parent::waits;
     args_.yield_first = !request_.wait;
-    args_.retries_busy = !request_.wait && exec_pipe < 0;
     if (!request_.wait)
         request_.in_use = &stack_->in_use();
     // A parent that runs on may close descriptors that the child still needs, so the table is not shared.
-    if (request_.wait && has_many_descriptors() && os::can_unshare_descriptors())
+    if (request_.wait && os::can_unshare_descriptors())
         args_.unshare_below = count_copied(steps());
     request_.share_descriptors = args_.unshare_below >= 0;
     pid_t const pid = clone_blocking_signals(mode == pidfd_mode::wanted);
-    if (!request_.wait)
-        stack_.reset(); // the pool knows when the child has left it
     if (pid < 0)
         return make_error_code(stage_of_clone(plan_, -pid), -pid);
-    if (request_.pidfd >= 0)
-        lowest_free_descriptor.store(request_.pidfd, std::memory_order_relaxed);
     if (gate)
         gate->open(pid, *plan_.id_maps);
     if (relay_)
@@ -129,6 +107,12 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
     if (guard_)
         guard_->close_guard_end();
     return spawned_child{pid, os::unique_fd(request_.pidfd), guard_};
+}
+
+void vfork_child::return_stack(std::weak_ptr<child_memory> rest) noexcept
+{
+    stack_->use_with(std::move(rest));
+    stack_.reset();
 }
 
 // Before its exec, a signal does to the child what it would do after it: no handler is left, and ignored signals stay

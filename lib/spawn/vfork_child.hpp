@@ -35,6 +35,9 @@ public:
      */
     result<spawned_child> clone(parent behaviour, pidfd_mode mode, int exec_pipe = -1);
 
+    /// The child of a parent that runs on uses `rest`. Called after `clone`.
+    void return_stack(std::weak_ptr<child_memory> rest) noexcept;
+
     /// Called before `clone`, for a parent that waits. The parent disarms the switch afterwards.
     void kill_by(kill_switch& other) noexcept { kill_switch_ = &other; }
 

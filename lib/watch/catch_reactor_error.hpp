@@ -11,16 +11,17 @@
 
 namespace brood::detail {
 
-/// Calls `make` with the executor's context and returns the watch. If the reactor cannot be created, returns the error.
+/// Calls a function with the executor's context and returns its result. If the reactor cannot be created, returns the error.
 /**
  * A context creates its reactor on first use.
  */
-template <class MakeWatch>
-watch_result catch_reactor_error(asio::any_io_executor const& executor, MakeWatch make)
+template <class Function>
+auto catch_reactor_error(asio::any_io_executor const& executor, Function function)
+    -> decltype(function(asio::query(executor, asio::execution::context)))
 {
     os::keep_module_loaded(); // the context owns services of the library
     try {
-        return make(asio::query(executor, asio::execution::context));
+        return function(asio::query(executor, asio::execution::context));
     } catch (boost::system::system_error const& error) {
         return error.code();
     }

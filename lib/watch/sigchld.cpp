@@ -407,15 +407,21 @@ void notify_sigchld_watch(pid_t pid) noexcept
         found->second.service->hint(pid);
 }
 
+error_code prepare_sigchld_watches(asio::any_io_executor const& executor)
+{
+    return catch_reactor_error(executor, [](asio::execution_context& context) {
+        auto& service = asio::use_service<sigchld_service>(context);
+        std::lock_guard lock(the_registry().mutex);
+        return service.open();
+    });
+}
+
 watch_result watch_sigchld(asio::any_io_executor const& executor, pid_t pid, observer_ptr observer)
 {
+    if (auto error = prepare_sigchld_watches(executor); error.failed())
+        return error;
     return catch_reactor_error(executor, [&](asio::execution_context& context) -> watch_result {
         auto& service = asio::use_service<sigchld_service>(context);
-        {
-            std::lock_guard lock(the_registry().mutex);
-            if (auto error = service.open(); error.failed())
-                return error;
-        }
         auto created = std::make_unique<sigchld_watch>(service, pid);
         if (auto error = created->arm(std::move(observer)); error.failed())
             return error;

@@ -12,6 +12,12 @@ watch_result watch_child(asio::any_io_executor const& executor, pid_t pid, os::u
     return watch_sigchld(executor, pid, std::move(observer));
 }
 
+error_code prepare_watches(asio::any_io_executor const& executor, bool by_pidfd)
+{
+    bool const prepared = by_pidfd && !prepare_pidfd_watches(executor).failed();
+    return prepared ? error_code() : prepare_sigchld_watches(executor);
+}
+
 bool available(exit_watcher choice) noexcept { return choice != exit_watcher::pidfd || os::pidfd_available(); }
 
 } // namespace brood::detail

@@ -1,5 +1,6 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "support/deny_syscalls.hpp"
+#include "support/no_descriptors.hpp"
 #include "support/running_operation.hpp"
 #include "support/side_channel.hpp"
 #include "support/start_gate.hpp"
@@ -17,8 +18,10 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <vector>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -339,6 +342,132 @@ TEST_CASE("start: a stop before the exec ends the child, and the operation repor
         CHECK(status.signal() == SIGUSR1);
         CHECK_FALSE(has_children());
     });
+}
+
+TEST_CASE("start: before the exec, no signal is sent that would dump the memory of this process")
+{
+    for_each_config([](backend_config const& config) {
+        if (config.backend != spawn_backend::vfork)
+            return;
+        scratch_folder const folder;
+        auto const path = folder.path("fifo");
+        REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+        asio::io_context context;
+        exit_status status;
+        async_run(
+            context, probe(config, "exit", "0").in(stdio::file(path, open_mode::read)),
+            run_options().timeout(20ms).stop(stop_plan(SIGQUIT, 20ms)),
+            [&](error_code, exit_status ended) { status = ended; });
+        context.run_for(60s);
+        CHECK(status.signal() != SIGQUIT);
+        CHECK_FALSE(has_children());
+    });
+}
+
+TEST_CASE("start: a kill reaches a child that is about to lead a group or a session")
+{
+    for_each_config([](backend_config const& config) {
+        for (int i = 0; i < 100; ++i) {
+            auto pause = probe(config, "pause").out(stdio::null());
+            asio::io_context context;
+            asio::cancellation_signal stop;
+            std::optional<error_code> error;
+            async_run(
+                context, i % 2 == 0 ? pause.process_group() : pause.session(),
+                run_options().stop(stop_plan(std::vector<stop_step>())),
+                asio::bind_cancellation_slot(stop.slot(), [&](error_code ec, exit_status) { error = ec; }));
+            context.poll();
+            stop.emit(asio::cancellation_type::terminal);
+            context.restart();
+            context.run_for(60s);
+            REQUIRE(error);
+            CHECK(*error == aborted);
+        }
+    });
+}
+
+TEST_CASE("start: a busy program that a descriptor names is started when it is free")
+{
+    scratch_folder const folder;
+    auto const path = folder.path("program");
+    std::filesystem::copy(probe_path(), path);
+    for_each_config([&](backend_config const& config) {
+        if (config.backend != spawn_backend::vfork)
+            return; // a failing exec of the others is tested elsewhere
+        int const writer = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+        int const reader = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        REQUIRE((writer >= 0 && reader >= 0));
+        command cmd("/proc/self/fd/" + std::to_string(reader), "exit", "3");
+        asio::io_context context;
+        std::optional<error_code> error;
+        exit_status status;
+        async_run(context, cmd.backend(config.backend).watcher(config.watcher), [&](error_code ec, exit_status ended) {
+            error = ec, status = ended;
+        });
+        context.run_for(5ms);
+        ::close(writer);
+        context.restart();
+        context.run_for(60s);
+        ::close(reader);
+        REQUIRE(error);
+        CHECK(*error == error_code());
+        CHECK(status.code() == 3);
+    });
+}
+
+TEST_CASE("start: without a free descriptor, the program is not started")
+{
+    scratch_folder const folder;
+    auto const path = folder.path("trace");
+    for (auto const watcher : {exit_watcher::automatic, exit_watcher::sigchld}) {
+        asio::io_context context;
+        asio::post(context, [] {});
+        context.run(); // the reactor exists
+        context.restart();
+        std::optional<error_code> error;
+        {
+            no_descriptors const none;
+            async_run(
+                context, command("touch", path).watcher(watcher), [&](error_code ec, exit_status) { error = ec; });
+        }
+        context.run_for(60s);
+        REQUIRE(error);
+        CHECK(*error == std::errc::too_many_files_open);
+        CHECK(stage_of(*error) == spawn_stage::pipe);
+        CHECK_FALSE(std::filesystem::exists(path));
+    }
+}
+
+TEST_CASE("start: a stage that leads a group because the earlier one has ended is stopped with its descendants")
+{
+    if (!knows_linux())
+        return;
+    struct sigaction before {};
+    struct sigaction ignored {};
+    ignored.sa_handler = SIG_IGN;
+    ::sigaction(SIGCHLD, &ignored, &before); // the kernel reaps the earlier stages
+    side_channel side;
+    auto last = command("/bin/sh", "-c", "sleep 60 & echo $! >&3; sleep 60");
+    asio::io_context context;
+    asio::cancellation_signal stop;
+    std::optional<error_code> error;
+    async_run(
+        context, command("true") | command("true") | last.fd(3, side.child_end()),
+        run_options().stop(stop_plan(SIGTERM, 5s)),
+        asio::bind_cancellation_slot(stop.slot(), [&](error_code ec, std::vector<exit_status>) { error = ec; }));
+    for (int i = 0; i < 20; ++i) { // slowly: the earlier stages have ended before the last one is started
+        std::this_thread::sleep_for(5ms);
+        context.restart();
+        context.poll_one();
+    }
+    pid_t const grandchild = std::atoi(side.line().c_str());
+    REQUIRE(grandchild > 1);
+    stop.emit(asio::cancellation_type::terminal);
+    context.restart();
+    context.run_for(60s);
+    CHECK(error == aborted);
+    CHECK(eventually([&] { return !is_alive(grandchild); }));
+    ::sigaction(SIGCHLD, &before, nullptr);
 }
 
 TEST_CASE("start: the last stage of a pipeline that cannot be executed ends the others")

@@ -1,12 +1,12 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
 #include "os/descriptors.hpp"
 #include "support/forked.hpp"
+#include "support/no_descriptors.hpp"
 #include "support/support.hpp"
 
 #include <cerrno>
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 using namespace brood;
@@ -44,28 +44,6 @@ public:
 private:
     os::fd_pair request_ = os::make_pipe().value(), ready_ = os::make_pipe().value();
     forked process_;
-};
-
-// Uses up the descriptors of this process, which has a limit of 64 for the lifetime of the object.
-class no_descriptors {
-public:
-    no_descriptors()
-    {
-        ::getrlimit(RLIMIT_NOFILE, &before_);
-        rlimit const low{64, before_.rlim_max};
-        REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
-        while (auto fd = os::duplicate_above(1, 2))
-            taken_.push_back(std::move(fd).value());
-    }
-
-    ~no_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
-    no_descriptors(no_descriptors const&) = delete;
-    no_descriptors& operator=(no_descriptors const&) = delete;
-
-private:
-    rlimit before_{};
-    std::vector<os::unique_fd> taken_;
 };
 
 } // namespace

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -89,6 +90,34 @@ TEST_CASE("stack_pool: a returned stack that a child uses is lent when the child
     CHECK(is_one_of_them(first));
     CHECK(is_one_of_them(second));
     CHECK(first.bottom() != second.bottom());
+}
+
+TEST_CASE("stack_pool: what a child uses beside its stack is released by a start after the child has left it")
+{
+    struct memory final : child_memory {
+        void release() noexcept override { ++released; }
+        int released = 0;
+    };
+    auto const kept = std::make_shared<memory>();
+    auto dropped = std::make_shared<memory>();
+    std::vector<int*> in_use;
+    {
+        std::vector<pooled_stack> lent;
+        for (auto const& each : {kept, dropped}) {
+            lent.push_back(borrow_stack().value());
+            lent.back().in_use() = 1;
+            lent.back().use_with(each);
+            in_use.push_back(&lent.back().in_use());
+        }
+    }
+    (void)borrow_stack();
+    CHECK(kept->released == 0);
+    dropped.reset();
+    *in_use[0] = *in_use[1] = 0;
+    (void)borrow_stack();
+    CHECK(kept->released == 1);
+    (void)borrow_stack();
+    CHECK(kept->released == 1);
 }
 
 TEST_CASE("stack_pool: the whole stack is writable and the page below is not accessible")

@@ -124,6 +124,14 @@ watch_result watch_pidfd(asio::any_io_executor const& executor, os::unique_fd& p
     return start_in_epoll<child_watch>(executor, pidfd, std::move(observer));
 }
 
+error_code prepare_pidfd_watches(asio::any_io_executor const& executor)
+{
+    return catch_reactor_error(executor, [](asio::execution_context& context) {
+        asio::use_service<epoll_set>(context);
+        return error_code();
+    });
+}
+
 // A system may refuse an epoll in the reactor's epoll, or have no descriptor for it. Children are then watched by
 // SIGCHLD.
 watch_result

@@ -12,6 +12,8 @@ error_code unsupported() { return {ENOTSUP, boost::system::system_category()}; }
 
 watch_result watch_pidfd(asio::any_io_executor const&, os::unique_fd&, observer_ptr) { return unsupported(); }
 
+error_code prepare_pidfd_watches(asio::any_io_executor const&) { return unsupported(); }
+
 watch_result watch_foreign(asio::any_io_executor const&, os::unique_fd&, std::chrono::milliseconds, observer_ptr)
 {
     return unsupported();
