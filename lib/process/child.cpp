@@ -78,9 +78,16 @@ void child_state::set_containment(std::shared_ptr<guard_link> guard, std::shared
 
 void child_state::set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept
 {
+    std::lock_guard lock(mutex_);
     seen_running_ = seen_running;
     scope_ = std::move(scope);
     streams_ = std::move(streams);
+}
+
+void child_state::set_leads_group(bool leads) noexcept
+{
+    std::lock_guard lock(mutex_);
+    scope_.leads_group = leads;
 }
 
 void child_state::hold_until_exit(std::shared_ptr<void const> memory) noexcept

@@ -40,14 +40,17 @@ public:
     /// Assigns a child of another object.
     void adopt(pid_t pid, os::unique_fd pidfd, lost_flag lost, std::unique_ptr<containment> containment) noexcept;
 
-    /// Sets what the process is contained by. Called once, after `assign`.
+    /// Sets what the process is contained by. Called once, before `assign`.
     void set_containment(std::shared_ptr<guard_link> guard, std::shared_ptr<child_cgroup> cgroup) noexcept;
 
     /// Whether a process has been assigned. `id` is 0 until the program of a contained child has been executed.
     bool is_assigned() const noexcept { return id_of_process() != 0; }
 
-    /// Adds what belongs to a child whose program runs. `seen_running`: this thread has just waited for its exec.
+    /// Adds what belongs to a child whose program runs. May precede `assign`. `seen_running`: this thread has just waited for its exec.
     void set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept;
+
+    /// Corrects what `set_started` has set.
+    void set_leads_group(bool leads) noexcept;
 
     /// Whether something is to be done at the child's end before the child is reaped.
     bool ends_rest() const noexcept { return scope_.kills_group || (is_contained() && containment_->cgroup); }

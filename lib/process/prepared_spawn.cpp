@@ -91,12 +91,13 @@ result<child_owner> prepared_spawn::start(std::unique_ptr<streams_base> streams)
     auto launched = launch_retrying();
     if (!launched)
         return launched.error();
-    child_->assign(launched.value().pid, std::move(launched.value().pidfd));
+    // Another thread may reap whatever has a pid, so the pid comes last.
+    child_->set_started(scope_of(*plan_), std::move(streams), true);
     child_->set_containment(std::move(launched.value().guard), plan_->own_cgroup);
     if (plan_->foreground)
         child_->hold_until_exit(std::move(plan_->foreground));
+    child_->assign(launched.value().pid, std::move(launched.value().pidfd));
     close_given_away(*plan_);
-    child_->set_started(scope_of(*plan_), std::move(streams), true);
     end_rest_in_background(*child_);
     return child_owner(std::move(child_));
 }
@@ -111,13 +112,13 @@ std::optional<child_owner> prepared_spawn::start_unreported()
     if (!launch)
         return std::nullopt;
     auto cloned = launch->take_child();
-    child_->set_launch(std::move(launch)); // first: another thread may reap whatever has a pid
+    child_->set_launch(std::move(launch));
+    child_->set_started(scope_of(*plan_), nullptr, true);
     child_->assign(cloned->pid, std::move(cloned->pidfd));
     if (plan_->may_lead_group) {
         os::move_to_group(cloned->pid, group_of(*plan_)); // its leader may be reaped before the child does that
-        plan_->leads_group = os::group_of(cloned->pid) == cloned->pid;
+        child_->set_leads_group(os::group_of(cloned->pid) == cloned->pid);
     }
-    child_->set_started(scope_of(*plan_), nullptr, true);
     end_rest_in_background(*child_);
     plan_->opened.clear(); // the child has its own copies
     plan_.reset();

@@ -90,9 +90,9 @@ void spawn_op::kill_child()
 void spawn_op::take_child(async_launch& launch)
 {
     if (auto child = launch.take_child()) {
-        child_->assign(child->pid, std::move(child->pidfd));
         child_->set_containment(std::move(child->guard), plan_->own_cgroup);
         child_->hold_until_exit(launch_);
+        child_->assign(child->pid, std::move(child->pidfd));
     }
 }
 

@@ -40,7 +40,7 @@ int execute(exec_target const& target, child_args const& args) noexcept
         raw::sleep(pause);
         result = execute_once(target);
     }
-    return result;
+    return result == -ENOENT ? -ETXTBSY : result; // a link led to a descriptor, which has been closed
 }
 
 int close_fds(int first, int last, child_args const& args) noexcept

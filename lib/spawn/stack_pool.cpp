@@ -42,11 +42,15 @@ public:
 
     void put(header& returned)
     {
+        bool const is_left = !is_in_use(returned);
+        if (is_left)
+            if (auto const rest = std::exchange(returned.rest, {}).lock())
+                rest->release();
         std::lock_guard lock(mutex_);
-        if (is_in_use(returned))
-            append(returned);
-        else
+        if (is_left)
             returned.next = std::exchange(free_, &returned); // its memory is in the processor's cache
+        else
+            append(returned);
     }
 
 private:
@@ -55,11 +59,8 @@ private:
     void collect()
     {
         for (int tries = 4; tries > 0; --tries)
-            if (auto* const left = take_oldest()) {
-                if (auto const rest = std::exchange(left->rest, {}).lock())
-                    rest->release();
+            if (auto* const left = take_oldest())
                 put(*left);
-            }
     }
 
     header* take_oldest()

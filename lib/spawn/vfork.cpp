@@ -56,11 +56,11 @@ result<spawned_child> launch_in_namespaces(plan const& p, pidfd_mode mode, kill_
     return with_outcome(child, std::move(cloned).value(), mode, early_kill);
 }
 
-result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode, kill_switch* early_kill)
+result<spawned_child> launch_suspended(plan const& p, pidfd_mode mode, kill_switch* early_kill, bool copies_all)
 {
-    if (p.namespaces != 0)
-        return launch_in_namespaces(p, mode, early_kill);
     vfork_child child(p);
+    if (copies_all)
+        child.copy_all_descriptors();
     if (early_kill)
         child.kill_by(*early_kill);
     auto cloned = child.clone(vfork_child::parent::waits, mode);
@@ -69,6 +69,16 @@ result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode, kill_switch* 
     if (early_kill)
         early_kill->arm(cloned.value().pid); // the child may have announced none
     return with_outcome(child, std::move(cloned).value(), mode, early_kill);
+}
+
+result<spawned_child> vfork_launch(plan const& p, pidfd_mode mode, kill_switch* early_kill)
+{
+    if (p.namespaces != 0)
+        return launch_in_namespaces(p, mode, early_kill);
+    auto launched = launch_suspended(p, mode, early_kill, false);
+    // A link may have led to a descriptor that the child did not copy.
+    bool const is_missing = !launched && launched.error() == make_error_code(spawn_stage::exec, ENOENT);
+    return is_missing && is_named_by_procfs(p) ? launch_suspended(p, mode, early_kill, true) : std::move(launched);
 }
 
 } // namespace

@@ -94,7 +94,7 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
     if (!request_.wait)
         request_.in_use = &stack_->in_use();
     // A parent that runs on may close descriptors that the child still needs, so the table is not shared.
-    if (request_.wait && os::can_unshare_descriptors())
+    if (request_.wait && !copies_all_ && os::can_unshare_descriptors())
         args_.unshare_below = count_copied(steps());
     request_.share_descriptors = args_.unshare_below >= 0;
     pid_t const pid = clone_blocking_signals(mode == pidfd_mode::wanted);

@@ -38,6 +38,9 @@ public:
     /// The child of a parent that runs on uses `rest`. Called after `clone`.
     void return_stack(std::weak_ptr<child_memory> rest) noexcept;
 
+    /// The child gets a copy of every descriptor, even of those that no step names. Called before `clone`.
+    void copy_all_descriptors() noexcept { copies_all_ = true; }
+
     /// Called before `clone`, for a parent that waits. The parent disarms the switch afterwards.
     void kill_by(kill_switch& other) noexcept { kill_switch_ = &other; }
 
@@ -50,6 +53,7 @@ private:
 
     plan const& plan_;
     kill_switch* kill_switch_ = nullptr;
+    bool copies_all_ = false;
     std::shared_ptr<guard_link> guard_; // if the program is contained
     std::optional<relay_launch> relay_;
     std::optional<pooled_stack> stack_;

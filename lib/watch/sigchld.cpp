@@ -61,22 +61,21 @@ public:
 
     error_code open()
     {
-        if (auto handler = os::ensure_child_signal_handler(); !handler)
-            return handler.error();
-        if (reader_->is_open())
-            return {};
-        auto pipe = os::borrow_child_signal_pipe();
-        if (!pipe)
-            return pipe.error();
-        error_code error;
-        reader_->assign(pipe.value()->read_end(), error);
-        if (error.failed())
-            return error;
-        pipe_ = std::move(pipe).value();
         if (!timer_)
             timer_.emplace(executor_);
-        registry_ = &the_registry();
-        return {};
+        if (!reader_->is_open()) {
+            auto pipe = os::borrow_child_signal_pipe();
+            if (!pipe)
+                return pipe.error();
+            error_code error;
+            reader_->assign(pipe.value()->read_end(), error);
+            if (error.failed())
+                return error;
+            pipe_ = std::move(pipe).value();
+            registry_ = &the_registry();
+        }
+        auto const handler = os::ensure_child_signal_handler();
+        return handler ? error_code() : handler.error();
     }
 
     void add_watch()

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <exception>
 #include <functional>
 #include <map>
 #include <new>
@@ -120,6 +121,20 @@ std::map<std::string, scenario> const scenarios{
          auto child = spawn(context, quick("exit").watcher(exit_watcher::sigchld));
          if (child)
              child.value().async_wait(all.handler());
+     }},
+    {"a wait with SIGCHLD after one that has failed",
+     [](asio::io_context& context, operations& all) {
+         std::exception_ptr failed;
+         for (int i = 0; i < 2; ++i)
+             try {
+                 auto child = spawn(context, quick("exit").watcher(exit_watcher::sigchld));
+                 if (child)
+                     child.value().async_wait(all.handler());
+             } catch (std::bad_alloc const&) {
+                 failed = std::current_exception();
+             }
+         if (failed)
+             std::rethrow_exception(failed);
      }},
     {"async_spawn",
      [](asio::io_context& context, operations& all) { async_spawn(context, quick("exit"), all.handler()); }},

@@ -5,6 +5,7 @@
 #include "support/support.hpp"
 
 #include <cerrno>
+#include <filesystem>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -91,6 +92,27 @@ TEST_CASE("launcher: without a descriptor for the pidfd, a child is started and 
         context.run_for(60s);
         CHECK(code == 6);
     });
+}
+
+TEST_CASE("launcher: a program may be named by a link to any descriptor")
+{
+    scratch_folder const folder;
+    int const program = ::open(probe_path().c_str(), O_RDONLY | O_CLOEXEC);
+    int const high = ::fcntl(program, F_DUPFD_CLOEXEC, 100);
+    REQUIRE(high >= 100);
+    auto const link = folder.path("link");
+    std::filesystem::create_symlink("/proc/self/fd/" + std::to_string(high), link);
+    for_each_backend([&](backend_config const& config) {
+        if (config.backend == spawn_backend::posix_spawn)
+            return; // the C library may close the descriptor first
+        asio::io_context context;
+        command cmd(link, "exit", "3");
+        auto child = spawn(context, cmd.backend(config.backend).watcher(config.watcher));
+        REQUIRE_MESSAGE(child, child.error().message());
+        CHECK(child.value().wait().value().code() == 3);
+    });
+    ::close(program);
+    ::close(high);
 }
 
 TEST_SUITE_END();

@@ -118,6 +118,10 @@ TEST_CASE("stack_pool: what a child uses beside its stack is released by a start
     CHECK(kept->released == 1);
     (void)borrow_stack();
     CHECK(kept->released == 1);
+
+    auto const quick = std::make_shared<memory>(); // its child has left before the stack is returned
+    borrow_stack().value().use_with(quick);
+    CHECK(quick->released == 1);
 }
 
 TEST_CASE("stack_pool: the whole stack is writable and the page below is not accessible")
