@@ -16,7 +16,7 @@ namespace {
 struct options {
     std::string program = bench::path_of_program("exit_child");
     std::string experiment = "in_flight";
-    std::string spawners = "floor,floor without vfork,floor on Asio,brood,brood async_spawn,"
+    std::string spawners = "floor,floor without vfork,floor on Asio,brood,brood async_spawn,brood async_run,"
                            "brood vfork,brood posix_spawn,brood fork,brood sigchld,brood with options,brood with user,"
                            "posix_spawn,Boost.Process v2,libuv";
     std::string in_flight = "1,32";

@@ -14,6 +14,7 @@ STYLES = {
     "floor without vfork": ("#8c959f", "2 3", 2),
     "brood": ("#cf222e", "", 3.5),
     "brood async_spawn": ("#bf3989", "", 3.5),
+    "brood async_run": ("#953800", "", 3.5),
     "brood sigchld": ("#e16f24", "", 3.5),
     "brood posix_spawn": ("#bf8700", "", 2),
     "brood fork": ("#ff8182", "5 3", 2),

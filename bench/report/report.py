@@ -90,7 +90,7 @@ def peer_table(r):
     return time_table(r, "peers", in_flight_label) + note
 
 
-CONTENDERS = ["floor", "brood", "brood async_spawn", "posix_spawn", "Boost.Process v2", "libuv", "GLib"]
+CONTENDERS = ["floor", "brood", "brood async_spawn", "brood async_run", "posix_spawn", "Boost.Process v2", "libuv", "GLib"]
 
 
 def series_of(r, experiment, metric, names):
@@ -148,6 +148,7 @@ def write_charts(r, directory):
 SECTIONS = [
     ("in_flight", "F1, F2: spawn and wait, one and several at a time",
      lambda r: time_table(r, "in_flight", in_flight_label) + "\n\n![Throughput](throughput.svg)"),
+    ("pinned", "F1 with parent and child on one processor", lambda r: time_table(r, "pinned", in_flight_label)),
     ("bin_true", "F1 with /bin/true", lambda r: time_table(r, "bin_true", in_flight_label)),
     ("parent_size", "F3: spawn and wait in a large parent",
      lambda r: time_table(r, "parent_size", format_size) + "\n\n![Time by parent size](parent-size.svg)"),
