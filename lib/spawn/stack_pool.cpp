@@ -5,29 +5,29 @@
 #include "os/per_process.hpp"
 #include "os/raw.hpp"
 
+#include <memory>
 #include <mutex>
-#include <new>
 #include <utility>
 
 namespace brood::detail {
 namespace {
 
-// Lies above a stack. Returned stacks are linked: returning one cannot fail.
+// Describes a stack. Returned stacks are linked: returning one cannot fail. It lies in the heap, where tools that search
+// for leaks find what it refers to. The stack's last word points to it.
 struct header {
+    void* bottom = nullptr;
     header* next = nullptr;
     int in_use = 0;
     std::weak_ptr<child_memory> rest{};
 };
 
 constexpr std::size_t mapped_size = 32 * 1024;
-static_assert(stack_size % 64 == 0 && stack_size + sizeof(header) <= mapped_size && alignof(header) <= 64);
+static_assert(stack_size % 64 == 0 && stack_size + sizeof(header*) <= mapped_size);
 
-header* header_of(void* bottom) noexcept
+header*& header_of(void* bottom) noexcept
 {
-    return std::launder(reinterpret_cast<header*>(static_cast<char*>(bottom) + stack_size));
+    return *reinterpret_cast<header**>(static_cast<char*>(bottom) + stack_size);
 }
-
-void* bottom_of(header* of) noexcept { return reinterpret_cast<char*>(of) - stack_size; }
 
 bool is_in_use(header const& stack) noexcept { return os::raw::load(stack.in_use) != 0; }
 
@@ -106,11 +106,13 @@ int& pooled_stack::in_use() const noexcept { return header_of(bottom())->in_use;
 result<pooled_stack> borrow_stack()
 {
     if (auto* const stack = the_pool.get().take())
-        return pooled_stack(bottom_of(stack));
+        return pooled_stack(stack->bottom);
+    auto created = std::make_unique<header>();
     auto bottom = os::map_stack(mapped_size);
     if (!bottom)
         return bottom.error();
-    new (static_cast<char*>(bottom.value()) + stack_size) header;
+    created->bottom = bottom.value();
+    header_of(bottom.value()) = created.release();
     return pooled_stack(bottom.value());
 }
 
