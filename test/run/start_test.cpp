@@ -460,7 +460,7 @@ TEST_CASE("start: a stage that leads a group because the earlier one has ended i
         context.restart();
         context.poll_one();
     }
-    pid_t const grandchild = std::atoi(side.line().c_str());
+    pid_t const grandchild = std::atoi(side.line(context).c_str());
     REQUIRE(grandchild > 1);
     stop.emit(asio::cancellation_type::terminal);
     context.restart();
