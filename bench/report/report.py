@@ -90,7 +90,8 @@ def peer_table(r):
     return time_table(r, "peers", in_flight_label) + note
 
 
-CONTENDERS = ["floor", "brood", "brood async_spawn", "brood async_run", "posix_spawn", "Boost.Process v2", "libuv", "GLib"]
+CONTENDERS = ["floor", "brood", "brood async_spawn", "brood async_run", "posix_spawn", "Boost.Process v2", "libuv",
+              "GLib"]
 
 
 def series_of(r, experiment, metric, names):

@@ -114,7 +114,7 @@ public:
             brood::async_run(context_, std::move(cmd), [this, slot](brood::error_code ec, brood::exit_status status) {
                 listener_.on_exited(slot, !ec.failed() && status.success());
             });
-            return listener_.on_started(slot); // nobody is told when the program runs
+            return listener_.on_started(slot); // async_run does not report when the program runs
         }
     }
 

@@ -46,7 +46,10 @@ public:
     /// Whether a process has been assigned. `id` is 0 until the program of a contained child has been executed.
     bool is_assigned() const noexcept { return id_of_process() != 0; }
 
-    /// Adds what belongs to a child whose program runs. May precede `assign`. `seen_running`: this thread has just waited for its exec.
+    /// Adds what belongs to a child whose program runs. May precede `assign`.
+    /**
+     * `seen_running`: this thread has just waited for its exec.
+     */
     void set_started(kill_scope scope, std::unique_ptr<streams_base> streams, bool seen_running) noexcept;
 
     /// Corrects what `set_started` has set.

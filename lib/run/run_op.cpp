@@ -63,8 +63,8 @@ void run_op::start_all(What const& what)
     start_next();
 }
 
-// The application is told that a child runs only after its exec. A signal that dumps core is sent only after it: the child
-// shares the memory of this process before.
+// A group reports that a child runs, which requires its exec. A signal that dumps core must not precede the exec: until
+// then the child shares the memory of this process.
 bool run_op::start_unreported()
 {
     auto const& steps = settings_.stop.steps();

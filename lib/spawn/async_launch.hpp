@@ -58,7 +58,7 @@ launch_on_thread(std::shared_ptr<plan> p, spawn_backend choice, pidfd_mode mode,
 
 /// Clones a child that shares this process's memory, without waiting for its exec.
 /**
- * Without `exec_pipe`, nobody learns of the exec. A failure leaves `exec_pipe` open for another attempt.
+ * Without `exec_pipe`, the exec is not reported. A failure leaves `exec_pipe` open for another attempt.
  */
 async_launch_result clone_async(std::shared_ptr<plan const> p, pidfd_mode mode, os::private_fd& exec_pipe);
 

@@ -25,7 +25,7 @@ struct child_args {
     std::size_t count;
     int report_fd = -1;             ///< Where a child with memory of its own reports a failure.
     int kept[4] = {-1, -1, -1, -1}; ///< Descriptors of the library that stay open until exec.
-    bool is_unreported = false;     ///< Nobody learns of the exec, so nobody else tries again.
+    bool is_unreported = false;     ///< The exec is not reported, so the parent cannot try again.
     bool may_lead_group = false;    ///< If the group that the child joins has ended.
     bool born_in_cgroup = false;    ///< The child was cloned into the plan's cgroup.
     pid_t guard = 0;                ///< The parent of a contained program.

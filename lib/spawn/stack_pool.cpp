@@ -12,8 +12,8 @@
 namespace brood::detail {
 namespace {
 
-// Describes a stack. Returned stacks are linked: returning one cannot fail. It lies in the heap, where tools that search
-// for leaks find what it refers to. The stack's last word points to it.
+// Describes a stack. Returned stacks are linked: returning one cannot fail. It lies in the heap, where leak checkers find
+// what it refers to. A word above the stack points to it.
 struct header {
     void* bottom = nullptr;
     header* next = nullptr;
@@ -54,8 +54,8 @@ public:
     }
 
 private:
-    // Frees what children have left. Each start adds one stack, and tries a few: some children wait for long before their
-    // exec. The one that was cloned first has probably left first.
+    // Frees what children have left. Each start adds one stack and tries a few, because some children wait for long
+    // before their exec. The one that was cloned first has probably left first.
     void collect()
     {
         for (int tries = 4; tries > 0; --tries)

@@ -32,7 +32,7 @@ public:
     /// Whether a child uses the stack. The stack may be returned meanwhile: the pool does not lend it before this is 0.
     int& in_use() const noexcept;
 
-    /// Released by a later start after `in_use` is 0, if it still exists.
+    /// The pool releases `rest`, if it still exists, when it finds that `in_use` is 0: in a later start at the latest.
     void use_with(std::weak_ptr<child_memory> rest) noexcept;
 
 private:

@@ -30,8 +30,8 @@ public:
 
     /// Creates the child. Called once. A parent that waits returns after the child has left the memory.
     /**
-     * It keeps `exec_pipe` until it executes the program. Without one, nobody learns of its exec: it tries again by
-     * itself if the program is busy. A plan with namespaces requires a parent that runs on.
+     * It keeps `exec_pipe` until it executes the program. Without one, the exec is not reported, and the child itself
+     * tries again if the program is busy. A plan with namespaces requires a parent that runs on.
      */
     result<spawned_child> clone(parent behaviour, pidfd_mode mode, int exec_pipe = -1);
 

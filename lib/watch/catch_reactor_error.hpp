@@ -11,7 +11,7 @@
 
 namespace brood::detail {
 
-/// Calls a function with the executor's context and returns its result. If the reactor cannot be created, returns the error.
+/// Returns what a function returns for the executor's context, or the error if the reactor cannot be created.
 /**
  * A context creates its reactor on first use.
  */

@@ -110,7 +110,7 @@ void notify_sigchld_watch(pid_t pid) noexcept;
 /// Watches a child through its pidfd if there is one, else through SIGCHLD, which leaves `pidfd` to the caller.
 watch_result watch_child(asio::any_io_executor const& executor, pid_t pid, os::unique_fd& pidfd, observer_ptr observer);
 
-/// Creates what all watches of children in a context share. A later failure would be that of a wait.
+/// Creates what all watches of children in a context share, so that a shortage is found before a child is started.
 error_code prepare_watches(asio::any_io_executor const& executor, bool by_pidfd);
 error_code prepare_pidfd_watches(asio::any_io_executor const& executor);
 error_code prepare_sigchld_watches(asio::any_io_executor const& executor);
