@@ -43,13 +43,15 @@ public:
         wait_for(std::move(state));
     }
 
-    void watch_rest(os::unique_fd pidfd, std::shared_ptr<child_cgroup> const& cgroup)
+    std::shared_ptr<rest_watch> watch_rest(os::unique_fd pidfd, std::shared_ptr<child_cgroup> const& cgroup)
     {
         std::lock_guard lock(mutex_);
         if (!running_ && !start())
-            return;
+            return nullptr;
         retry_.reserve(children_ + 1);
-        std::make_shared<rest_watch>(*this, cgroup)->start(context_.get_executor(), pidfd);
+        auto created = std::make_shared<background_rest_watch>(*this, cgroup);
+        created->start(context_.get_executor(), pidfd);
+        return created;
     }
 
     // Without a thread, the children that have ended are reaped here.
@@ -75,18 +77,20 @@ private:
         return state.has_ended();
     }
 
-    // Waits until a child and what it leaves have ended. What watches for that owns it, and destroys it also if memory
-    // runs out.
-    class rest_watch final : public watch_observer, public std::enable_shared_from_this<rest_watch> {
+    // Waits until a child and what it leaves have ended. What watches for that shares it, and releases it also if
+    // memory runs out.
+    class background_rest_watch final : public rest_watch,
+                                        public watch_observer,
+                                        public std::enable_shared_from_this<background_rest_watch> {
     public:
         // Called with the reaper's lock.
-        rest_watch(background_reaper& reaper, std::weak_ptr<child_cgroup> cgroup)
+        background_rest_watch(background_reaper& reaper, std::weak_ptr<child_cgroup> cgroup)
             : reaper_(reaper), cgroup_(std::move(cgroup))
         {
             ++reaper_.children_;
         }
 
-        ~rest_watch()
+        ~background_rest_watch()
         {
             std::lock_guard lock(reaper_.mutex_);
             --reaper_.children_;
@@ -99,6 +103,12 @@ private:
             pidfd_ = pidfd.get(); // the watch owns it
             if (auto created = watch_pidfd(executor, pidfd, shared_from_this()))
                 watch_ = std::move(created).value();
+        }
+
+        void stop() noexcept override
+        {
+            std::lock_guard lock(mutex_);
+            watch_.reset();
         }
 
     private:
@@ -120,7 +130,8 @@ private:
             {
                 std::lock_guard started(reaper_.mutex_);
             }
-            if (!is_all_over())
+            std::lock_guard lock(mutex_);
+            if (watch_ && !is_all_over())
                 (void)watch_->rearm(shared_from_this());
         }
 
@@ -128,8 +139,9 @@ private:
 
         background_reaper& reaper_;
         std::weak_ptr<child_cgroup> const cgroup_;
+        std::mutex mutex_;
         int pidfd_ = -1;
-        std::unique_ptr<watch> watch_;
+        std::unique_ptr<watch> watch_; // null after `stop`
     };
 
     // The handler of a wait. If there is no memory for the wait or for its completion, it is destroyed instead.
@@ -284,7 +296,7 @@ void end_rest_in_background(child_state& child) noexcept
         return;
     try {
         if (auto pidfd = child.duplicate_pidfd())
-            the_reaper.get().watch_rest(std::move(pidfd), cgroup);
+            child.set_rest_watch(the_reaper.get().watch_rest(std::move(pidfd), cgroup));
     } catch (std::exception const&) {} // no memory: left to the next wait
 }
 

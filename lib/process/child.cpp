@@ -152,6 +152,15 @@ std::shared_ptr<child_cgroup> child_state::contained_cgroup() const noexcept
     return is_contained() ? containment_->cgroup : nullptr;
 }
 
+void child_state::set_rest_watch(std::shared_ptr<rest_watch> rest) noexcept
+{
+    std::lock_guard lock(mutex_);
+    if (!ended_)
+        containment_->rest.swap(rest);
+    else if (rest)
+        rest->stop();
+}
+
 os::unique_fd child_state::duplicate_pidfd() const noexcept
 {
     std::lock_guard lock(mutex_);
@@ -191,7 +200,7 @@ bool child_state::poll_end()
     } else {
         error_ = end.error() == sys::no_child_process ? error_code(errc::status_lost) : end.error();
     }
-    keep_tree_usage();
+    leave_cgroup();
     ended_ = true;
     pid_owners::leave(id_.pid, lost_);
     if (!std::holds_alternative<resource_usage>(used_))
@@ -282,15 +291,19 @@ std::optional<brood::tree_usage> child_state::tree_usage() const
     std::lock_guard lock(mutex_);
     if (!containment_)
         return std::nullopt;
-    auto const& [guard, cgroup, pipeline, usage, is_contained, is_ending] = *containment_;
-    auto const& all = cgroup && cgroup->pipeline() ? cgroup->pipeline() : cgroup ? cgroup : pipeline;
-    return all ? std::optional(all->usage()) : usage;
+    auto const& cgroup = containment_->cgroup;
+    auto const& all = cgroup && cgroup->pipeline() ? cgroup->pipeline() : cgroup ? cgroup : containment_->pipeline;
+    return all ? std::optional(all->usage()) : containment_->usage;
 }
 
 // The cgroup of the child is removed. That of its pipeline remains until the last stage has ended.
-void child_state::keep_tree_usage() noexcept
+void child_state::leave_cgroup() noexcept
 {
-    auto const ended = containment_ ? std::move(containment_->cgroup) : nullptr;
+    if (!containment_)
+        return;
+    if (auto const rest = std::move(containment_->rest); rest && is_own())
+        rest->stop();
+    auto const ended = std::move(containment_->cgroup);
     if (ended && ended->pipeline())
         containment_->pipeline = ended->pipeline();
     else if (ended)

@@ -61,6 +61,9 @@ public:
     /// The cgroup in which nothing is left when the child has ended; null if there is none.
     std::shared_ptr<child_cgroup> contained_cgroup() const noexcept;
 
+    /// Sets what ends the rest while nothing waits. It is stopped when the child has ended.
+    void set_rest_watch(std::shared_ptr<rest_watch> rest) noexcept;
+
     /// Another pidfd of the child, if there is one.
     os::unique_fd duplicate_pidfd() const noexcept;
 
@@ -126,7 +129,7 @@ private:
     child_cgroup* cgroup() const noexcept { return containment_ ? containment_->cgroup.get() : nullptr; }
     bool is_contained() const noexcept { return containment_ && containment_->is_contained; }
     bool is_ending() const noexcept { return containment_ && containment_->is_ending; }
-    void keep_tree_usage() noexcept;
+    void leave_cgroup() noexcept;
 
     bool is_own() const noexcept;
     error_code launch_failure() const noexcept;

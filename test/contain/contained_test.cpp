@@ -298,6 +298,22 @@ TEST_CASE("contained: the streams end with the child although nothing waits for 
     });
 }
 
+TEST_CASE("contained: a child that has ended keeps no descriptor" * needs_threads())
+{
+    for_each_contained([](backend_config const& config) {
+        asio::io_context context;
+        auto const descriptors_after_end = [&] {
+            auto child = spawn(context, contain(command("/bin/true").backend(config.backend).watcher(config.watcher)));
+            REQUIRE(child);
+            CHECK(wait_on(context, child.value()).success());
+            return open_descriptors(); // the child object exists
+        };
+        auto const first = descriptors_after_end();
+        for (int i = 0; i < 20; ++i)
+            CHECK(descriptors_after_end() == first);
+    });
+}
+
 TEST_CASE("contained: a program that is busy at first is started by another attempt" * needs_threads())
 {
     for_each_contained([](backend_config const& config) {

@@ -130,9 +130,10 @@ TEST_CASE("terminal: async_wait_drained ends the reading of a terminal that a da
         std::optional<error_code> read_end, error;
         asio::async_read(
             child.terminal(), asio::dynamic_buffer(text), [&](error_code ec, std::size_t) { read_end = ec; });
+        while (text.find('\n') == text.npos && context.run_one_for(60s) > 0) {}
+        kill_guard const daemon{std::atoi(text.c_str())};
         child.async_wait_drained(30ms, [&](error_code ec, exit_status) { error = ec; });
         context.run_for(60s);
-        kill_guard const daemon{std::atoi(text.c_str())};
         CHECK(is_alive(daemon.pid));
         CHECK(read_end == asio::error::operation_aborted);
         CHECK(error == errc::output_incomplete);
