@@ -85,7 +85,7 @@ error_code cgroup_root::open()
     if (!opened)
         return opened.error();
     directory_ = std::move(opened).value();
-    os::enable_counters(directory());
+    counts_all_ = os::enable_counters(directory());
     return os::check_usable_cgroup(directory());
 }
 

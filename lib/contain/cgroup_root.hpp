@@ -38,6 +38,9 @@ public:
     std::string const& path() const noexcept { return path_; }
     int directory() const noexcept { return directory_.get(); }
 
+    /// Whether more than the processor time of the cgroups below is counted.
+    bool counts_all() const noexcept { return counts_all_; }
+
     /// False in a forked copy.
     bool is_own() const noexcept { return owner_ == os::own_pid(); }
 
@@ -63,6 +66,7 @@ private:
     std::string const parent_, name_, path_;
     pid_t const owner_ = os::own_pid();
     os::unique_fd directory_;
+    bool counts_all_ = false;
     std::atomic<bool> is_closed_ = false;
     std::mutex start_mutex_;   // one watchdog is started
     mutable std::mutex mutex_; // guards everything below

@@ -122,7 +122,7 @@ result<void> set_limit(cgroup_root const& root, char const* file, std::string co
     return set;
 }
 
-tree_usage usage_of(cgroup_root const& root) noexcept { return os::read_usage(root.directory()); }
+tree_usage usage_of(cgroup_root const& root) noexcept { return os::read_usage(root.directory(), true); }
 
 result<void> kill_all(cgroup_root const& root) noexcept { return os::kill_cgroup(root.directory()); }
 

@@ -120,7 +120,7 @@ result<bool> child_cgroup::is_empty_after_end() noexcept
 tree_usage child_cgroup::usage() const noexcept
 {
     auto const directory = open();
-    return directory ? os::read_usage(directory.value().get()) : tree_usage();
+    return directory ? os::read_usage(directory.value().get(), root_->counts_all()) : tree_usage();
 }
 
 } // namespace brood::detail

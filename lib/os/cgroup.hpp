@@ -48,11 +48,12 @@ void wait_for_change(int events) noexcept;
 /// Writes one of the cgroup's files, such as `memory.max`.
 result<void> set_in_cgroup(int directory, char const* file, std::string_view value) noexcept;
 
-/// Counts separately what each cgroup below uses, where the system lets this process do so.
-void enable_counters(int directory) noexcept;
+/// Counts separately what each cgroup below uses of memory and processes. Returns whether the system lets this process
+/// do so.
+bool enable_counters(int directory) noexcept;
 
-/// What the processes of a cgroup and of the cgroups below have used.
-tree_usage read_usage(int directory) noexcept;
+/// What the processes of a cgroup and of the cgroups below have used. `all`: not only the processor time.
+tree_usage read_usage(int directory, bool all) noexcept;
 
 } // namespace brood::os
 

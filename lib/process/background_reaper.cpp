@@ -6,6 +6,7 @@
 #include "os/signals.hpp"
 #include "process/child.hpp"
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <array>
@@ -30,7 +31,7 @@ public:
         bool const waits_here = !started && child.killed; // the wait is short
         if (waits_here && !(child.contained && child.contained->cgroup) && !child.kills_group)
             return os::wait_and_reap(child.pid);
-        retry_.reserve(children_ + 1);
+        reserve();
         auto state = std::make_shared<child_state>(context_.get_executor());
         state->adopt(child.pid, std::move(child.pidfd), std::move(child.lost), std::move(child.contained));
         state->set_started({child.kills_group, child.kills_group, {}}, nullptr, false);
@@ -48,10 +49,13 @@ public:
         std::lock_guard lock(mutex_);
         if (!running_ && !start())
             return nullptr;
-        retry_.reserve(children_ + 1);
-        auto created = std::make_shared<background_rest_watch>(*this, cgroup);
-        created->start(context_.get_executor(), pidfd);
-        return created;
+        reserve();
+        new_rests_.push_back(std::make_shared<background_rest_watch>(*this, std::move(pidfd), cgroup));
+        if (new_rests_.size() == 1) {
+            begin_time_ = clock::now() + rest_delay;
+            context_.stop(); // the thread waits until then
+        }
+        return new_rests_.back();
     }
 
     // Without a thread, the children that have ended are reaped here.
@@ -70,6 +74,13 @@ public:
     }
 
 private:
+    // Makes room for one child more in `retry_`.
+    void reserve()
+    {
+        if (retry_.capacity() <= children_)
+            retry_.reserve(2 * children_ + 1);
+    }
+
     // Whether the child has been reaped, or can never be: an error of waitid(2) is final, one of a cgroup is not.
     static bool is_done(child_state& state)
     {
@@ -84,8 +95,8 @@ private:
                                         public std::enable_shared_from_this<background_rest_watch> {
     public:
         // Called with the reaper's lock.
-        background_rest_watch(background_reaper& reaper, std::weak_ptr<child_cgroup> cgroup)
-            : reaper_(reaper), cgroup_(std::move(cgroup))
+        background_rest_watch(background_reaper& reaper, os::unique_fd pidfd, std::weak_ptr<child_cgroup> cgroup)
+            : reaper_(reaper), cgroup_(std::move(cgroup)), pidfd_(std::move(pidfd)), number_(pidfd_.get())
         {
             ++reaper_.children_;
         }
@@ -93,21 +104,22 @@ private:
         ~background_rest_watch()
         {
             std::lock_guard lock(reaper_.mutex_);
-            --reaper_.children_;
-            reaper_.context_.stop(); // the thread checks what remains
+            if (--reaper_.children_ == 0)
+                reaper_.context_.stop();
         }
 
-        // Called with the reaper's lock, for which the notification waits.
-        void start(asio::any_io_executor const& executor, os::unique_fd& pidfd)
+        void begin(asio::any_io_executor const& executor)
         {
-            pidfd_ = pidfd.get(); // the watch owns it
-            if (auto created = watch_pidfd(executor, pidfd, shared_from_this()))
-                watch_ = std::move(created).value();
+            std::lock_guard lock(mutex_);
+            if (pidfd_)
+                if (auto created = watch_pidfd(executor, pidfd_, shared_from_this()))
+                    watch_ = std::move(created).value();
         }
 
         void stop() noexcept override
         {
             std::lock_guard lock(mutex_);
+            pidfd_.reset();
             watch_.reset();
         }
 
@@ -115,7 +127,7 @@ private:
         // The notification is a hint: a program that runs must not be killed.
         bool is_all_over() const
         {
-            auto const exited = os::has_exited(pidfd_);
+            auto const exited = os::has_exited(number_);
             if (!exited || !exited.value())
                 return false;
             auto const cgroup = cgroup_.lock();
@@ -127,9 +139,6 @@ private:
 
         void on_ready(completion_mode) override
         {
-            {
-                std::lock_guard started(reaper_.mutex_);
-            }
             std::lock_guard lock(mutex_);
             if (watch_ && !is_all_over())
                 (void)watch_->rearm(shared_from_this());
@@ -140,9 +149,20 @@ private:
         background_reaper& reaper_;
         std::weak_ptr<child_cgroup> const cgroup_;
         std::mutex mutex_;
-        int pidfd_ = -1;
-        std::unique_ptr<watch> watch_; // null after `stop`
+        os::unique_fd pidfd_; // until the watch owns it
+        int const number_;
+        std::unique_ptr<watch> watch_; // null before `begin` and after `stop`
     };
+
+    // Most children are waited for and end soon: they cost neither a registration nor a wake-up. Called by the thread.
+    void begin_new_rests(std::unique_lock<std::recursive_mutex>& lock)
+    {
+        auto const begun = std::exchange(new_rests_, {});
+        lock.unlock();
+        for (auto const& each : begun)
+            each->begin(context_.get_executor());
+        lock.lock();
+    }
 
     // The handler of a wait. If there is no memory for the wait or for its completion, it is destroyed instead.
     class wait_end {
@@ -213,25 +233,39 @@ private:
 
     void run()
     {
+        auto const work = asio::make_work_guard(context_); // until stop()
         std::unique_lock lock(mutex_);
         while (children_ > 0) {
             if (!retry_.empty())
                 try_again(lock);
             bool const is_complete = retry_.empty();
+            bool const has_new_rests = !new_rests_.empty();
             context_.restart(); // with the lock, so that no stop() is lost
             lock.unlock();
             try {
-                is_complete ? context_.run() : context_.poll();
+                if (!is_complete)
+                    context_.poll();
+                else if (has_new_rests)
+                    context_.run_until(begin_time_);
+                else
+                    context_.run();
             } catch (std::bad_alloc const&) {} // thrown by the reactor, which has lost no event
             lock.lock();
+            if (has_new_rests && clock::now() >= begin_time_)
+                begin_new_rests(lock);
         }
         running_ = false;
     }
+
+    using clock = std::chrono::steady_clock;
+    static constexpr std::chrono::milliseconds rest_delay{20};
 
     asio::io_context context_;
     std::recursive_mutex mutex_; // a wait that cannot be started ends at once
     std::size_t children_ = 0;
     std::vector<std::shared_ptr<child_state>> retry_; // the children that could not be watched; has room for all
+    std::vector<std::shared_ptr<background_rest_watch>> new_rests_; // watched from `begin_time_` on
+    clock::time_point begin_time_;
     bool running_ = false;
 };
 

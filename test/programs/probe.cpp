@@ -505,6 +505,7 @@ int main(int argc, char** argv)
     if (action == "raise") {
         rlimit const none{0, 0};
         ::setrlimit(RLIMIT_CORE, &none);
+        ::signal(number(2), SIG_DFL);
         ::raise(number(2));
         pause_for_ever();
     }

@@ -245,18 +245,23 @@ result<void> set_in_cgroup(int directory, char const* file, std::string_view val
     return boost::outcome_v2::success();
 }
 
-void enable_counters(int directory) noexcept
+// The processor time is counted without a controller.
+bool enable_counters(int directory) noexcept
 {
-    for (char const* controller : {"+memory", "+pids", "+cpu"})
-        (void)set_in_cgroup(directory, "cgroup.subtree_control", controller);
+    (void)set_in_cgroup(directory, "cgroup.subtree_control", "+cpu");
+    bool const memory = set_in_cgroup(directory, "cgroup.subtree_control", "+memory").has_value();
+    bool const processes = set_in_cgroup(directory, "cgroup.subtree_control", "+pids").has_value();
+    return memory || processes;
 }
 
-tree_usage read_usage(int directory) noexcept
+tree_usage read_usage(int directory, bool all) noexcept
 {
     tree_usage used;
     file_text const time(directory, "cpu.stat");
     used.user_time = std::chrono::microseconds(time.number("user_usec").value_or(0));
     used.system_time = std::chrono::microseconds(time.number("system_usec").value_or(0));
+    if (!all)
+        return used;
     used.peak_memory = file_text(directory, "memory.peak").number();
     used.peak_processes = file_text(directory, "pids.peak").number();
     used.out_of_memory_kills = file_text(directory, "memory.events").number("oom_kill").value_or(0);

@@ -24,14 +24,24 @@ int remove_directory(int directory, char const* name) noexcept
     return call(SYS_unlinkat, directory, word(name), AT_REMOVEDIR);
 }
 
+// Appends a text as far as there is room, and returns its end.
+char* append(char* at, char* end, char const* text) noexcept
+{
+    while (at != end && *text != '\0')
+        *at++ = *text++;
+    return at;
+}
+
+// The names of the cgroups that the library creates are short.
 int open_in(int directory, char const* cgroup, char const* file, int flags) noexcept
 {
-    int const folder = open(directory, cgroup, O_PATH | O_DIRECTORY);
-    if (folder < 0)
-        return folder;
-    int const opened = open(folder, file, flags);
-    call(SYS_close, folder);
-    return opened;
+    char path[128];
+    auto* const last = path + sizeof path - 1;
+    auto* const end = append(append(append(path, last, cgroup), last, "/"), last, file);
+    if (end == last)
+        return -ENAMETOOLONG;
+    *end = '\0';
+    return open(directory, path, flags);
 }
 
 bool is_name(char const* name) noexcept

@@ -23,7 +23,7 @@ result<unique_fd> open_cgroup_events(int, char const*) noexcept { return unsuppo
 result<bool> is_populated(int) noexcept { return unsupported(); }
 void wait_for_change(int) noexcept {}
 result<void> set_in_cgroup(int, char const*, std::string_view) noexcept { return unsupported(); }
-void enable_counters(int) noexcept {}
-tree_usage read_usage(int) noexcept { return {}; }
+bool enable_counters(int) noexcept { return false; }
+tree_usage read_usage(int, bool) noexcept { return {}; }
 
 } // namespace brood::os
