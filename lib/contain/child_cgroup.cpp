@@ -94,22 +94,34 @@ child_cgroup* child_cgroup::to_be_emptied() noexcept
 result<bool> child_cgroup::is_empty_after_end() noexcept
 {
     std::lock_guard lock(mutex_);
+    return empty(events_);
+}
+
+result<bool> child_cgroup::is_empty_after_end_by_others() noexcept
+{
+    std::lock_guard lock(mutex_);
+    os::unique_fd events;
+    return empty(events);
+}
+
+result<bool> child_cgroup::empty(os::unique_fd& events) noexcept
+{
     auto* const waited = to_be_emptied();
     if (!waited)
         return true;
-    if (!events_) {
+    if (!events) {
         auto opened = os::open_cgroup_events(root_->directory(), waited->name_.c_str());
         if (!opened && is_gone(opened.error()))
             return true;
         if (!opened)
             return opened.error();
-        events_ = std::move(opened).value();
+        events = std::move(opened).value();
     }
-    auto populated = os::is_populated(events_.get());
+    auto populated = os::is_populated(events.get());
     if (populated && populated.value()) {
         if (auto const killed = waited->kill(); !killed)
             return killed.error();
-        populated = os::is_populated(events_.get()); // many are gone by now
+        populated = os::is_populated(events.get()); // many are gone by now
     }
     if (!populated)
         return populated.error();

@@ -43,6 +43,10 @@ public:
     /// Called after the program has ended. Kills what is left, and returns whether everything has ended. Never blocks.
     result<bool> is_empty_after_end() noexcept;
 
+    /// The same, without an effect on what `events` reports: a read takes the notification from others that wait for the
+    /// same descriptor.
+    result<bool> is_empty_after_end_by_others() noexcept;
+
     /// Has an exceptional condition when `is_empty_after_end` should be called again.
     int events() const noexcept
     {
@@ -61,6 +65,7 @@ private:
     error_code make();
     bool leave() noexcept;
     child_cgroup* to_be_emptied() noexcept;
+    result<bool> empty(os::unique_fd& events) noexcept;
 
     std::shared_ptr<cgroup_root> const root_;
     std::string const name_; // relative to the root

@@ -101,19 +101,27 @@ private:
             ++reaper_.children_;
         }
 
+        // A child's lock may be held. A forked copy has neither the thread nor its locks.
         ~background_rest_watch()
         {
-            std::lock_guard lock(reaper_.mutex_);
-            if (--reaper_.children_ == 0)
+            if (owner_ != os::own_pid())
+                (void)watch_.release();
+            else if (--reaper_.children_ == 0)
                 reaper_.context_.stop();
         }
 
-        void begin(asio::any_io_executor const& executor)
-        {
+        // Returns false if there is a shortage and something is left: the thread tries again.
+        bool begin(asio::any_io_executor const& executor) noexcept
+        try {
             std::lock_guard lock(mutex_);
-            if (pidfd_)
-                if (auto created = watch_pidfd(executor, pidfd_, shared_from_this()))
-                    watch_ = std::move(created).value();
+            if (!pidfd_ || is_all_over())
+                return true;
+            auto created = watch_pidfd(executor, pidfd_, shared_from_this());
+            if (created)
+                watch_ = std::move(created).value();
+            return created.has_value();
+        } catch (std::bad_alloc const&) {
+            return false;
         }
 
         void stop() noexcept override
@@ -133,20 +141,33 @@ private:
             auto const cgroup = cgroup_.lock();
             if (!cgroup)
                 return true; // the child has been reaped
-            auto const empty = cgroup->is_empty_after_end();
+            auto const empty = cgroup->is_empty_after_end_by_others();
             return empty && empty.value();
+        }
+
+        // Returns false as `begin`.
+        bool rearm() noexcept
+        {
+            std::lock_guard lock(mutex_);
+            try {
+                if (!watch_ || is_all_over() || !watch_->rearm(shared_from_this()).failed())
+                    return true;
+            } catch (std::bad_alloc const&) {}
+            pidfd_ = watch_->release();
+            watch_.reset();
+            return false;
         }
 
         void on_ready(completion_mode) override
         {
-            std::lock_guard lock(mutex_);
-            if (watch_ && !is_all_over())
-                (void)watch_->rearm(shared_from_this());
+            if (!rearm())
+                reaper_.try_rest_again(shared_from_this());
         }
 
-        void on_failure(error_code) override {}
+        void on_failure(error_code) override {} // the reactor is broken
 
         background_reaper& reaper_;
+        pid_t const owner_ = os::own_pid();
         std::weak_ptr<child_cgroup> const cgroup_;
         std::mutex mutex_;
         os::unique_fd pidfd_; // until the watch owns it
@@ -154,15 +175,32 @@ private:
         std::unique_ptr<watch> watch_; // null before `begin` and after `stop`
     };
 
+    using rest_ptr = std::shared_ptr<background_rest_watch>;
+
     // Most children are waited for and end soon: they cost neither a registration nor a wake-up. Called by the thread.
-    void begin_new_rests(std::unique_lock<std::recursive_mutex>& lock)
+    void begin_new_rests(std::unique_lock<std::recursive_mutex>& lock) noexcept
     {
-        auto const begun = std::exchange(new_rests_, {});
+        auto begun = std::exchange(new_rests_, {});
         lock.unlock();
-        for (auto const& each : begun)
-            each->begin(context_.get_executor());
+        std::erase_if(begun, [this](auto const& each) { return each->begin(context_.get_executor()); });
         lock.lock();
+        if (new_rests_.empty()) { // needs no memory
+            new_rests_.swap(begun);
+            begin_time_ = clock::now() + shortage_delay;
+        }
+        for (auto& each : begun)
+            try_rest_again(std::move(each));
     }
+
+    // Without memory, the rest is left to the next wait.
+    void try_rest_again(rest_ptr rest) noexcept
+    try {
+        std::lock_guard lock(mutex_);
+        if (new_rests_.empty())
+            begin_time_ = clock::now() + shortage_delay;
+        new_rests_.push_back(std::move(rest));
+        context_.stop(); // the thread waits until then
+    } catch (std::bad_alloc const&) {}
 
     // The handler of a wait. If there is no memory for the wait or for its completion, it is destroyed instead.
     class wait_end {
@@ -235,12 +273,14 @@ private:
     {
         auto const work = asio::make_work_guard(context_); // until stop()
         std::unique_lock lock(mutex_);
-        while (children_ > 0) {
+        for (;;) {
+            context_.restart(); // before what is checked: no stop() is lost
+            if (children_ == 0)
+                break;
             if (!retry_.empty())
                 try_again(lock);
             bool const is_complete = retry_.empty();
             bool const has_new_rests = !new_rests_.empty();
-            context_.restart(); // with the lock, so that no stop() is lost
             lock.unlock();
             try {
                 if (!is_complete)
@@ -258,13 +298,13 @@ private:
     }
 
     using clock = std::chrono::steady_clock;
-    static constexpr std::chrono::milliseconds rest_delay{20};
+    static constexpr std::chrono::milliseconds rest_delay{20}, shortage_delay{100};
 
     asio::io_context context_;
-    std::recursive_mutex mutex_; // a wait that cannot be started ends at once
-    std::size_t children_ = 0;
+    std::recursive_mutex mutex_;                      // a wait that cannot be started ends at once
+    std::atomic<std::size_t> children_ = 0;           // grows with the lock
     std::vector<std::shared_ptr<child_state>> retry_; // the children that could not be watched; has room for all
-    std::vector<std::shared_ptr<background_rest_watch>> new_rests_; // watched from `begin_time_` on
+    std::vector<rest_ptr> new_rests_;                 // watched from `begin_time_` on
     clock::time_point begin_time_;
     bool running_ = false;
 };

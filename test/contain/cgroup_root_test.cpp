@@ -1,4 +1,5 @@
 // Part of brood. Distributed under the Boost Software License, Version 1.0. (See LICENSE.)
+#include "contain/child_cgroup.hpp"
 #include "support/cgroup_folder.hpp"
 #include "support/forked.hpp"
 #include "support/support.hpp"
@@ -16,6 +17,7 @@
 #include <optional>
 #include <string>
 
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -99,6 +101,26 @@ TEST_CASE("cgroup root: a contained child has a cgroup of its own, which is remo
     CHECK(first.wait().value().code() == 9);
     CHECK(eventually([&] { return !std::filesystem::exists(cgroup); }));
     CHECK(std::filesystem::exists(cgroup_of(second.id())));
+}
+
+TEST_CASE("cgroup root: a check of whether a cgroup is empty takes no notification from others that wait")
+{
+    if (!has_cgroup())
+        return;
+    auto const root = detail::cgroup_root::of_process().value();
+    bool was_populated = false;
+    for (int i = 0; i < 100 && !was_populated; ++i) {
+        auto const cgroup = detail::child_cgroup::create(root, true).value();
+        forked const process(pause_for_ever);
+        auto const folder = cgroup->open().value();
+        std::ofstream("/proc/self/fd/" + std::to_string(folder.get()) + "/cgroup.procs") << process.pid();
+        was_populated = !cgroup->is_empty_after_end().value(); // the process is killed
+        CHECK(eventually([&] { return cgroup->is_empty_after_end_by_others().value(); }));
+        pollfd waiting{cgroup->events(), POLLPRI, 0};
+        CHECK(
+            ::poll(&waiting, 1, was_populated ? 60'000 : 0) == static_cast<int>(was_populated)); // the kernel delays it
+    }
+    CHECK(was_populated);
 }
 
 TEST_CASE("cgroup root: tree_usage counts what descendants have used that the child has not reaped")

@@ -3,6 +3,7 @@
 #include "support/cgroup_folder.hpp"
 #include "support/deny_syscalls.hpp"
 #include "support/forked.hpp"
+#include "support/no_descriptors.hpp"
 #include "support/support.hpp"
 #include "support/survivors.hpp"
 #include "support/system.hpp"
@@ -13,6 +14,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -312,6 +314,57 @@ TEST_CASE("contained: a child that has ended keeps no descriptor" * needs_thread
         for (int i = 0; i < 20; ++i)
             CHECK(descriptors_after_end() == first);
     });
+}
+
+TEST_CASE(
+    "contained: what a child leaves ends although descriptors were short when the child was young" * needs_threads())
+{
+    forked process([] { // the library has not watched any child there
+        asio::io_context context;
+        mark const marked;
+        auto input = os::make_pipe().value();
+        auto cmd = command::shell("setsid sleep 1000 & read line; exit 3").in(stdio::fd(input.first.get())).contained();
+        auto child = spawn(context, marked.put_on(cmd));
+        if (!child)
+            return child.error() == std::errc::not_supported;
+        {
+            no_descriptors const none;
+            std::this_thread::sleep_for(60ms); // longer than the library waits before it watches
+        }
+        input.second.reset();
+        return marked.disappears() && child.value().wait().value().code() == 3;
+    });
+    CHECK(process.succeeds());
+}
+
+TEST_CASE("contained: a forked copy that destroys a child that has ended does not wait for a thread" * needs_threads())
+{
+    std::atomic<bool> done = false;
+    std::thread spawning([&] { // the library's locks are often held
+        asio::io_context context;
+        while (!done)
+            if (auto child = spawn(context, command("/bin/true").contained()))
+                (void)child.value().wait();
+    });
+    asio::io_context context;
+    for (int i = 0; i < 10; ++i) {
+        std::vector<child> ended;
+        for (int j = 0; j < 3; ++j)
+            if (auto started = spawn(context, command("/bin/sleep", "0.03").contained()))
+                ended.push_back(std::move(started).value());
+        for (auto const& each : ended)
+            REQUIRE(eventually([&] { return !is_alive(each.id()); }));
+        std::this_thread::sleep_for(20ms); // the library's thread has ended what they leave
+        for (int j = 0; j < 10; ++j) {
+            forked copy([&] {
+                ended.clear();
+                return true;
+            });
+            CHECK(copy.succeeds());
+        }
+    }
+    done = true;
+    spawning.join();
 }
 
 TEST_CASE("contained: a program that is busy at first is started by another attempt" * needs_threads())

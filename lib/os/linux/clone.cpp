@@ -28,13 +28,16 @@ constexpr bool processor_supported = false;
 std::uint64_t address(void const* p) noexcept { return reinterpret_cast<std::uintptr_t>(p); }
 
 // clone3(2) or clone(2), with three arguments. The child starts on the request's stack and has no frame to return to,
-// so the entry is called here. libc's clone is not used because sanitizers intercept it as a fork.
+// so the entry is called here. libc's clone is not used because sanitizers intercept it as a fork. No memory is read after
+// the first assignment to a register: sanitizers call functions there.
 long clone_and_enter(long number, long a, long b, long c, clone_request const& request) noexcept
 {
 #if defined(__x86_64__) && !defined(__ILP32__)
     long result;
-    register void (*entry)(void*) noexcept asm("r8") = request.entry;
-    register void* argument asm("r9") = request.argument;
+    auto* const requested_entry = request.entry;
+    auto* const requested_argument = request.argument;
+    register void (*entry)(void*) noexcept asm("r8") = requested_entry;
+    register void* argument asm("r9") = requested_argument;
     asm volatile("syscall\n\t"
                  "test %%rax, %%rax\n\t"
                  "jnz 1f\n\t"
@@ -48,12 +51,14 @@ long clone_and_enter(long number, long a, long b, long c, clone_request const& r
                  : "rcx", "r11", "memory", "cc");
     return result;
 #elif defined(__aarch64__)
+    auto* const requested_entry = request.entry;
+    auto* const requested_argument = request.argument;
     register long x8 asm("x8") = number;
     register long x0 asm("x0") = a;
     register long x1 asm("x1") = b;
     register long x2 asm("x2") = c;
-    register void (*entry)(void*) noexcept asm("x9") = request.entry;
-    register void* argument asm("x10") = request.argument;
+    register void (*entry)(void*) noexcept asm("x9") = requested_entry;
+    register void* argument asm("x10") = requested_argument;
     asm volatile("svc #0\n\t"
                  "cbnz x0, 1f\n\t"
                  "mov x29, xzr\n\t"
