@@ -74,6 +74,14 @@ def other_goals(r):
         yield "F9", f"{name}, added parse time", r.last("parse", name, "added"), limit, " s"
 
 
+def concurrency_goals(r):
+    rate = "parallel true", 2, "brood parallel", "ratio"
+    yield "F10", "example/parallel, rate relative to xargs", r.get(*rate), 1.25, "", True
+    for name in r.names("threads"):
+        if name.startswith("brood"):
+            yield "F11", f"{name}, speed-up by 2 threads", r.get("threads", 2, name, "speedup"), 1.6, "", True
+
+
 def containment_goals(r):
     for name, what, limit in (("brood contained", "with a cgroup", 1.3), ("brood guarded", "with a guard", 2.0)):
         yield "F12", f"contained {what}, ratio to a plain spawn", r.get("contained", 1, name, "ratio"), limit
@@ -81,6 +89,7 @@ def containment_goals(r):
 
 def measured_goals(results):
     """The goals whose values have been measured."""
-    groups = (spawn_goals, blocking_goals, exit_latency_goals, other_goals, containment_goals)
+    groups = (spawn_goals, blocking_goals, exit_latency_goals, other_goals, concurrency_goals,
+              containment_goals)
     rows = (row for group in groups for row in group(results))
     return [Goal(*row) for row in rows if row[2] is not None]

@@ -146,6 +146,26 @@ def write_charts(r, directory):
             (directory / file_name).write_text(draw(r), encoding="utf-8")
 
 
+def thread_table(r):
+    counts = r.parameters("threads")
+    head = [""] + [cell for count in counts for cell in (f"{count:.0f} threads: µs", "speed-up")]
+    rows = [[name] + [cell for count in counts
+                      for cell in (format_number(r.get("threads", count, name, "us")),
+                                   f"{r.get('threads', count, name, 'speedup'):.2f}")]
+            for name in r.names("threads")]
+    return table(head, rows)
+
+
+def parallel_table(r):
+    experiments = ["parallel true", "parallel sha256sum"]
+    head = [""] + [cell for each in experiments for cell in (f"{each.split()[1]}: per second", "to xargs")]
+    rows = [[name] + [cell for each in experiments
+                      for cell in (format_number(r.get(each, 2, name, "rate")),
+                                   f"{r.get(each, 2, name, 'ratio'):.2f}")]
+            for name in r.names(experiments[0])]
+    return table(head, rows)
+
+
 SECTIONS = [
     ("in_flight", "F1, F2: spawn and wait, one and several at a time",
      lambda r: time_table(r, "in_flight", in_flight_label) + "\n\n![Throughput](throughput.svg)"),
@@ -161,6 +181,8 @@ SECTIONS = [
     ("memory", "F7: user memory per live child", memory_table),
     ("syscalls", "F8: system calls per spawn and wait, including the child's", syscall_table),
     ("parse", "F9: parse time", parse_table),
+    ("parallel true", "F10: a program for each input, two at a time", parallel_table),
+    ("threads", "F11: spawn and wait on several threads, an event loop each or all in the same one", thread_table),
     ("contained", "F12: spawn and wait for a contained child", lambda r: time_table(r, "contained", in_flight_label)),
     ("peers", "Other languages, each in a process of its own", peer_table),
 ]
