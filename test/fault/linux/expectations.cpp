@@ -323,4 +323,6 @@ bool leaves_children(fault const& what)
     return is_one_of(what.call, {SYS_kill, SYS_pidfd_send_signal, SYS_waitid, SYS_wait4});
 }
 
+bool leaves_thread(fault const& what) { return what.call == SYS_write && what.for_good && what.who == caller::parent; }
+
 } // namespace test

@@ -46,6 +46,9 @@ bool exhausts_memory(fault const& what);
 /// Whether the fault prevents the library from killing or reaping a child.
 bool leaves_children(fault const& what);
 
+/// Whether the fault prevents that the library's thread is woken after its last child: then it ends after the next one.
+bool leaves_thread(fault const& what);
+
 } // namespace test
 
 #endif

@@ -249,6 +249,8 @@ void check_end(std::optional<fault> const& what, shared_state& shared)
     bool const may_leave = what && leaves_children(*what);
     if (holds_within(may_leave ? 200ms : 5s, is_settled))
         return;
+    if (!may_leave && what && leaves_thread(*what) && !has_children())
+        return;
     if (!may_leave)
         return fail(shared, has_children() ? "a child is left" : "a thread is left");
     for_each_child([](pid_t pid) { ::kill(pid, SIGKILL); });
