@@ -200,8 +200,9 @@ public:
 
     /// The parent's end of a two-way channel. It may be moved from.
     /**
-     * The type is `asio::basic_stream_socket<asio::local::stream_protocol, Executor>&`. It is open only if the child's
-     * descriptor `child_fd`, above 2, is `piped()`. Requires <brood/spawn.hpp>.
+     * It is a stream socket, `asio::basic_stream_socket<Protocol, Executor>&`, that converts to
+     * `asio::local::stream_protocol::socket`, whose header takes long to compile. It is open only if the child's descriptor
+     * `child_fd`, above 2, is `piped()`. Requires <brood/spawn.hpp>.
      */
     auto& channel(int child_fd) { return streams().rare(executor_).channel(child_fd); }
 

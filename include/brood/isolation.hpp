@@ -3,11 +3,11 @@
 #define BROOD_ISOLATION_HPP
 
 #include <brood/detail/export.hpp>
+#include <brood/detail/text.hpp>
 
 #include <concepts>
 #include <cstdint>
 #include <iosfwd>
-#include <ranges>
 
 namespace brood {
 
@@ -46,7 +46,7 @@ concept bpf_code = requires(T const& instruction)
 
 /// A range of `sock_filter` or `bpf_instruction`.
 template <class T>
-concept bpf_program = std::ranges::input_range<T const> && bpf_code<std::ranges::range_value_t<T const>>;
+concept bpf_program = range<T const> && bpf_code<range_value<T const>>;
 
 /// Maps ids of a new user namespace to ids of the parent's.
 struct id_range {

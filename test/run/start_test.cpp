@@ -289,11 +289,10 @@ TEST_CASE("start: children that run hold no stack of this process")
         asio::io_context context;
         asio::cancellation_signal stop[2 * count];
         int ended = 0;
-        auto const start = [&](int first) {
-            for (int i = first; i < first + count; ++i)
-                async_run(
-                    context, probe(config, "pause").out(stdio::null()),
-                    asio::bind_cancellation_slot(stop[i].slot(), [&](error_code, exit_status) { ++ended; }));
+        auto const start = [&](int i) {
+            async_run(
+                context, probe(config, "pause").out(stdio::null()),
+                asio::bind_cancellation_slot(stop[i].slot(), [&](error_code, exit_status) { ++ended; }));
         };
         auto const running = [] { // have executed their program
             std::ifstream children("/proc/thread-self/children");
@@ -302,14 +301,17 @@ TEST_CASE("start: children that run hold no stack of this process")
                 programs += std::filesystem::read_symlink("/proc/" + pid + "/exe") == probe_path();
             return programs;
         };
-        start(0);
+        for (int i = 0; i < count; ++i)
+            start(i);
         context.poll();
         if (!eventually([&] { return running() == count; }))
             return; // the kernel does not list children
         auto const before = mappings();
-        start(count);
+        for (int i = count; i < 2 * count; ++i) {
+            start(i);
+            REQUIRE(eventually([&] { return running() == i + 1; })); // a child needs its stack until then
+        }
         CHECK(mappings() < before + count / 2);
-        CHECK(eventually([&] { return running() == 2 * count; }));
         for (auto& each : stop)
             each.emit(asio::cancellation_type::terminal);
         context.restart();

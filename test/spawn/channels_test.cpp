@@ -48,6 +48,24 @@ TEST_CASE("channel: data and end of file pass in both directions")
     });
 }
 
+TEST_CASE("channel: converts to a local stream socket of Asio, by construction and by assignment")
+{
+    for_each_config([&](backend_config const& config) -> asio::awaitable<void> {
+        using socket = asio::local::stream_protocol::socket;
+        auto const ex = co_await asio::this_coro::executor;
+        auto first = brood::spawn(ex, echo(config, 5)).value();
+        socket constructed(std::move(first.channel(5)));
+        CHECK_FALSE(first.channel(5).is_open());
+        CHECK(co_await echoed(constructed, "constructed") == "constructed");
+        auto second = brood::spawn(ex, echo(config, 5)).value();
+        socket assigned(ex);
+        assigned = std::move(second.channel(5));
+        CHECK(co_await echoed(assigned, "assigned") == "assigned");
+        CHECK((co_await first.async_wait()).success());
+        CHECK((co_await second.async_wait()).success());
+    });
+}
+
 TEST_CASE("channel: only piped descriptors above 2 have one")
 {
     for_each_backend([&](backend_config const& config) {

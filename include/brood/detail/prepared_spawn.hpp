@@ -9,7 +9,6 @@
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
@@ -75,7 +74,7 @@ error_code assign_pipe(streams<Executor>& ends, Executor const& executor, prepar
     case 0: return assign_end(stage, ends.in, fd);
     case 1: return assign_end(stage, ends.out, fd);
     case 2: return assign_end(stage, ends.err, fd);
-    default: return assign_end(stage, ends.rare(executor).channel(child_fd), fd, boost::asio::local::stream_protocol());
+    default: return assign_end(stage, ends.rare(executor).channel(child_fd), fd, channel_protocol());
     }
 }
 

@@ -3,10 +3,8 @@
 #define BROOD_DETAIL_STREAMS_HPP
 
 #include <brood/child.hpp>
+#include <brood/detail/channel_protocol.hpp>
 #include <brood/terminal.hpp>
-
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 
 #include <map>
 #include <utility>
@@ -19,7 +17,7 @@ namespace brood::detail {
  */
 template <class Executor>
 struct rare_streams final : streams_base {
-    using channel_type = boost::asio::basic_stream_socket<boost::asio::local::stream_protocol, Executor>;
+    using channel_type = boost::asio::basic_stream_socket<channel_protocol, Executor>;
 
     explicit rare_streams(Executor const& executor) : terminal(executor) {}
 

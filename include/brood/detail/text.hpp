@@ -3,7 +3,7 @@
 #define BROOD_DETAIL_TEXT_HPP
 
 #include <concepts>
-#include <ranges>
+#include <iterator>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -42,9 +42,21 @@ private:
     std::string_view view_;
 };
 
+/// What a range-based for loop accepts. `std::ranges::input_range` is in a header that takes long to compile.
 template <class T>
-concept text_range =
-    !text<std::remove_cvref_t<T>> && std::ranges::input_range<T> && text<std::ranges::range_value_t<T>>;
+concept range = requires(T& values)
+{
+    {
+        std::begin(values)
+        } -> std::input_iterator;
+    std::end(values);
+};
+
+template <range T>
+using range_value = std::iter_value_t<decltype(std::begin(std::declval<T&>()))>;
+
+template <class T>
+concept text_range = !text<std::remove_cvref_t<T>> && range<T> && text<range_value<T>>;
 
 template <class T>
 concept text_pair = requires(T const& pair)
@@ -55,7 +67,7 @@ concept text_pair = requires(T const& pair)
 
 /// A range of keys and values, such as a `std::map`.
 template <class T>
-concept text_pair_range = std::ranges::input_range<T> && text_pair<std::ranges::range_value_t<T>>;
+concept text_pair_range = range<T> && text_pair<range_value<T>>;
 
 } // namespace brood::detail
 
