@@ -319,7 +319,11 @@ TEST_CASE("contained: a child that has ended keeps no descriptor" * needs_thread
 TEST_CASE(
     "contained: what a child leaves ends although descriptors were short when the child was young" * needs_threads())
 {
-    forked process([] { // the library has not watched any child there
+    if (!os::pidfd_available() || !denied_syscalls().empty())
+        return; // the end may not be noticed before a wait
+
+    // The library has not watched any child there.
+    forked process([] {
         asio::io_context context;
         mark const marked;
         auto input = os::make_pipe().value();

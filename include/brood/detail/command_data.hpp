@@ -9,7 +9,6 @@
 #include <brood/stdio.hpp>
 #include <brood/terminal_size.hpp>
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -81,7 +80,10 @@ struct command_data {
 /// Whether the child is created in a new namespace of this kind.
 inline bool has_namespace(command_data const& cmd, ns kind)
 {
-    return std::find(cmd.namespaces.begin(), cmd.namespaces.end(), kind) != cmd.namespaces.end();
+    for (ns const each : cmd.namespaces)
+        if (each == kind)
+            return true;
+    return false;
 }
 
 } // namespace brood::detail

@@ -11,7 +11,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/system/system_error.hpp>
 
-#include <algorithm>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -81,9 +80,10 @@ error_code assign_pipe(streams<Executor>& ends, Executor const& executor, prepar
 /// Whether the command creates an end for the parent, from the child's descriptor `first` on.
 inline bool has_parent_ends(command_data const& cmd, int first = 0)
 {
-    return std::any_of(cmd.descriptors.lower_bound(first), cmd.descriptors.end(), [](auto const& mapped) {
-        return mapped.second.kind() == stdio::source_kind::piped;
-    });
+    for (auto mapped = cmd.descriptors.lower_bound(first); mapped != cmd.descriptors.end(); ++mapped)
+        if (mapped->second.kind() == stdio::source_kind::piped)
+            return true;
+    return false;
 }
 
 /// Moves the parent's ends into streams; null if there are none.
