@@ -18,7 +18,8 @@ public:
         if (!cloned)
             return cloned.error();
         spawned_ = std::move(cloned).value();
-        child_.return_stack(exec_pipe < 0 ? weak_from_this() : std::weak_ptr<clone_launch>());
+        if (exec_pipe < 0)
+            child_.return_stack(weak_from_this());
         return {};
     }
 

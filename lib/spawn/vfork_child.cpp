@@ -91,8 +91,8 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
     std::copy(kept.begin(), kept.end(), args_.kept);
     request_.wait = behaviour == parent::waits;
     args_.yield_first = !request_.wait;
-    if (!request_.wait)
-        request_.in_use = &stack_->in_use();
+    if (args_.is_unreported)
+        request_.in_use = &stack_->in_use(); // a report says the same, without the kernel's work for it
     // A parent that runs on may close descriptors that the child still needs, so the table is not shared.
     if (request_.wait && !copies_all_ && os::can_unshare_descriptors())
         args_.unshare_below = count_copied(steps());

@@ -35,7 +35,7 @@ public:
      */
     result<spawned_child> clone(parent behaviour, pidfd_mode mode, int exec_pipe = -1);
 
-    /// The child of a parent that runs on uses `rest`. Called after `clone`.
+    /// The child, whose exec is not reported, uses `rest`. Called after `clone`.
     void return_stack(std::weak_ptr<child_memory> rest) noexcept;
 
     /// The child gets a copy of every descriptor, even of those that no step names. Called before `clone`.
