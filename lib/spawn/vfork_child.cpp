@@ -92,7 +92,7 @@ result<spawned_child> vfork_child::clone(parent behaviour, pidfd_mode mode, int 
     request_.wait = behaviour == parent::waits;
     args_.yield_first = !request_.wait;
     if (args_.is_unreported)
-        request_.in_use = &stack_->in_use(); // a report says the same, without the kernel's work for it
+        request_.in_use = &stack_->in_use(); // otherwise the stack is returned after the report
     // A parent that runs on may close descriptors that the child still needs, so the table is not shared.
     if (request_.wait && !copies_all_ && os::can_unshare_descriptors())
         args_.unshare_below = count_copied(steps());
